@@ -1,0 +1,9 @@
+//! One file a command.
+
+pub(crate) mod build;
+pub(crate) mod demo;
+pub(crate) mod deny;
+pub(crate) mod drill;
+pub(crate) mod lint;
+pub(crate) mod setup;
+pub(crate) mod test;

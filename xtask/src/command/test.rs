@@ -1,0 +1,68 @@
+//! `cargo xtask test`: every test of the workspace, then their sum.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, ExitCode, ExitStatus, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    build::{self, Profile},
+    setup,
+};
+use crate::{checkout::Checkout, privilege, step, tally::Tally};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Run only the tests whose names contain this
+    filter: Option<String>,
+}
+
+pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
+    privilege::require("test")?;
+    setup::everything(checkout)?;
+    let built = build::both(checkout, Profile::Debug)?;
+    let mut tests = build::cargo(checkout, "test");
+    tests.args(["--workspace", "--exclude", "egress-ebpf", "--no-fail-fast"]);
+    tests
+        .args(&args.filter)
+        .env("EGRESS_CTL", &built.controller);
+    report(&mut tests)
+}
+
+fn report(tests: &mut Command) -> Result<ExitCode> {
+    let start = Instant::now();
+    let (status, tally) = watch(tests)?;
+    println!(
+        "\ntest: {tally}\ntest: {:.0} s",
+        start.elapsed().as_secs_f64()
+    );
+    if tally.is_empty() {
+        println!("test: no test ran");
+    }
+    let good = status.success() && !tally.is_empty();
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Passes every line on as it comes.
+fn watch(tests: &mut Command) -> Result<(ExitStatus, Tally)> {
+    let mut child = tests
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", step::line(tests)))?;
+    let mut tally = Tally::default();
+    let stdout = child.stdout.take().context("the tests have no output")?;
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        println!("{line}");
+        tally.read(&line);
+    }
+    Ok((child.wait()?, tally))
+}

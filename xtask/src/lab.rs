@@ -1,0 +1,32 @@
+//! The lab binary, which becomes this process: its signals, output and exit code are then the lab's own.
+
+use std::{
+    ffi::OsString,
+    os::unix::process::CommandExt as _,
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Error, Result};
+
+use crate::{
+    checkout::Checkout,
+    command::{
+        build::{self, Profile},
+        setup,
+    },
+    privilege, toolchain,
+};
+
+/// Sets up, builds and hands over to `egress-lab TASK ARGS`; returns only where one of these failed.
+pub(crate) fn hand_over(checkout: &Checkout, task: &str, args: &[OsString]) -> Result<ExitCode> {
+    privilege::require(task)?;
+    setup::everything(checkout)?;
+    let built = build::both(checkout, Profile::Release)?;
+    let mut lab = Command::new(&built.lab);
+    lab.arg(task)
+        .args(args)
+        .env("EGRESS_CTL", &built.controller);
+    toolchain::forget_cargo_run(&mut lab);
+    let error = lab.exec();
+    Err(Error::new(error).context(format!("cannot start {}", built.lab.display())))
+}

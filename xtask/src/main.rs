@@ -1,0 +1,44 @@
+//! `cargo xtask`: installs what building egress takes, builds it, and runs its demo, tests and drills.
+//!
+//! It builds with the Rust that is there, and does everything else with the pinned one.
+
+mod checkout;
+mod cli;
+mod command;
+mod lab;
+mod linker;
+mod packages;
+mod privilege;
+mod step;
+mod tally;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use checkout::Checkout;
+use cli::Task;
+
+fn main() -> ExitCode {
+    match dispatch(cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(task: Task) -> Result<ExitCode> {
+    let checkout = Checkout::here()?;
+    match task {
+        Task::Setup => command::setup::run(&checkout),
+        Task::Build(args) => command::build::run(&checkout, &args),
+        Task::Demo(args) => command::demo::run(&checkout, &args),
+        Task::Test(args) => command::test::run(&checkout, &args),
+        Task::Drill(args) => command::drill::run(&checkout, &args),
+        Task::Lint => command::lint::run(&checkout),
+        Task::Deny => command::deny::run(&checkout),
+    }
+}

@@ -1,0 +1,174 @@
+//! The Debian packages that the lab's demo, drills and tests run.
+
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{checkout::Checkout, privilege, step};
+
+struct Package {
+    name: &'static str,
+    /// What of it the lab uses. Where that is there already, whichever package brought it may stay.
+    provides: &'static str,
+    purpose: &'static str,
+}
+
+const NEEDED: [Package; 6] = [
+    Package {
+        name: "ca-certificates",
+        provides: "update-ca-certificates",
+        purpose: "roots of trust for curl",
+    },
+    Package {
+        name: "curl",
+        provides: "curl",
+        purpose: "client of the lab",
+    },
+    Package {
+        name: "dnsmasq-base",
+        provides: "dnsmasq",
+        purpose: "resolver on the gateway",
+    },
+    Package {
+        name: "iproute2",
+        provides: "ip",
+        purpose: "a look into the lab's namespaces",
+    },
+    Package {
+        name: "nginx-light",
+        provides: "nginx",
+        purpose: "HTTPS server of the lab's internet",
+    },
+    Package {
+        name: "openssl",
+        provides: "openssl",
+        purpose: "certificates of the lab",
+    },
+];
+
+const NGINX: &str = "nginx-light";
+
+/// Installs what is missing; true if anything was.
+pub(crate) fn ensure(checkout: &Checkout) -> Result<bool> {
+    let missing = missing(is_installed);
+    if missing.is_empty() {
+        return Ok(false);
+    }
+    if !is_installed("apt-get") {
+        bail!(
+            "these programs are missing, and there is no apt-get to install them:\n{}",
+            list(&missing)
+        );
+    }
+    if !privilege::is_root() {
+        bail!(
+            "these packages are missing:\n{}\ninstall them as root:\n  {}",
+            list(&missing),
+            by_hand(&missing)
+        );
+    }
+    eprintln!("setup: installing {}", names(&missing).join(", "));
+    install(checkout, &missing)?;
+    Ok(true)
+}
+
+fn missing(is_installed: impl Fn(&str) -> bool) -> Vec<&'static Package> {
+    NEEDED
+        .iter()
+        .filter(|package| !is_installed(package.provides))
+        .collect()
+}
+
+/// The folders of system programs count too: they are not in everyone's PATH.
+fn is_installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    env::split_paths(&path)
+        .chain(system)
+        .any(|folder| folder.join(program).is_file())
+}
+
+fn names(packages: &[&Package]) -> Vec<&'static str> {
+    packages.iter().map(|package| package.name).collect()
+}
+
+fn list(packages: &[&Package]) -> String {
+    let lines = packages.iter().map(
+        |Package {
+             name,
+             provides,
+             purpose,
+         }| { format!("  {provides:<24}{purpose} (Debian: {name})") },
+    );
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn by_hand(packages: &[&Package]) -> String {
+    let names = names(packages).join(" ");
+    format!("apt-get update && apt-get install --yes --no-install-recommends {names}")
+}
+
+fn install(checkout: &Checkout, packages: &[&Package]) -> Result<()> {
+    let stubs = stub_services(&checkout.tools().join("no-services"))?;
+    step::run(apt_get().arg("update"))?;
+    step::run(
+        apt_get()
+            .args(["install", "--yes", "--no-install-recommends", "--option"])
+            .arg(format!(
+                "DPkg::Path={}:/usr/sbin:/usr/bin:/sbin:/bin",
+                stubs.display()
+            ))
+            .args(names(packages)),
+    )?;
+    if names(packages).contains(&NGINX) {
+        // The lab starts its own: a gateway must not wake up with a web server that nobody asked for.
+        step::run(Command::new("update-rc.d").args(["nginx", "disable"]))?;
+    }
+    Ok(())
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// Stands in for the two programs by which maintainer scripts start services. Unlike a policy-rc.d
+/// it holds for one apt-get only, also when that is killed.
+fn stub_services(folder: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for program in ["invoke-rc.d", "deb-systemd-invoke"] {
+        let stub = folder.join(program);
+        fs::write(&stub, "#!/bin/sh\nexit 0\n")?;
+        fs::set_permissions(&stub, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(folder.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_not_there_is_installed() {
+        assert!(missing(|_| true).is_empty());
+        assert_eq!(missing(|_| false).len(), NEEDED.len());
+        let without_nginx = missing(|program| program != "nginx");
+        assert_eq!(names(&without_nginx), [NGINX]);
+    }
+
+    #[test]
+    fn the_message_names_the_exact_command() {
+        let packages = missing(|program| !["dnsmasq", "nginx"].contains(&program));
+        assert_eq!(
+            by_hand(&packages),
+            "apt-get update && apt-get install --yes --no-install-recommends dnsmasq-base nginx-light"
+        );
+        assert!(list(&packages).contains("resolver on the gateway (Debian: dnsmasq-base)"));
+    }
+}

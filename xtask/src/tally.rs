@@ -1,0 +1,85 @@
+//! What the test binaries reported, line by line, and its sum.
+
+use std::fmt::{self, Display, Formatter};
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+    failures: Vec<String>,
+}
+
+impl Tally {
+    pub(crate) fn read(&mut self, line: &str) {
+        if let Some(result) = line.strip_prefix("test result: ") {
+            self.passed += count(result, "passed");
+            self.failed += count(result, "failed");
+            self.ignored += count(result, "ignored");
+        } else if let Some(name) = failure(line) {
+            self.failures.push(name.to_owned());
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.passed + self.failed == 0
+    }
+}
+
+/// The number before `what` in `ok. 3 passed; 0 failed; 1 ignored; ...`.
+fn count(result: &str, what: &str) -> u64 {
+    let parts = result.split(['.', ';']).map(str::trim);
+    let number = parts
+        .filter_map(|part| part.strip_suffix(what)?.trim_end().parse().ok())
+        .next();
+    number.unwrap_or(0)
+}
+
+fn failure(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
+}
+
+impl Display for Tally {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            passed,
+            failed,
+            ignored,
+            failures,
+        } = self;
+        write!(out, "{passed} passed, {failed} failed, {ignored} ignored")?;
+        failures
+            .iter()
+            .try_for_each(|name| write!(out, "\n  failed: {name}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_all_binaries_add_up() {
+        let mut tally = Tally::default();
+        for line in [
+            "running 3 tests",
+            "test learn::a_shared_address_keeps_both_names ... ok",
+            "test swap::nothing_leaks ... FAILED",
+            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            "test result: ok. 40 passed; 0 failed; 2 ignored; 0 measured; 7 filtered out; finished in 1.20s",
+        ] {
+            tally.read(line);
+        }
+        assert_eq!(
+            tally.to_string(),
+            "42 passed, 1 failed, 2 ignored\n  failed: swap::nothing_leaks"
+        );
+    }
+
+    #[test]
+    fn binaries_without_tests_leave_it_empty() {
+        let mut tally = Tally::default();
+        tally.read("test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0.00s");
+        assert!(tally.is_empty());
+    }
+}
