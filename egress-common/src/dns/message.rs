@@ -1,0 +1,219 @@
+//! One DNS message, what was read of it, and where the reading stands.
+//!
+//! It lives in one entry of a per-CPU map: a load from there is an unknown number to the verifier,
+//! so that all rounds of a loop look alike to it. Every index is masked, and behind the mask is
+//! room for the constant that is added to it.
+
+use crate::{flow::Addr, name::NAME_KEY_BYTES};
+
+/// Longest message that is read, in bytes.
+pub const MESSAGE_MAX: usize = 4096;
+const MESSAGE_MASK: usize = MESSAGE_MAX - 1;
+/// Room behind the mask for constant offsets.
+const SLACK: usize = 64;
+/// Bytes of the header (RFC 1035 section 4.1.1).
+pub const HEADER_BYTES: u32 = 12;
+/// Addresses of one message: a record with an address has at least 16 bytes, so no message holds more.
+pub const ADDRESSES: usize = MESSAGE_MAX / 16;
+
+/// Index in [`Message::reversed`] of the NUL that ends a reversed name; the name stands before it.
+const NUL_AT: usize = 3 + NAME_KEY_BYTES;
+/// Bytes of the area: the longest key, from the lowest place where one begins.
+const AREA: usize = 528;
+
+/// An address of the answer section.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The address.
+    pub addr: Addr,
+    /// Its TTL in seconds.
+    pub ttl: u32,
+}
+
+/// A message, the name of its question reversed, its addresses, and the reader's state.
+#[repr(C)]
+pub struct Message {
+    bytes: [u8; MESSAGE_MAX + SLACK],
+    /// A name grows downwards from [`NUL_AT`]; the prefix length of the trie's key stands before it.
+    reversed: [u8; AREA],
+    found: [Found; ADDRESSES],
+    /// How many of `found` count.
+    pub(super) found_len: u32,
+    /// Length of the message in bytes.
+    pub(super) len: u32,
+    /// Where the reader stands.
+    pub(super) at: u32,
+    /// Bytes left of the label that is being read.
+    pub(super) label_left: u32,
+    /// Bytes of the reversed name, NUL included; 0 until it was read.
+    pub(super) name_len: u32,
+    /// Records left, of all sections.
+    pub(super) records_left: u32,
+    /// Records left that are no answers: authority and additional.
+    pub(super) others: u32,
+}
+
+impl Message {
+    /// An empty message, for user space.
+    pub const fn new() -> Self {
+        Self {
+            bytes: [0; MESSAGE_MAX + SLACK],
+            reversed: [0; AREA],
+            found: [Found {
+                addr: Addr::v4([0; 4]),
+                ttl: 0,
+            }; ADDRESSES],
+            found_len: 0,
+            len: 0,
+            at: 0,
+            label_left: 0,
+            name_len: 0,
+            records_left: 0,
+            others: 0,
+        }
+    }
+
+    /// Takes a payload over; the first [`MESSAGE_MAX`] bytes of a longer one.
+    pub fn fill(&mut self, payload: &[u8]) {
+        for (to, from) in self.bytes.iter_mut().take(MESSAGE_MAX).zip(payload) {
+            *to = *from;
+        }
+        self.set_len(payload.len().min(MESSAGE_MAX) as u32);
+    }
+
+    /// Where a payload of up to [`MESSAGE_MAX`] bytes is copied to.
+    #[inline(always)]
+    pub fn buffer(&mut self) -> *mut u8 {
+        self.bytes.as_mut_ptr()
+    }
+
+    /// Says how many bytes were copied, and forgets what was read of the message before.
+    #[inline(always)]
+    pub fn set_len(&mut self, len: u32) {
+        self.len = len;
+        self.found_len = 0;
+        self.label_left = 0;
+        self.name_len = 0;
+    }
+
+    /// The byte `k` behind `at`; beyond the end of the message it is any byte, so check first.
+    #[inline(always)]
+    pub(super) fn byte(&self, at: u32, k: usize) -> u8 {
+        self.bytes[(at as usize & MESSAGE_MASK) + k]
+    }
+
+    /// Two bytes in network order.
+    #[inline(always)]
+    pub(super) fn be16(&self, at: u32, k: usize) -> u32 {
+        u32::from(self.byte(at, k)) << 8 | u32::from(self.byte(at, k + 1))
+    }
+
+    /// Four bytes in network order.
+    #[inline(always)]
+    pub(super) fn be32(&self, at: u32, k: usize) -> u32 {
+        self.be16(at, k) << 16 | self.be16(at, k + 2)
+    }
+
+    /// Four bytes as they stand.
+    #[inline(always)]
+    fn word(&self, at: u32, k: usize) -> [u8; 4] {
+        core::array::from_fn(|i| self.byte(at, k + i))
+    }
+
+    /// The IPv4 address at `at`.
+    #[inline(always)]
+    pub(super) fn v4(&self, at: u32) -> Addr {
+        Addr::v4(self.word(at, 0))
+    }
+
+    /// The IPv6 address at `at`.
+    #[inline(always)]
+    pub(super) fn v6(&self, at: u32) -> Addr {
+        Addr::v6([
+            self.word(at, 0),
+            self.word(at, 4),
+            self.word(at, 8),
+            self.word(at, 12),
+        ])
+    }
+
+    /// Writes byte `i` of the reversed name, counted from its NUL.
+    #[inline(always)]
+    pub(super) fn put_reversed(&mut self, i: u32, byte: u8) {
+        let place = opaque(NUL_AT as u64 - u64::from(i));
+        self.reversed[place as usize & 0x1ff] = byte;
+    }
+
+    /// Key of the question's name for the trie of patterns: prefix length in bits (`u32`, host order),
+    /// then [`NAME_KEY_BYTES`] bytes of which only the prefix counts. None where no name was read.
+    #[inline(always)]
+    pub fn name_key(&mut self) -> Option<*const u8> {
+        let len = self.name_len;
+        if len < 2 || len as usize > NAME_KEY_BYTES - 2 {
+            return None;
+        }
+        let start = opaque((NUL_AT as u64 + 1 - 4).wrapping_sub(u64::from(len))) as usize & 0xff;
+        let bits = (len * 8).to_ne_bytes();
+        self.reversed[start] = bits[0];
+        self.reversed[start + 1] = bits[1];
+        self.reversed[start + 2] = bits[2];
+        self.reversed[start + 3] = bits[3];
+        Some(&raw const self.reversed[start])
+    }
+
+    /// The question's name reversed, with its NUL.
+    pub fn reversed_name(&self) -> &[u8] {
+        let end = NUL_AT + 1;
+        let start = end.saturating_sub(self.name_len as usize);
+        self.reversed.get(start..end).unwrap_or_default()
+    }
+
+    /// Adds an address; there is room for every address that a message can hold.
+    #[inline(always)]
+    pub(super) fn push(&mut self, found: Found) {
+        let i = self.found_len;
+        if let Some(place) = self.found.get_mut(opaque(u64::from(i)) as usize) {
+            *place = found;
+            self.found_len = i + 1;
+        }
+    }
+
+    /// How many addresses were found.
+    #[inline(always)]
+    pub fn found_len(&self) -> u32 {
+        self.found_len
+    }
+
+    /// Address `i` of those found.
+    #[inline(always)]
+    pub fn found(&self, i: u32) -> Option<&Found> {
+        if i >= self.found_len {
+            return None;
+        }
+        self.found.get(opaque(u64::from(i)) as usize)
+    }
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Hides a number from LLVM, so that a check after this call is made on the very register that is
+/// used afterwards: the verifier learns nothing from the check of a copy.
+#[inline(always)]
+fn opaque(number: u64) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut number = number;
+        // SAFETY: the instruction moves a register onto itself.
+        unsafe {
+            core::arch::asm!("{0} = {0}", inout(reg) number, options(pure, nomem, nostack, preserves_flags));
+        }
+        number
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    number
+}

@@ -1,0 +1,144 @@
+//! DNS answers to learned addresses (RFC 1035).
+//!
+//! In: a [`Message`](message::Message) that holds one UDP payload. Out: the question's name reversed,
+//! as the trie of patterns wants it, and the addresses of the answer section with their TTLs; or
+//! the [`Outcome`] that says why it teaches nothing.
+//!
+//! The kernel's verifier checks a function that is called on its own once and then believes it, so
+//! the work is cut into [`Steps`]: each handles a few bytes and keeps its state in the message. The
+//! kernel calls them as global functions, user space directly.
+
+pub mod answer;
+pub mod message;
+mod question;
+mod records;
+
+use message::Message;
+
+/// What became of one message from port 53 to a client; the number indexes the kernel's counters.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its addresses were learned.
+    Learned = 0,
+    /// No pattern lists the name.
+    NameNotListed = 1,
+    /// It does not come from a configured resolver.
+    ResolverNotTrusted = 2,
+    /// A query, another opcode, or an error: no answer that could teach.
+    NoAnswer = 3,
+    /// An answer without any address.
+    NoAddress = 4,
+    /// It is cut off (TC); the client will ask over TCP.
+    Truncated = 5,
+    /// It does not parse to its end.
+    Malformed = 6,
+    /// Longer than [`MESSAGE_MAX`](message::MESSAGE_MAX) bytes.
+    TooLong = 7,
+    /// One of its addresses is private, local, the gateway's or internal, and was not learned.
+    AddressRefused = 8,
+    /// One of its addresses made room by ending another pattern's teaching early.
+    TeacherDisplaced = 9,
+    /// One of its addresses found no place in the kernel's map.
+    NoPlace = 10,
+    /// No generation is loaded, or a table of it is missing.
+    NoPolicy = 11,
+}
+
+impl Outcome {
+    /// All outcomes, in the order of their numbers.
+    pub const ALL: &[Self] = &[
+        Self::Learned,
+        Self::NameNotListed,
+        Self::ResolverNotTrusted,
+        Self::NoAnswer,
+        Self::NoAddress,
+        Self::Truncated,
+        Self::Malformed,
+        Self::TooLong,
+        Self::AddressRefused,
+        Self::TeacherDisplaced,
+        Self::NoPlace,
+        Self::NoPolicy,
+    ];
+
+    /// The name in commands' output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Learned => "learned",
+            Self::NameNotListed => "name-not-listed",
+            Self::ResolverNotTrusted => "resolver-not-trusted",
+            Self::NoAnswer => "no-answer",
+            Self::NoAddress => "no-address",
+            Self::Truncated => "truncated",
+            Self::Malformed => "malformed",
+            Self::TooLong => "too-long",
+            Self::AddressRefused => "address-refused",
+            Self::TeacherDisplaced => "teacher-displaced",
+            Self::NoPlace => "no-place",
+            Self::NoPolicy => "no-policy",
+        }
+    }
+}
+
+/// Places for outcomes in a table of counters.
+pub const OUTCOMES: usize = 16;
+
+const _: () = assert!(Outcome::ALL.len() <= OUTCOMES);
+
+/// Whether a step ended its part of the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// More to do.
+    More,
+    /// Read to its end.
+    Done,
+    /// Malformed.
+    Bad,
+}
+
+impl Step {
+    /// As a global function returns it.
+    #[inline(always)]
+    pub const fn to_code(self) -> u32 {
+        match self {
+            Self::More => 0,
+            Self::Done => 1,
+            Self::Bad => 2,
+        }
+    }
+
+    /// From what a global function returned; a code that is none is bad.
+    #[inline(always)]
+    pub const fn from_code(code: u32) -> Self {
+        match code {
+            0 => Self::More,
+            1 => Self::Done,
+            _ => Self::Bad,
+        }
+    }
+}
+
+/// How the steps are called.
+pub trait Steps {
+    /// Reads the question's name from byte `chunk * CHUNK` on; see [`question_step`].
+    fn question(message: &mut Message, chunk: u32) -> Step;
+    /// Reads one label or one record; see [`record_step`].
+    fn record(message: &mut Message) -> Step;
+}
+
+/// Steps as plain calls.
+pub struct Direct;
+
+impl Steps for Direct {
+    fn question(message: &mut Message, chunk: u32) -> Step {
+        question_step(message, chunk)
+    }
+
+    fn record(message: &mut Message) -> Step {
+        record_step(message)
+    }
+}
+
+pub use question::{CHUNKS, question_step};
+pub use records::{RECORD_STEPS, record_step};

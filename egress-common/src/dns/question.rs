@@ -1,0 +1,54 @@
+//! The question's name, reversed.
+
+use super::{
+    Step,
+    message::{HEADER_BYTES, Message},
+};
+use crate::name::LABEL_MAX;
+
+/// Bytes of the name that one step reads: a call costs the kernel about 10 ns, a byte far less.
+const CHUNK: u32 = 16;
+/// Steps that the longest name takes (255 bytes on the wire, RFC 1035 section 2.3.4).
+pub const CHUNKS: u32 = 256 / CHUNK;
+/// Highest offset of the byte that ends a name.
+const END_MAX: u32 = 254;
+
+/// Reads up to sixteen bytes of the question's name from byte `chunk * 16` on.
+///
+/// Written backwards, the name's first length byte becomes the NUL at the end of the reversed name,
+/// every other length byte a dot.
+#[inline(always)]
+pub fn question_step(message: &mut Message, chunk: u32) -> Step {
+    let mut label_left = message.label_left;
+    let len = message.len;
+    for k in 0..CHUNK {
+        let i = chunk * CHUNK + k;
+        let at = HEADER_BYTES + i;
+        if at >= len || i > END_MAX {
+            return Step::Bad;
+        }
+        let byte = message.byte(at, 0);
+        if label_left == 0 {
+            if byte == 0 {
+                message.name_len = i;
+                message.at = at + 1;
+                return Step::Done;
+            }
+            // A question is the first name of a message, so it has nothing to point to.
+            if u32::from(byte) > LABEL_MAX as u32 {
+                return Step::Bad;
+            }
+            label_left = u32::from(byte);
+            message.put_reversed(i, if i == 0 { 0 } else { b'.' });
+        } else {
+            // A dot or NUL inside a label would make the name look like another one.
+            if byte == b'.' || byte == 0 {
+                return Step::Bad;
+            }
+            label_left -= 1;
+            message.put_reversed(i, byte.to_ascii_lowercase());
+        }
+    }
+    message.label_left = label_left;
+    Step::More
+}

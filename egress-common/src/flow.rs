@@ -1,0 +1,256 @@
+//! A flow: who talks to whom, as far as policy cares.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// An IPv4 or IPv6 address as four words in network byte order; IPv4 as `::ffff:a.b.c.d`
+/// (RFC 4291 section 2.5.5.2), so that one table serves both families.
+///
+/// Words rather than bytes, so that the kernel program copies and compares it in four steps.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Addr([u32; 4]);
+
+const _: () = assert!(size_of::<Addr>() == 16 && align_of::<Addr>() == 4);
+
+/// Bits of the mapped prefix in front of an IPv4 address.
+pub const V4_PREFIX_BITS: u32 = 96;
+/// `0xffff` of the mapped prefix, in network byte order.
+const MAPPED: u32 = 0x0000_ffff_u32.to_be();
+
+impl Addr {
+    /// From the four bytes of an IPv4 header.
+    #[inline(always)]
+    pub const fn v4(bytes: [u8; 4]) -> Self {
+        Self([0, 0, MAPPED, u32::from_ne_bytes(bytes)])
+    }
+
+    /// From the sixteen bytes of an IPv6 header, as four words.
+    #[inline(always)]
+    pub const fn v6(words: [[u8; 4]; 4]) -> Self {
+        let [a, b, c, d] = words;
+        Self([
+            u32::from_ne_bytes(a),
+            u32::from_ne_bytes(b),
+            u32::from_ne_bytes(c),
+            u32::from_ne_bytes(d),
+        ])
+    }
+
+    /// The words, in network byte order.
+    #[inline(always)]
+    pub const fn words(&self) -> [u32; 4] {
+        self.0
+    }
+
+    /// Whether this is an IPv4 address.
+    #[inline(always)]
+    pub const fn is_v4(&self) -> bool {
+        self.0[0] == 0 && self.0[1] == 0 && self.0[2] == MAPPED
+    }
+
+    /// Whether the kernel never routes packets to this destination: limited broadcast, IPv4
+    /// local multicast (224.0.0.0/24), IPv6 link-local unicast, interface- and link-local multicast.
+    /// Discovery of neighbours and routers, and DHCP, use these (RFC 4861, RFC 2131, RFC 8415).
+    #[inline(always)]
+    pub const fn is_link_scope(&self) -> bool {
+        let last = u32::from_be(self.0[3]);
+        if self.is_v4() {
+            return last == u32::MAX || last >> 8 == 0x00e0_0000;
+        }
+        let first = u32::from_be(self.0[0]);
+        let multicast_scope = (first >> 16) & 0xf;
+        first >> 22 == 0x3fa || (first >> 24 == 0xff && matches!(multicast_scope, 1 | 2))
+    }
+
+    /// Whether an answer that gives this address teaches nothing: no client reaches a public
+    /// service at a private, shared, loopback, link-local, multicast or unspecified address
+    /// (RFC 6890; a defence against DNS rebinding).
+    #[inline(always)]
+    pub const fn is_special(&self) -> bool {
+        let last = u32::from_be(self.0[3]);
+        if self.is_v4() {
+            return matches!(last >> 24, 0 | 10 | 127)
+                || last >> 22 == (100 << 2) + 1
+                || last >> 16 == 0xa9fe
+                || last >> 20 == 0xac1
+                || last >> 16 == 0xc0a8
+                || last >> 28 >= 0xe;
+        }
+        let first = u32::from_be(self.0[0]);
+        // ::/32 holds unspecified, loopback, IPv4-compatible; fc00::/7, fe80::/10, fec0::/10, ff00::/8.
+        first == 0 || first >> 25 == 0x7e || first >> 23 == 0x1fd || first >> 24 == 0xff
+    }
+}
+
+impl From<IpAddr> for Addr {
+    fn from(addr: IpAddr) -> Self {
+        match addr {
+            IpAddr::V4(v4) => Self::v4(v4.octets()),
+            IpAddr::V6(v6) => {
+                let bits = v6.to_bits();
+                let word = |shift: u32| ((bits >> shift) as u32).to_be();
+                Self([word(96), word(64), word(32), word(0)])
+            }
+        }
+    }
+}
+
+impl From<Addr> for IpAddr {
+    fn from(addr: Addr) -> Self {
+        let bits = addr
+            .0
+            .iter()
+            .fold(0, |bits, word| bits << 32 | u128::from(u32::from_be(*word)));
+        if addr.is_v4() {
+            Self::V4(Ipv4Addr::from_bits(bits as u32))
+        } else {
+            Self::V6(Ipv6Addr::from_bits(bits))
+        }
+    }
+}
+
+/// IP protocol numbers (IANA) that the parser and the judge name.
+pub mod proto {
+    /// IPv6 hop-by-hop options.
+    pub const HOP_BY_HOP: u8 = 0;
+    /// Transmission Control Protocol.
+    pub const TCP: u8 = 6;
+    /// User Datagram Protocol.
+    pub const UDP: u8 = 17;
+    /// IPv6 routing header.
+    pub const ROUTING: u8 = 43;
+    /// IPv6 fragment header.
+    pub const FRAGMENT: u8 = 44;
+    /// Authentication header.
+    pub const AH: u8 = 51;
+    /// IPv6 destination options.
+    pub const DESTINATION_OPTIONS: u8 = 60;
+}
+
+/// UDP and TCP port of DNS (RFC 1035 section 4.2).
+pub const DNS_PORT: u16 = 53;
+
+/// One packet, as far as policy cares.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// Source address.
+    pub src: Addr,
+    /// Destination address.
+    pub dst: Addr,
+    /// Source port; 0 where the protocol has none.
+    pub src_port: u16,
+    /// Destination port; 0 where the protocol has none.
+    pub dst_port: u16,
+    /// IP protocol number behind all extension headers.
+    pub proto: u8,
+    /// Whether this is a fragment other than the first, which has no ports.
+    pub later_fragment: bool,
+}
+
+impl Flow {
+    /// Whether this goes to the port of DNS, over UDP or TCP.
+    #[inline(always)]
+    pub const fn is_dns_query(&self) -> bool {
+        self.dst_port == DNS_PORT && matches!(self.proto, proto::UDP | proto::TCP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> Addr {
+        text.parse::<IpAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn addresses_survive_the_round_trip() {
+        for text in [
+            "1.2.3.4",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "2001:db8::ff00:42:8329",
+        ] {
+            assert_eq!(IpAddr::from(addr(text)), text.parse::<IpAddr>().unwrap());
+        }
+        assert_eq!(addr("1.2.3.4"), Addr::v4([1, 2, 3, 4]));
+        assert!(addr("1.2.3.4").is_v4() && !addr("::102:304").is_v4());
+    }
+
+    #[test]
+    fn link_scope_is_what_is_never_routed() {
+        let inside = [
+            "255.255.255.255",
+            "224.0.0.1",
+            "224.0.0.251",
+            "fe80::1",
+            "febf::1",
+            "ff02::1",
+            "ff02::1:2",
+            "ff01::1",
+            "ff12::1",
+        ];
+        let outside = [
+            "224.0.1.1",
+            "239.1.1.1",
+            "169.254.1.1",
+            "fec0::1",
+            "ff05::2",
+            "ff0e::1",
+            "2001:db8::1",
+            "10.255.255.255",
+        ];
+        for text in inside {
+            assert!(addr(text).is_link_scope(), "{text}");
+        }
+        for text in outside {
+            assert!(!addr(text).is_link_scope(), "{text}");
+        }
+    }
+
+    #[test]
+    fn special_addresses_are_those_that_no_public_service_has() {
+        let inside = [
+            "0.0.0.0",
+            "10.1.2.3",
+            "127.0.0.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+        ];
+        let outside = [
+            "9.255.255.255",
+            "100.63.255.255",
+            "100.128.0.0",
+            "169.253.1.1",
+            "172.15.0.1",
+            "172.32.0.1",
+            "192.167.0.1",
+            "223.255.255.255",
+            "2001:db8::1",
+            "fbff::1",
+            "2620:1ec::1",
+        ];
+        for text in inside {
+            assert!(addr(text).is_special(), "{text}");
+        }
+        for text in outside {
+            assert!(!addr(text).is_special(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Flow and tables to a verdict: the one logic of kernel, commands and tests.
+//!
+//! In: a [`Flow`] and a generation's [`Tables`]. Out: a [`Verdict`]. The order of the questions is
+//! the order of the functions below, from [`judge`] down.
+
+use crate::{
+    flow::{Addr, Flow},
+    learned::{Slot, Slots},
+    limits::TEACHERS,
+    rule::{Destination, Match, Misses, mark},
+    verdict::{Reason, Verdict},
+};
+
+/// One generation's tables, and what was learned.
+pub trait Tables {
+    /// What was learned of one address.
+    type Learned: Slots;
+
+    /// Client group of a source address, by longest prefix.
+    fn group(&self, client: &Addr) -> Option<u32>;
+    /// What covers a destination address, by longest prefix.
+    fn destination(&self, addr: &Addr) -> Destination;
+    /// What the ruleset at `index` says of a flow from a client of `group`; nothing where there is
+    /// no such ruleset.
+    fn decide(&self, index: u32, flow: &Flow, group: u32) -> Option<Match>;
+    /// Index of the ruleset that this generation gives to a pattern; 0 where it does not know it.
+    fn pattern_ruleset(&self, pattern: u32) -> u32;
+    /// The slots of an address that DNS answers gave.
+    fn learned(&self, addr: &Addr) -> Option<&Self::Learned>;
+    /// Until when the last answer for a name that is not allowed gave this address, in boot-time ms.
+    fn refused_until_ms(&self, addr: &Addr) -> Option<u64>;
+    /// The boot-time clock in ms.
+    fn now_ms(&self) -> u64;
+}
+
+/// Judges one packet.
+#[inline(always)]
+pub fn judge<T: Tables + ?Sized>(flow: &Flow, tables: &T) -> Verdict {
+    if flow.dst.is_link_scope() {
+        return Verdict::because(Reason::LinkScope);
+    }
+    let destination = tables.destination(&flow.dst);
+    if destination.is(mark::GATEWAY) {
+        return Verdict::because(Reason::Gateway);
+    }
+    if destination.is(mark::INTERNAL) {
+        return Verdict::because(Reason::Internal);
+    }
+    let Some(group) = tables.group(&flow.src) else {
+        return Verdict::because(Reason::NoGroup);
+    };
+    if flow.later_fragment {
+        return Verdict::because(Reason::FragmentUnknown);
+    }
+    if destination.is(mark::RESOLVER) && flow.is_dns_query() {
+        return Verdict::because(Reason::Resolver);
+    }
+    by_prefix(flow, group, destination, tables)
+}
+
+/// A rule of a prefix that covers the destination allows it, or else a DNS answer.
+#[inline(always)]
+fn by_prefix<T: Tables + ?Sized>(
+    flow: &Flow,
+    group: u32,
+    destination: Destination,
+    tables: &T,
+) -> Verdict {
+    if destination.ruleset == 0 {
+        return by_answer(flow, group, None, tables);
+    }
+    match tables.decide(destination.ruleset, flow, group) {
+        Some(Match::Set(set)) => Verdict {
+            reason: Reason::Prefix,
+            set,
+        },
+        Some(Match::Not(misses)) => by_answer(flow, group, Some(misses), tables),
+        None => Verdict::because(Reason::NoPolicy),
+    }
+}
+
+/// A pattern whose name a DNS answer gave this address for allows it; `misses` is why no prefix did.
+#[inline(always)]
+fn by_answer<T: Tables + ?Sized>(
+    flow: &Flow,
+    group: u32,
+    misses: Option<Misses>,
+    tables: &T,
+) -> Verdict {
+    let Some(learned) = tables.learned(&flow.dst) else {
+        return Verdict::because(match misses {
+            Some(misses) => misses.nearest(),
+            None => unknown(&flow.dst, tables),
+        });
+    };
+    let now_ms = tables.now_ms();
+    let mut misses = misses.unwrap_or_default();
+    for i in 0..TEACHERS {
+        let Some(slot) = Slot::from_word(learned.load(i)) else {
+            continue;
+        };
+        match tables.decide(tables.pattern_ruleset(slot.pattern), flow, group) {
+            Some(Match::Set(set)) if slot.is_valid(now_ms) => {
+                return Verdict {
+                    reason: Reason::Learned,
+                    set,
+                };
+            }
+            Some(Match::Set(_)) => misses = misses.and(Misses::EXPIRED),
+            Some(Match::Not(more)) => misses = misses.and(more),
+            None => {}
+        }
+    }
+    Verdict::because(misses.nearest())
+}
+
+/// Nothing in the policy names the address: did an answer for another name give it?
+#[inline(always)]
+fn unknown<T: Tables + ?Sized>(addr: &Addr, tables: &T) -> Reason {
+    match tables.refused_until_ms(addr) {
+        Some(until) if until > tables.now_ms() => Reason::NameNotAllowed,
+        _ => Reason::NeverResolved,
+    }
+}

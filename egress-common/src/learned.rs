@@ -1,0 +1,245 @@
+//! Addresses learned from DNS answers.
+//!
+//! One address may be taught by several patterns (shared CDNs), so it has several slots, each with
+//! its own expiry. A slot is one word, changed by compare-exchange only: no answer handled on
+//! two CPUs at once loses its teaching.
+
+use crate::limits::TEACHERS;
+
+/// The slots of one address.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Learned {
+    /// [`Slot`]s as words; 0 is an empty one.
+    pub slots: [u64; TEACHERS],
+}
+
+const _: () = assert!(size_of::<Learned>() == 8 * TEACHERS);
+
+/// One teaching: which pattern, until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Id of the pattern, stable across generations; never 0.
+    pub pattern: u32,
+    /// End of the teaching in ms of the boot-time clock (`CLOCK_BOOTTIME`), below 2^40.
+    pub expires_ms: u64,
+}
+
+/// Bits of the expiry; 2^40 ms are 34 years since boot.
+const EXPIRY_BITS: u32 = 40;
+const EXPIRY_MASK: u64 = (1 << EXPIRY_BITS) - 1;
+
+impl Slot {
+    /// From a word of the map; nothing for an empty slot.
+    #[inline(always)]
+    pub const fn from_word(word: u64) -> Option<Self> {
+        if word == 0 {
+            return None;
+        }
+        Some(Self {
+            pattern: (word >> EXPIRY_BITS) as u32,
+            expires_ms: word & EXPIRY_MASK,
+        })
+    }
+
+    /// The word in the map.
+    #[inline(always)]
+    pub const fn to_word(self) -> u64 {
+        (self.pattern as u64) << EXPIRY_BITS | (self.expires_ms & EXPIRY_MASK)
+    }
+
+    /// Whether the teaching still holds.
+    #[inline(always)]
+    pub const fn is_valid(self, now_ms: u64) -> bool {
+        self.expires_ms > now_ms
+    }
+}
+
+/// Slots to read.
+pub trait Slots {
+    /// The word at place `i`; 0 for a place beyond [`TEACHERS`].
+    fn load(&self, i: usize) -> u64;
+}
+
+impl Slots for Learned {
+    fn load(&self, i: usize) -> u64 {
+        self.slots.get(i).copied().unwrap_or(0)
+    }
+}
+
+/// Slots that several CPUs change at once.
+pub trait SharedSlots: Slots {
+    /// Puts `new` at place `i` if `old` still stands there; tells whether it did.
+    fn exchange(&self, i: usize, old: u64, new: u64) -> bool;
+}
+
+/// What became of a teaching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taught {
+    /// It stands in a slot.
+    Kept,
+    /// It stands in a slot whose still valid teaching ended first and had to leave.
+    Displaced,
+    /// Other CPUs changed the slots in every attempt.
+    Contended,
+}
+
+/// Attempts before a teaching is given up to other CPUs.
+const ATTEMPTS: usize = 4;
+
+/// Writes a teaching into its pattern's slot, else into an empty or expired one, else into the
+/// one that would end first. An expiry is only ever moved later.
+#[inline(always)]
+pub fn teach<S: SharedSlots + ?Sized>(slots: &S, new: Slot, now_ms: u64) -> Taught {
+    for _ in 0..ATTEMPTS {
+        let (place, old) = place(slots, new.pattern);
+        let displaced = match Slot::from_word(old) {
+            Some(slot) if slot.pattern == new.pattern => {
+                if slot.expires_ms >= new.expires_ms {
+                    return Taught::Kept;
+                }
+                false
+            }
+            Some(slot) => slot.is_valid(now_ms),
+            None => false,
+        };
+        if slots.exchange(place, old, new.to_word()) {
+            return if displaced {
+                Taught::Displaced
+            } else {
+                Taught::Kept
+            };
+        }
+    }
+    Taught::Contended
+}
+
+/// The pattern's own slot, else the one with the earliest end; an empty one ends first of all.
+#[inline(always)]
+fn place<S: Slots + ?Sized>(slots: &S, pattern: u32) -> (usize, u64) {
+    let mut place = 0;
+    let mut word = slots.load(0);
+    for i in 0..TEACHERS {
+        let candidate = slots.load(i);
+        if candidate >> EXPIRY_BITS == u64::from(pattern) {
+            return (i, candidate);
+        }
+        if candidate & EXPIRY_MASK < word & EXPIRY_MASK {
+            place = i;
+            word = candidate;
+        }
+    }
+    (place, word)
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    struct Atomic([AtomicU64; TEACHERS]);
+
+    impl Atomic {
+        fn new() -> Self {
+            Self(core::array::from_fn(|_| AtomicU64::new(0)))
+        }
+
+        fn valid(&self, now_ms: u64) -> Vec<u32> {
+            let slots = self
+                .0
+                .iter()
+                .filter_map(|w| Slot::from_word(w.load(Ordering::Relaxed)));
+            let mut patterns: Vec<u32> = slots
+                .filter(|s| s.is_valid(now_ms))
+                .map(|s| s.pattern)
+                .collect();
+            patterns.sort_unstable();
+            patterns
+        }
+    }
+
+    impl Slots for Atomic {
+        fn load(&self, i: usize) -> u64 {
+            self.0[i].load(Ordering::Relaxed)
+        }
+    }
+
+    impl SharedSlots for Atomic {
+        fn exchange(&self, i: usize, old: u64, new: u64) -> bool {
+            self.0[i]
+                .compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        }
+    }
+
+    fn slot(pattern: u32, expires_ms: u64) -> Slot {
+        Slot {
+            pattern,
+            expires_ms,
+        }
+    }
+
+    #[test]
+    fn words_hold_pattern_and_expiry() {
+        for s in [
+            slot(1, 1),
+            slot(0xff_ffff, EXPIRY_MASK),
+            slot(65_535, 123_456_789),
+        ] {
+            assert_eq!(Slot::from_word(s.to_word()), Some(s));
+        }
+        assert_eq!(Slot::from_word(0), None);
+    }
+
+    #[test]
+    fn each_teacher_keeps_its_own_expiry() {
+        let slots = Atomic::new();
+        assert_eq!(teach(&slots, slot(1, 100), 0), Taught::Kept);
+        assert_eq!(teach(&slots, slot(2, 500), 0), Taught::Kept);
+        assert_eq!(
+            teach(&slots, slot(1, 50), 0),
+            Taught::Kept,
+            "an expiry never moves earlier"
+        );
+        assert_eq!(slots.valid(99), [1, 2]);
+        assert_eq!(slots.valid(100), [2]);
+        assert_eq!(teach(&slots, slot(1, 700), 200), Taught::Kept);
+        assert_eq!(slots.valid(600), [1]);
+    }
+
+    #[test]
+    fn a_full_address_gives_up_what_ends_first() {
+        let slots = Atomic::new();
+        for pattern in 1..=TEACHERS as u32 {
+            assert_eq!(
+                teach(&slots, slot(pattern, 1000 + u64::from(pattern)), 0),
+                Taught::Kept
+            );
+        }
+        assert_eq!(teach(&slots, slot(99, 5000), 0), Taught::Displaced);
+        assert_eq!(slots.valid(0), [2, 3, 4, 5, 6, 7, 8, 99]);
+        assert_eq!(
+            teach(&slots, slot(100, 5000), 4000),
+            Taught::Kept,
+            "the rest has expired"
+        );
+        assert_eq!(slots.valid(4000), [99, 100]);
+    }
+
+    #[test]
+    fn teachings_on_several_cpus_at_once_are_all_kept() {
+        let slots = Atomic::new();
+        std::thread::scope(|scope| {
+            for pattern in 1..=4 {
+                let slots = &slots;
+                scope.spawn(move || {
+                    for expires in 1..2000 {
+                        while teach(slots, slot(pattern, expires), 0) == Taught::Contended {}
+                    }
+                });
+            }
+        });
+        assert_eq!(slots.valid(1998), [1, 2, 3, 4]);
+    }
+}

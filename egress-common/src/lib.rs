@@ -1,0 +1,46 @@
+//! What the kernel programs and user space share.
+//!
+//! In: bytes of packets and of DNS messages. Out: flows, verdicts and learned addresses, by the
+//! same functions in the kernel, in `egress-ctl` and in tests.
+#![cfg_attr(not(test), no_std)]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+
+#[cfg(feature = "user")]
+extern crate alloc;
+
+pub mod dns;
+pub mod flow;
+pub mod judge;
+pub mod learned;
+pub mod limits;
+pub mod name;
+pub mod packet;
+pub mod parse;
+#[cfg(feature = "user")]
+pub mod pattern;
+pub mod rule;
+pub mod verdict;
+
+/// Lets aya copy the shared layouts in and out of maps.
+#[cfg(feature = "user")]
+mod pod {
+    use aya::Pod;
+
+    use crate::{
+        flow::Addr,
+        learned::Learned,
+        rule::{Ruleset, Settings},
+        verdict::Counter,
+    };
+
+    // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
+    unsafe impl Pod for Addr {}
+    // SAFETY: as above.
+    unsafe impl Pod for Ruleset {}
+    // SAFETY: as above.
+    unsafe impl Pod for Settings {}
+    // SAFETY: as above.
+    unsafe impl Pod for Learned {}
+    // SAFETY: as above.
+    unsafe impl Pod for Counter {}
+}

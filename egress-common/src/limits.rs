@@ -1,0 +1,24 @@
+//! Sizes of the kernel's tables: what a policy must fit into.
+
+/// Client groups of one generation; a rule's groups are bits of a `u64`.
+pub const GROUPS: usize = 64;
+/// Rules of one ruleset.
+pub const RULES: usize = 64;
+/// Distinct rulesets of one generation.
+pub const RULESETS: u32 = 4096;
+/// Name patterns that have an id, over all generations since the maps were made.
+pub const PATTERNS: u32 = 65_536;
+/// Endpoint sets that have a counter, over all generations since the maps were made.
+pub const SETS: u32 = 8_192;
+/// Prefixes of clients in one generation.
+pub const CLIENTS: u32 = 65_536;
+/// Prefixes of destinations in one generation.
+pub const DESTINATIONS: u32 = 1_048_576;
+/// Addresses that DNS answers gave; the least recently used one leaves first.
+pub const LEARNED: u32 = 65_536;
+/// Addresses remembered only to say that the name that gave them is not allowed.
+pub const REFUSED: u32 = 16_384;
+/// Patterns that can teach one address at the same time.
+pub const TEACHERS: usize = 8;
+/// Generations that the maps hold: the one in force and the one being filled.
+pub const HALVES: u32 = 2;

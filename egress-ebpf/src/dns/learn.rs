@@ -1,0 +1,142 @@
+//! Addresses of an answer into the maps.
+
+use core::intrinsics::{AtomicOrdering, atomic_cxchg};
+
+use egress_common::{
+    dns::{
+        Outcome,
+        message::{ADDRESSES, Found, Message},
+    },
+    flow::Addr,
+    judge::Tables as _,
+    learned::{Learned, SharedSlots, Slot, Taught, teach},
+    limits::TEACHERS,
+    rule::{Settings, mark},
+};
+
+use crate::{
+    maps::{LEARNED, REFUSED},
+    stats::count_dns,
+    tables::{Generation, MapSlots, now_ms},
+};
+
+/// `BPF_NOEXIST` (linux/bpf.h): an entry that another CPU made first stays as it is.
+const NO_EXIST: u64 = 1;
+
+/// A whole answer, and the pattern that lists its name.
+pub struct Lesson {
+    pub message: &'static mut Message,
+    pub pattern: Option<u32>,
+}
+
+/// Learns every address of an answer, or, for a name that is not allowed, notes them as refused.
+#[inline(always)]
+pub fn teach_all(lesson: Lesson) -> Outcome {
+    let pattern = lesson.pattern.unwrap_or(0);
+    let now_ms = now_ms();
+    for i in 0..ADDRESSES as u32 {
+        if dns_teach_step(lesson.message, i, pattern, now_ms) != 0 {
+            break;
+        }
+    }
+    if pattern == 0 {
+        Outcome::NameNotListed
+    } else {
+        Outcome::Learned
+    }
+}
+
+/// Learns address `i`; 0 while there are more.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn dns_teach_step(message: *mut Message, i: u32, pattern: u32, now_ms: u64) -> u32 {
+    // SAFETY: null, or the one message of this CPU.
+    let Some(message) = (unsafe { message.as_ref() }) else {
+        return 1;
+    };
+    let Some(found) = message.found(i) else {
+        return 1;
+    };
+    let Some(generation) = Generation::current() else {
+        return 1;
+    };
+    let Some(settings) = generation.settings() else {
+        return 1;
+    };
+    let expires_ms = now_ms + ttl_ms(found, settings);
+    // On the stack: Linux 6.1 refuses a map key behind a global function's pointer.
+    let addr = found.addr;
+    if pattern == 0 {
+        let _: Result<(), i32> = REFUSED.insert(&addr, &expires_ms, 0);
+    } else if is_refused(&addr, generation) {
+        count_dns(Outcome::AddressRefused);
+    } else {
+        let slot = Slot {
+            pattern,
+            expires_ms,
+        };
+        match learn(&addr, slot, now_ms) {
+            Taught::Kept => {}
+            Taught::Displaced => count_dns(Outcome::TeacherDisplaced),
+            Taught::Contended => count_dns(Outcome::NoPlace),
+        }
+    }
+    0
+}
+
+/// How long an address is taught: its TTL between floor and cap.
+#[inline(always)]
+fn ttl_ms(found: &Found, settings: &Settings) -> u64 {
+    const MS_PER_S: u64 = 1000;
+    u64::from(found.ttl.max(settings.ttl_floor).min(settings.ttl_cap)) * MS_PER_S
+}
+
+/// Whether no answer may teach this address: nobody reaches a public service there.
+#[inline(always)]
+fn is_refused(addr: &Addr, generation: Generation) -> bool {
+    addr.is_special()
+        || generation
+            .destination(addr)
+            .is(mark::GATEWAY | mark::INTERNAL)
+}
+
+#[inline(always)]
+fn learn(addr: &Addr, slot: Slot, now_ms: u64) -> Taught {
+    if let Some(known) = known(addr) {
+        return teach(known, slot, now_ms);
+    }
+    let mut slots = [0; TEACHERS];
+    slots[0] = slot.to_word();
+    if LEARNED.insert(addr, &Learned { slots }, NO_EXIST).is_ok() {
+        return Taught::Kept;
+    }
+    // Another CPU was first, or the map is full.
+    match known(addr) {
+        Some(known) => teach(known, slot, now_ms),
+        None => Taught::Contended,
+    }
+}
+
+#[inline(always)]
+fn known(addr: &Addr) -> Option<&'static MapSlots> {
+    let slots = LEARNED.get_ptr_mut(addr)?;
+    // SAFETY: the entry stays readable for the program's life; its words are only accessed as wholes.
+    Some(unsafe { &*slots.cast::<MapSlots>() })
+}
+
+impl SharedSlots for MapSlots {
+    #[inline(always)]
+    fn exchange(&self, i: usize, old: u64, new: u64) -> bool {
+        let Some(place) = self.place(i) else {
+            return false;
+        };
+        // SAFETY: an aligned word inside the map's value. Compared is the old value that comes back:
+        // branching on the returned bool is IR that bpf-linker refuses.
+        let (was, _) = unsafe {
+            atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
+                place, old, new,
+            )
+        };
+        was == old
+    }
+}

@@ -1,0 +1,44 @@
+//! Kernel programs of the egress filter: one judges what clients send, one learns from DNS answers.
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch, core_intrinsics)]
+#![expect(
+    internal_features,
+    reason = "the BPF target has no read-modify-write methods on AtomicU64; the intrinsics compile"
+)]
+
+mod dns;
+mod maps;
+mod stats;
+mod tables;
+mod view;
+mod xdp;
+
+use aya_ebpf::{
+    bindings::TC_ACT_UNSPEC,
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
+
+/// LAN ingress: every packet from a client.
+#[xdp]
+fn lan_ingress(ctx: XdpContext) -> u32 {
+    xdp::lan_ingress(&ctx)
+}
+
+/// LAN egress: every packet to a client; the next program of the hook decides about it.
+#[classifier]
+fn lan_egress(ctx: TcContext) -> i32 {
+    dns::lan_egress(&ctx);
+    TC_ACT_UNSPEC
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // No code that can panic passes the verifier, which refuses this loop.
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,83 @@
+//! Every map: who writes it, who reads it, how much it holds.
+//!
+//! User space fills half `number % 2` of the tables that have halves, then writes the generation's
+//! number into [`GENERATION`]. A program reads the number once a packet and uses that half alone,
+//! so no packet sees a part of a generation.
+
+use aya_ebpf::{
+    btf_maps::{Array, ArrayOfMaps, LpmTrie, LruHashMap, PerCpuArray},
+    macros::btf_map,
+};
+use egress_common::{
+    dns::{OUTCOMES, message::Message},
+    flow::Addr,
+    learned::Learned,
+    limits,
+    name::NAME_KEY_BYTES,
+    rule::{Ruleset, Settings},
+    verdict::{Counter, VERDICT_COUNTERS},
+};
+
+const HALVES: usize = limits::HALVES as usize;
+
+/// Prefix of an address to a number. The value is an integer: up to Linux 6.1 an inner map made
+/// without BTF does not match a template with a struct value (`btf_record_equal`, map_in_map.c).
+pub type AddrTrie<const ENTRIES: usize> = LpmTrie<[u8; size_of::<Addr>()], u64, ENTRIES>;
+/// Prefix of a reversed name to a pattern's id.
+pub type NameTrie = LpmTrie<[u8; NAME_KEY_BYTES], u64, { limits::PATTERNS as usize }>;
+
+/// Number of the generation in force, 0 before the first. Written by user space, read by every program.
+#[btf_map(pin_by_name)]
+pub static GENERATION: Array<u64, 1> = Array::new();
+
+/// Mode and TTL bounds, by half. Written by user space, read by every program.
+#[btf_map(pin_by_name)]
+pub static SETTINGS: Array<Settings, HALVES> = Array::new();
+
+/// Source prefix to client group, by half. Written by user space, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static CLIENTS: ArrayOfMaps<AddrTrie<{ limits::CLIENTS as usize }>, HALVES> =
+    ArrayOfMaps::new();
+
+/// Destination prefix to ruleset and marks, by half. Written by user space, read by every program.
+#[btf_map(pin_by_name)]
+pub static DESTINATIONS: ArrayOfMaps<AddrTrie<{ limits::DESTINATIONS as usize }>, HALVES> =
+    ArrayOfMaps::new();
+
+/// Reversed name to pattern, by half. Written by user space, read at LAN egress.
+#[btf_map(pin_by_name)]
+pub static NAMES: ArrayOfMaps<NameTrie, HALVES> = ArrayOfMaps::new();
+
+/// Rulesets, `limits::RULESETS` a half. Written by user space, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static RULESETS: Array<Ruleset, { HALVES * limits::RULESETS as usize }> = Array::new();
+
+/// Pattern to ruleset, `limits::PATTERNS` a half. Written by user space, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static PATTERNS: Array<u32, { HALVES * limits::PATTERNS as usize }> = Array::new();
+
+/// Address to the patterns that taught it. Written at LAN egress, read at LAN ingress; it outlives
+/// generations. When it is full, the address that was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static LEARNED: LruHashMap<Addr, Learned, { limits::LEARNED as usize }> = LruHashMap::new();
+
+/// Address that an answer for a name that is not allowed gave, to the end of its TTL in boot-time ms.
+/// Written at LAN egress, read at LAN ingress to name the reason of a drop; it allows nothing.
+#[btf_map(pin_by_name)]
+pub static REFUSED: LruHashMap<Addr, u64, { limits::REFUSED as usize }> = LruHashMap::new();
+
+/// Packets and bytes by action and reason. Written at LAN ingress, read by user space.
+#[btf_map(pin_by_name)]
+pub static VERDICTS: PerCpuArray<Counter, { VERDICT_COUNTERS as usize }> = PerCpuArray::new();
+
+/// Packets and bytes allowed, by endpoint set. Written at LAN ingress, read by user space.
+#[btf_map(pin_by_name)]
+pub static SETS: PerCpuArray<Counter, { limits::SETS as usize }> = PerCpuArray::new();
+
+/// DNS messages by outcome. Written at LAN egress, read by user space.
+#[btf_map(pin_by_name)]
+pub static DNS: PerCpuArray<u64, OUTCOMES> = PerCpuArray::new();
+
+/// The DNS message being read. Written and read at LAN egress.
+#[btf_map]
+pub static MESSAGE: PerCpuArray<Message, 1> = PerCpuArray::new();

@@ -1,0 +1,195 @@
+//! The judge's tables on the kernel's maps.
+
+use core::{ffi::c_void, ptr};
+
+use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_map_lookup_elem};
+use egress_common::{
+    flow::{Addr, Flow},
+    judge::Tables,
+    learned::{Learned, Slots},
+    limits::{self, TEACHERS},
+    rule::{Destination, Match, Misses, PrefixKey, Ruleset, Settings},
+};
+
+use crate::maps::{
+    CLIENTS, DESTINATIONS, GENERATION, LEARNED, NAMES, PATTERNS, REFUSED, RULESETS, SETTINGS,
+};
+
+/// The generation in force, as one packet sees it.
+#[derive(Clone, Copy)]
+pub struct Generation {
+    half: u32,
+}
+
+impl Generation {
+    /// The generation whose number is set now; none before the first.
+    #[inline(always)]
+    pub fn current() -> Option<Self> {
+        // SAFETY: the slot exists for the program's life; the number is one aligned word.
+        let number = unsafe { ptr::read_volatile(GENERATION.get_ptr(0)?) };
+        if number == 0 {
+            return None;
+        }
+        Some(Self::of_half((number % u64::from(limits::HALVES)) as u32))
+    }
+
+    /// The half of the tables that it is in.
+    #[inline(always)]
+    pub fn half(self) -> u32 {
+        self.half
+    }
+
+    /// The generation in a half.
+    #[inline(always)]
+    pub fn of_half(half: u32) -> Self {
+        Self {
+            half: half % limits::HALVES,
+        }
+    }
+
+    /// Mode and TTL bounds.
+    #[inline(always)]
+    pub fn settings(self) -> Option<&'static Settings> {
+        SETTINGS.get(self.half)
+    }
+
+    /// Id of the longest pattern that matches the reversed name in `key`.
+    ///
+    /// # Safety
+    /// `key` points to a key of the trie of names: 4 bytes of prefix length, then the name's bytes.
+    #[inline(always)]
+    pub unsafe fn pattern(self, key: *const u8) -> Option<u32> {
+        let trie = ptr::from_ref(NAMES.get(self.half)?);
+        // SAFETY: the caller's key is whole.
+        unsafe { number(trie.cast(), key.cast()) }.map(|id| id as u32)
+    }
+}
+
+impl Tables for Generation {
+    type Learned = MapSlots;
+
+    #[inline(always)]
+    fn group(&self, client: &Addr) -> Option<u32> {
+        let trie = ptr::from_ref(CLIENTS.get(self.half)?);
+        let key = PrefixKey::host(*client);
+        // SAFETY: PrefixKey is the trie's key.
+        let value = unsafe { number(trie.cast(), (&raw const key).cast()) }?;
+        // 0 is no group.
+        value.checked_sub(1).map(|group| group as u32)
+    }
+
+    #[inline(always)]
+    fn destination(&self, addr: &Addr) -> Destination {
+        let Some(trie) = DESTINATIONS.get(self.half) else {
+            return Destination::default();
+        };
+        let key = PrefixKey::host(*addr);
+        // SAFETY: PrefixKey is the trie's key.
+        let value = unsafe { number(ptr::from_ref(trie).cast(), (&raw const key).cast()) };
+        Destination::from_value(value.unwrap_or(0))
+    }
+
+    #[inline(always)]
+    fn decide(&self, index: u32, flow: &Flow, group: u32) -> Option<Match> {
+        if index >= limits::RULESETS {
+            return None;
+        }
+        let ruleset = RULESETS.get_ptr(self.half * limits::RULESETS + index)?;
+        Some(Match::from_code(ruleset_decide(
+            ruleset,
+            flow.proto,
+            flow.dst_port,
+            group,
+        )))
+    }
+
+    #[inline(always)]
+    fn pattern_ruleset(&self, pattern: u32) -> u32 {
+        if pattern >= limits::PATTERNS {
+            return 0;
+        }
+        PATTERNS
+            .get(self.half * limits::PATTERNS + pattern)
+            .copied()
+            .unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn learned(&self, addr: &Addr) -> Option<&MapSlots> {
+        let slots = LEARNED.get_ptr_mut(addr)?;
+        // SAFETY: the entry stays readable for the program's life; its words are only accessed as wholes.
+        Some(unsafe { &*slots.cast::<MapSlots>() })
+    }
+
+    #[inline(always)]
+    fn refused_until_ms(&self, addr: &Addr) -> Option<u64> {
+        let until = REFUSED.get_ptr(addr)?;
+        // SAFETY: one aligned word of an entry that stays readable for the program's life.
+        Some(unsafe { ptr::read_volatile(until) })
+    }
+
+    #[inline(always)]
+    fn now_ms(&self) -> u64 {
+        now_ms()
+    }
+}
+
+/// [`Ruleset::decide`] as a global function: verified once, however many rulesets a packet asks.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn ruleset_decide(ruleset: *const Ruleset, proto: u8, port: u16, group: u32) -> u32 {
+    // SAFETY: null, or a ruleset in the map.
+    match unsafe { ruleset.as_ref() } {
+        Some(ruleset) => ruleset.decide(proto, port, group).to_code(),
+        None => Match::Not(Misses::NONE).to_code(),
+    }
+}
+
+/// The boot-time clock in ms.
+#[inline(always)]
+pub fn now_ms() -> u64 {
+    const NS_PER_MS: u64 = 1_000_000;
+    // SAFETY: the helper takes no arguments and reads a clock.
+    unsafe { bpf_ktime_get_boot_ns() / NS_PER_MS }
+}
+
+/// Slots of an address in the map, which other CPUs change meanwhile.
+#[repr(transparent)]
+pub struct MapSlots(core::cell::UnsafeCell<Learned>);
+
+impl MapSlots {
+    /// Place of a slot's word.
+    #[inline(always)]
+    pub fn place(&self, i: usize) -> Option<*mut u64> {
+        if i >= TEACHERS {
+            return None;
+        }
+        Some(self.0.get().cast::<u64>().wrapping_add(i))
+    }
+}
+
+impl Slots for MapSlots {
+    #[inline(always)]
+    fn load(&self, i: usize) -> u64 {
+        match self.place(i) {
+            // SAFETY: inside the map's value; an aligned word is read as a whole.
+            Some(place) => unsafe { ptr::read_volatile(place) },
+            None => 0,
+        }
+    }
+}
+
+/// Looks a key up in an inner trie whose values are numbers.
+///
+/// # Safety
+/// `trie` is a trie with 8-byte values, and `key` points to a whole key of it.
+#[inline(always)]
+unsafe fn number(trie: *const c_void, key: *const c_void) -> Option<u64> {
+    // SAFETY: as the caller promises; the helper does not write through either pointer.
+    let value = unsafe { bpf_map_lookup_elem(trie.cast_mut(), key) };
+    if value.is_null() {
+        return None;
+    }
+    // SAFETY: a value that is not null is an aligned word.
+    Some(unsafe { ptr::read_volatile(value.cast::<u64>()) })
+}
