@@ -1,0 +1,197 @@
+//! Endpoint sets as text for people.
+//!
+//! In: sets. Out: tables of what they hold, or every fact of each.
+
+use std::{iter, ops::Range};
+
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+
+use super::set::EndpointSet;
+
+/// Columns of a terminal that a table fills.
+const TABLE_WIDTH: u16 = 100;
+
+/// One table a source, so that long keys of one do not squeeze the others, and the totals.
+pub fn table(sets: &[&EndpointSet]) -> String {
+    if sets.is_empty() {
+        return "no endpoint set matches\n".to_owned();
+    }
+    let mut text = String::new();
+    for of_source in sets.chunk_by(|a, b| a.source == b.source) {
+        text += &source_table(of_source);
+        text += "\n\n";
+    }
+    text + &totals(sets) + "\n"
+}
+
+fn source_table(sets: &[&EndpointSet]) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(TABLE_WIDTH)
+        .set_header(HEADER)
+        .add_rows(sets.iter().map(|set| row(set)));
+    let description = HEADER.len() - 1;
+    for (i, column) in table.column_iter_mut().enumerate() {
+        if i == description {
+            column.set_padding((0, 0));
+        } else {
+            column.set_padding((0, 2));
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+        if COUNTS.contains(&i) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
+}
+
+const HEADER: [&str; 7] = [
+    "key",
+    "category",
+    "required",
+    "names",
+    "prefixes",
+    "ports",
+    "description",
+];
+/// The columns of [`HEADER`] that hold numbers.
+const COUNTS: Range<usize> = 3..5;
+
+fn row(set: &EndpointSet) -> [String; HEADER.len()] {
+    [
+        set.key.clone(),
+        set.category.to_string(),
+        yes_no(set.required).to_owned(),
+        set.urls.len().to_string(),
+        set.ips.len().to_string(),
+        ports(set),
+        set.description.clone(),
+    ]
+}
+
+/// A line a protocol.
+fn ports(set: &EndpointSet) -> String {
+    let named = [("tcp", &set.tcp_ports), ("udp", &set.udp_ports)];
+    let lines = named.iter().filter(|(_, ports)| !ports.is_empty());
+    let lines: Vec<_> = lines
+        .map(|(protocol, ports)| format!("{protocol} {ports}"))
+        .collect();
+    if lines.is_empty() {
+        NO_PORTS.to_owned()
+    } else {
+        lines.join("\n")
+    }
+}
+
+const NO_PORTS: &str = "none";
+
+fn totals(sets: &[&EndpointSet]) -> String {
+    let names: usize = sets.iter().map(|set| set.urls.len()).sum();
+    let prefixes: usize = sets.iter().map(|set| set.ips.len()).sum();
+    let counts = [
+        counted(sets.len(), "endpoint set", "endpoint sets"),
+        counted(names, "name", "names"),
+        counted(prefixes, "prefix", "prefixes"),
+    ];
+    counts.join(", ")
+}
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    let noun = if count == 1 { one } else { several };
+    format!("{count} {noun}")
+}
+
+/// Every fact of every set, a line each.
+pub fn details(sets: &[&EndpointSet]) -> String {
+    let blocks: Vec<_> = sets.iter().map(|set| block(set)).collect();
+    blocks.join("\n")
+}
+
+fn block(set: &EndpointSet) -> String {
+    let id = set.id.map(|id| id.to_string());
+    let one = |text: &str| vec![text.to_owned()];
+    let maybe = |text: Option<&str>| text.map(one).unwrap_or_default();
+    let facts = [
+        ("source", one(&set.source)),
+        ("id", maybe(id.as_deref())),
+        ("section", maybe(set.section.as_deref())),
+        ("service area", maybe(set.service_area.as_deref())),
+        ("description", one(&set.description)),
+        ("category", one(set.category.name())),
+        ("required", one(yes_no(set.required))),
+        ("ExpressRoute", one(yes_no(set.express_route))),
+        ("ports", ports(set).lines().map(str::to_owned).collect()),
+        ("names", set.urls.iter().map(ToString::to_string).collect()),
+        (
+            "prefixes",
+            set.ips.iter().map(ToString::to_string).collect(),
+        ),
+        ("notes", maybe(set.notes.as_deref())),
+    ];
+    let lines = facts.iter().map(|(label, values)| fact(label, values));
+    format!("{}\n{}", set.key, lines.collect::<String>())
+}
+
+/// The label before the first value, the others below it; nothing for no value.
+fn fact(label: &str, values: &[String]) -> String {
+    let labels = iter::once(label).chain(iter::repeat(""));
+    let lines = labels
+        .zip(values)
+        .map(|(label, value)| format!("  {label:<14}{value}\n"));
+    lines.collect()
+}
+
+fn yes_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    #[test]
+    fn lists_fit_the_terminal_and_break_no_word() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let text = table(&catalogue.sets().iter().collect::<Vec<_>>());
+        for line in text.lines() {
+            assert!(line.len() <= usize::from(TABLE_WIDTH), "{line}");
+        }
+        for whole in [
+            "power-automate:desktop-flows/us-gov/11 ",
+            "Authentication",
+            "tcp 143,587,993,995",
+        ] {
+            assert!(text.contains(whole), "{whole}");
+        }
+    }
+
+    #[test]
+    fn a_set_shows_all_its_facts() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let text = details(&catalogue.find("intune:165").unwrap());
+        let expected = "\
+intune:165
+  source        intune
+  id            165
+  section       autopilot
+  description   Time synchronisation
+  category      Default
+  required      yes
+  ExpressRoute  no
+  ports         udp 123
+  names         time.windows.com
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_set_without_ports_says_so() {
+        let json = r#"{"source":"x","key":"x:1","description":"","category":"Allow","required":false,
+            "expressRoute":false,"urls":["a.b"],"ips":[]}"#;
+        let set: EndpointSet = serde_json::from_str(json).unwrap();
+        assert_eq!(ports(&set), NO_PORTS);
+    }
+}

@@ -1,0 +1,311 @@
+//! Selectors: how configurations say which endpoint sets they mean.
+//!
+//! In: text such as `m365:Common/required`, and a [`Catalogue`]. Out: the sets of that source that
+//! know every segment, or an error that names what is nearest to the unknown word.
+
+use std::{fmt, str::FromStr};
+
+use thiserror::Error;
+
+use super::{
+    Catalogue, UnknownSource,
+    nearest::nearest,
+    nearest_hint,
+    set::{Category, EndpointSet},
+};
+
+/// `source` or `source:segment[/segment...]`; a set must know all segments.
+///
+/// A set knows, in any case: the parts of its section (`desktop-flows`, `public`), its service area
+/// (`Common`), its category, `required` or `optional`, its id, and the parts of its key, so that
+/// every key is a selector too. An id selects all sets that have it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Selector {
+    source: String,
+    segments: Vec<String>,
+}
+
+/// Why a text is no selector; each holds the text.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SelectorSyntax {
+    /// No source before the colon, or nothing at all.
+    #[error("selector `{0}` names no source: write `source` or `source:segment/segment`")]
+    NoSource(String),
+    /// Nothing behind the colon, or before or behind a slash.
+    #[error("selector `{0}` has an empty segment: write `source` or `source:segment/segment`")]
+    EmptySegment(String),
+    /// A slash before the colon, or a second colon.
+    #[error("selector `{0}` wants one `:` behind the source, and `/` between segments")]
+    Separators(String),
+}
+
+/// Why a selector selects nothing.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum SelectorError {
+    /// The catalogue has no such source.
+    #[error("selector `{selector}`: {fault}")]
+    Source {
+        /// The selector as written.
+        selector: String,
+        /// What the catalogue knows.
+        fault: UnknownSource,
+    },
+    /// No set of the source knows this segment.
+    #[error("selector `{selector}`: no set of the source knows `{segment}`{}", nearest_hint(.nearest))]
+    Segment {
+        /// The selector as written.
+        selector: String,
+        /// The segment that is unknown.
+        segment: String,
+        /// The known segment that is written most like it.
+        nearest: Option<String>,
+    },
+    /// All words are known, but no set knows all of them. Whether that is wrong the caller decides.
+    #[error("selector `{0}` selects no endpoint set")]
+    Empty(String),
+}
+
+impl FromStr for Selector {
+    type Err = SelectorSyntax;
+
+    fn from_str(text: &str) -> Result<Self, SelectorSyntax> {
+        let (source, path) = match text.split_once(':') {
+            Some((source, path)) => (source, Some(path)),
+            None => (text, None),
+        };
+        let segments: Vec<&str> = path
+            .map(|path| path.split('/').collect())
+            .unwrap_or_default();
+        if source.trim().is_empty() {
+            return Err(SelectorSyntax::NoSource(text.to_owned()));
+        }
+        if source.contains('/') || segments.iter().any(|segment| segment.contains(':')) {
+            return Err(SelectorSyntax::Separators(text.to_owned()));
+        }
+        if segments.iter().any(|segment| segment.trim().is_empty()) {
+            return Err(SelectorSyntax::EmptySegment(text.to_owned()));
+        }
+        Ok(Self {
+            source: source.to_owned(),
+            segments: segments.into_iter().map(str::to_owned).collect(),
+        })
+    }
+}
+
+/// Prints the selector as it was written.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)?;
+        if !self.segments.is_empty() {
+            write!(f, ":{}", self.segments.join("/"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Selector {
+    /// Name of the source, as written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The sets that are meant, at least one, in the order of the catalogue.
+    pub fn select<'a>(
+        &self,
+        catalogue: &'a Catalogue,
+    ) -> Result<Vec<&'a EndpointSet>, SelectorError> {
+        let sets = catalogue.sets_of(&self.source).map_err(|fault| {
+            let selector = self.to_string();
+            SelectorError::Source { selector, fault }
+        })?;
+        if sets.is_empty() {
+            return Err(SelectorError::Empty(self.to_string()));
+        }
+        self.check_segments(&sets)?;
+        let meant = |set: &&EndpointSet| {
+            self.segments
+                .iter()
+                .all(|segment| knows(&words(set), segment))
+        };
+        let selected: Vec<_> = sets.into_iter().filter(meant).collect();
+        if selected.is_empty() {
+            return Err(SelectorError::Empty(self.to_string()));
+        }
+        Ok(selected)
+    }
+
+    /// Every segment must be a word of the language or of one of `sets`.
+    fn check_segments(&self, sets: &[&EndpointSet]) -> Result<(), SelectorError> {
+        let mut known: Vec<String> = sets.iter().flat_map(|set| words(set)).collect();
+        known.extend(Category::ALL.map(|category| category.to_string()));
+        known.extend([REQUIRED, OPTIONAL].map(str::to_owned));
+        match self.segments.iter().find(|segment| !knows(&known, segment)) {
+            None => Ok(()),
+            Some(segment) => Err(SelectorError::Segment {
+                selector: self.to_string(),
+                segment: segment.clone(),
+                nearest: nearest(segment, known, String::clone).next(),
+            }),
+        }
+    }
+}
+
+const REQUIRED: &str = "required";
+const OPTIONAL: &str = "optional";
+
+/// The segments that a set knows.
+fn words(set: &EndpointSet) -> Vec<String> {
+    let need = if set.required { REQUIRED } else { OPTIONAL };
+    let section = set.section.iter().flat_map(|section| section.split('/'));
+    let key = set.local_key().split('/');
+    section
+        .chain(key)
+        .chain(set.service_area.as_deref())
+        .chain([set.category.name(), need])
+        .map(str::to_owned)
+        .chain(set.id.map(|id| id.to_string()))
+        .collect()
+}
+
+fn knows(words: &[String], segment: &str) -> bool {
+    words.iter().any(|word| word.eq_ignore_ascii_case(segment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn select(text: &str) -> Result<Vec<String>, SelectorError> {
+        let catalogue = Catalogue::builtin().unwrap();
+        let sets = text.parse::<Selector>().unwrap().select(&catalogue)?;
+        Ok(sets.iter().map(|set| set.key.clone()).collect())
+    }
+
+    #[test]
+    fn selectors_select_as_many_sets_as_the_documents_have() {
+        let table = [
+            ("intune", 21),
+            ("Intune:Core", 6),
+            ("intune:required", 20),
+            ("intune:core/allow", 1),
+            ("intune:172", 2),
+            ("power-automate:required", 25),
+            ("power-automate:desktop-flows", 23),
+            ("power-automate:desktop-flows/public", 6),
+            ("power-automate:public/desktop-flows", 6),
+            ("m365", 63),
+            ("m365:Common", 45),
+            ("m365:Common/required", 28),
+            ("m365:common/OPTIONAL", 17),
+            ("m365:optimize", 3),
+        ];
+        for (text, expected) in table {
+            assert_eq!(select(text).unwrap().len(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_and_keys_select_their_sets() {
+        let table: [(&str, &[&str]); 6] = [
+            ("intune:163", &["intune:163"]),
+            ("intune:172", &["intune:172", "intune:172.2"]),
+            ("intune:172.2", &["intune:172.2"]),
+            ("m365:11", &["m365:11"]),
+            ("m365:Skype/11", &["m365:11"]),
+            (
+                "power-automate:desktop-flows/public/3",
+                &["power-automate:desktop-flows/public/3"],
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(select(text).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_key_selects_its_set_alone_or_with_its_id_s() {
+        let catalogue = Catalogue::builtin().unwrap();
+        for set in catalogue.sets() {
+            let selected = set
+                .key
+                .parse::<Selector>()
+                .unwrap()
+                .select(&catalogue)
+                .unwrap();
+            assert!(selected.contains(&set), "{}", set.key);
+            assert!(
+                selected
+                    .iter()
+                    .all(|other| other.key == set.key || other.id.is_some() && other.id == set.id),
+                "{}",
+                set.key
+            );
+        }
+    }
+
+    type Reason = fn(String) -> SelectorSyntax;
+
+    #[test]
+    fn what_is_no_selector_is_refused() {
+        let table: [(&str, Reason); 8] = [
+            ("", SelectorSyntax::NoSource),
+            (" ", SelectorSyntax::NoSource),
+            (":core", SelectorSyntax::NoSource),
+            ("intune:", SelectorSyntax::EmptySegment),
+            ("intune:core/", SelectorSyntax::EmptySegment),
+            ("intune:core//allow", SelectorSyntax::EmptySegment),
+            ("intune/core", SelectorSyntax::Separators),
+            ("intune:core:allow", SelectorSyntax::Separators),
+        ];
+        for (text, expected) in table {
+            assert_eq!(
+                text.parse::<Selector>(),
+                Err(expected(text.to_owned())),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_words_name_the_nearest() {
+        let table = [
+            (
+                "intun:core",
+                "selector `intun:core`: unknown source `intun`, the nearest is `intune`; \
+                 known: intune, power-automate, m365",
+            ),
+            (
+                "m365:Comon/required",
+                "selector `m365:Comon/required`: no set of the source knows `Comon`, the nearest is `Common`",
+            ),
+            (
+                "intune:requird",
+                "selector `intune:requird`: no set of the source knows `requird`, the nearest is `required`",
+            ),
+            (
+                "power-automate:desktop-flow/public",
+                "selector `power-automate:desktop-flow/public`: no set of the source knows `desktop-flow`, \
+                 the nearest is `desktop-flows`",
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(select(text).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_valid_selection_can_be_empty() {
+        for text in [
+            "intune:optimize",
+            "intune:core/apple",
+            "power-automate:required/optional",
+        ] {
+            assert_eq!(select(text), Err(SelectorError::Empty(text.to_owned())));
+        }
+        let mut catalogue = Catalogue::default();
+        catalogue.add("corp", Vec::new()).unwrap();
+        let selector: Selector = "corp:anything".parse().unwrap();
+        let expected = SelectorError::Empty("corp:anything".to_owned());
+        assert_eq!(selector.select(&catalogue), Err(expected));
+    }
+}

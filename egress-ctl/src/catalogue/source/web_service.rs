@@ -1,0 +1,208 @@
+//! The Microsoft 365 IP address and URL web service's answer to `/endpoints/{instance}`.
+//!
+//! In: its JSON, an array of sets. Out: endpoint sets. Keys that are not known here are ignored,
+//! since the service may add some; a value that cannot be parsed refuses the whole answer.
+
+use serde::Deserialize;
+
+use super::{Keys, SourceError};
+use crate::catalogue::{record::SetRecord, set::EndpointSet};
+
+/// The sets of a JSON text, as sets of the source called `source`.
+pub fn sets(json: &str, source: &str) -> Result<Vec<EndpointSet>, SourceError> {
+    let sets: Vec<WireSet> = serde_json::from_str(json).map_err(|fault| {
+        let origin = source.to_owned();
+        SourceError::Json { origin, fault }
+    })?;
+    let mut keys = Keys::new(source);
+    let parse = |set: WireSet| {
+        let key = keys.next(set.id.to_string());
+        Ok(set.into_record(source, key).try_into()?)
+    };
+    sets.into_iter().map(parse).collect()
+}
+
+/// One element of the array.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireSet {
+    id: u32,
+    service_area: String,
+    service_area_display_name: Option<String>,
+    #[serde(default)]
+    urls: Vec<String>,
+    #[serde(default)]
+    ips: Vec<String>,
+    tcp_ports: Option<String>,
+    udp_ports: Option<String>,
+    express_route: bool,
+    category: String,
+    required: bool,
+    notes: Option<String>,
+}
+
+impl WireSet {
+    fn into_record(self, source: &str, key: String) -> SetRecord {
+        let Self {
+            id,
+            service_area,
+            service_area_display_name,
+            urls,
+            ips,
+            tcp_ports,
+            udp_ports,
+            express_route,
+            category,
+            required,
+            notes,
+        } = self;
+        SetRecord {
+            source: source.to_owned(),
+            key,
+            id: Some(id),
+            description: service_area_display_name.unwrap_or_else(|| service_area.clone()),
+            section: None,
+            service_area: Some(service_area),
+            category,
+            required,
+            express_route,
+            urls,
+            ips,
+            tcp_ports,
+            udp_ports,
+            notes: notes.filter(|notes| !notes.is_empty()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A set as the service writes it, with `key` set to `value`, or left out where that is null.
+    fn answer(key: &str, value: Value) -> String {
+        let mut set = json!({
+            "id": 11, "serviceArea": "Skype", "serviceAreaDisplayName": "Microsoft Teams",
+            "ips": ["52.112.0.0/14"], "udpPorts": "3478,3479",
+            "expressRoute": true, "category": "Optimize", "required": true,
+        });
+        let keys = set.as_object_mut().unwrap();
+        match value {
+            Value::Null => keys.remove(key),
+            value => keys.insert(key.to_owned(), value),
+        };
+        json!([set]).to_string()
+    }
+
+    #[test]
+    fn a_set_is_read_whole() {
+        let sets = sets(&answer("notes", json!("")), "m365").unwrap();
+        let set = &sets[0];
+        assert_eq!((set.key.as_str(), set.id), ("m365:11", Some(11)));
+        assert_eq!(set.service_area.as_deref(), Some("Skype"));
+        assert_eq!(set.description, "Microsoft Teams");
+        assert_eq!(
+            (set.udp_ports.to_string().as_str(), set.tcp_ports.is_empty()),
+            ("3478-3479", true)
+        );
+        assert_eq!(
+            (set.required, set.express_route, &set.notes),
+            (true, true, &None)
+        );
+    }
+
+    #[test]
+    fn what_may_be_missing_may_be_missing() {
+        for key in [
+            "serviceAreaDisplayName",
+            "urls",
+            "ips",
+            "tcpPorts",
+            "udpPorts",
+            "notes",
+        ] {
+            assert!(sets(&answer(key, Value::Null), "m365").is_ok(), "{key}");
+        }
+        assert!(sets(&answer("udpPorts", Value::Null), "m365").unwrap()[0].is_portless());
+        assert!(sets(&answer("somethingNew", json!({"a": 1})), "m365").is_ok());
+        assert_eq!(sets("[]", "m365").unwrap(), []);
+    }
+
+    #[test]
+    fn what_must_be_there_must_be_there() {
+        for key in ["id", "serviceArea", "expressRoute", "category", "required"] {
+            let error = sets(&answer(key, Value::Null), "m365")
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(&format!("missing field `{key}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_their_place() {
+        let table = [
+            (
+                "tcpPorts",
+                json!("443,"),
+                "source `m365`, set 11: tcpPorts \"443,\"",
+            ),
+            (
+                "udpPorts",
+                json!("70000"),
+                "source `m365`, set 11: udpPorts \"70000\"",
+            ),
+            (
+                "ips",
+                json!(["52.112.0.0/140"]),
+                "source `m365`, set 11: ips \"52.112.0.0/140\"",
+            ),
+            (
+                "urls",
+                json!(["a.b", "<b>"]),
+                "source `m365`, set 11: urls \"<b>\"",
+            ),
+            (
+                "category",
+                json!("Blocked"),
+                "source `m365`, set 11: category \"Blocked\"",
+            ),
+            (
+                "required",
+                json!("true"),
+                "source `m365` is not a JSON array of endpoint sets",
+            ),
+            (
+                "id",
+                json!(-1),
+                "source `m365` is not a JSON array of endpoint sets",
+            ),
+        ];
+        for (key, value, expected) in table {
+            let error = sets(&answer(key, value), "m365").unwrap_err().to_string();
+            assert!(
+                error.starts_with(expected),
+                "{error}\nshould begin with {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_no_list_of_sets_is_refused() {
+        for text in [
+            "",
+            "<html><body>503</body></html>",
+            "{}",
+            "null",
+            "[1]",
+            "[{}",
+        ] {
+            let error = sets(text, "m365").unwrap_err().to_string();
+            assert!(
+                error.starts_with("source `m365` is not a JSON array"),
+                "{text}: {error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! `egress-ctl check`: what the policy in force says of a destination.
+
+use std::{fmt::Write as _, net::IpAddr, path::PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use egress_common::{
+    flow::{Addr, Flow, proto},
+    judge::judge,
+    learned::Slot,
+    rule::Match,
+    verdict::{Mode, NO_SET, Reason, Verdict},
+};
+use serde::Serialize;
+
+use super::{
+    force::Force,
+    output::{print, print_json},
+};
+use crate::{
+    catalogue::set::EndpointSet,
+    config::Config,
+    daemon::Places,
+    dataplane::{boot_ms, maps::Pinned},
+    policy::{
+        compile::compile,
+        generation::Generation,
+        ids::Ids,
+        tables::{HostTables, longest},
+    },
+};
+
+/// Tell which endpoint sets a destination belongs to, and what would become of a packet.
+#[derive(Args)]
+pub struct Check {
+    /// An IPv4 or IPv6 address, or a host name.
+    target: String,
+    /// Destination port.
+    #[arg(long, default_value_t = 443, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// Protocol.
+    #[arg(long, value_enum, default_value_t = Proto::Tcp)]
+    proto: Proto,
+    /// Judge a packet of this client; without it, one of each group.
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<IpAddr>,
+    /// Judge by this config rather than by the generation in force; nothing is learned then.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A protocol with ports.
+#[derive(Clone, Copy, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Proto {
+    Tcp,
+    Udp,
+}
+
+impl Proto {
+    fn number(self) -> u8 {
+        match self {
+            Self::Tcp => proto::TCP,
+            Self::Udp => proto::UDP,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    target: String,
+    kind: &'static str,
+    port: u16,
+    proto: Proto,
+    /// None where a config file was asked.
+    generation: Option<u64>,
+    mode: &'static str,
+    sets: Vec<Covering>,
+    taught: Vec<Teaching>,
+    verdicts: Vec<GroupVerdict>,
+}
+
+/// An endpoint set that some group may reach, and by what it covers the target.
+#[derive(Serialize)]
+struct Covering {
+    set: String,
+    via: String,
+    #[serde(rename = "tcpPorts")]
+    tcp_ports: String,
+    #[serde(rename = "udpPorts")]
+    udp_ports: String,
+    groups: Vec<String>,
+}
+
+/// A pattern that taught the address.
+#[derive(Serialize)]
+struct Teaching {
+    pattern: String,
+    /// Negative once it has expired.
+    seconds_left: i64,
+}
+
+#[derive(Serialize)]
+struct GroupVerdict {
+    group: Option<String>,
+    client: Option<IpAddr>,
+    verdict: &'static str,
+    reason: &'static str,
+    set: Option<String>,
+}
+
+/// What is asked about, and by what it is judged.
+struct Question<'a> {
+    config: &'a Config,
+    tables: HostTables<'a>,
+    ids: &'a Ids,
+    check: &'a Check,
+}
+
+impl Check {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Nothing is loaded and no config is named, or the target is neither address nor name.
+    pub fn run(self, places: &Places) -> Result<()> {
+        let report = match &self.config {
+            Some(path) => self.by_config(path)?,
+            None => self.in_force(places)?,
+        };
+        if self.json {
+            return print_json(&report);
+        }
+        print(&report.text())
+    }
+
+    fn by_config(&self, path: &std::path::Path) -> Result<Report> {
+        let (config, _) = Config::read(path)?;
+        let mut ids = Ids::default();
+        let generation = compile(&config, &[], &mut ids)?;
+        let tables = HostTables::new(&generation);
+        self.ask(None, &config, tables, &ids)
+    }
+
+    fn in_force(&self, places: &Places) -> Result<Report> {
+        let force = Force::read(places)?;
+        let mut tables = HostTables::new(&force.generation);
+        tables.now_ms = boot_ms();
+        if let Ok(addr) = self.target.parse::<IpAddr>() {
+            let addr = Addr::from(addr);
+            let pinned = Pinned(&places.pin_dir);
+            if let Ok(learned) = pinned.learned()?.get(&addr, 0) {
+                tables.learned.insert(addr, learned);
+            }
+            if let Ok(until) = pinned.refused()?.get(&addr, 0) {
+                tables.refused.insert(addr, until);
+            }
+        }
+        let number = force.snapshot.number;
+        self.ask(Some(number), &force.config, tables, &force.snapshot.ids)
+    }
+
+    fn ask(
+        &self,
+        generation: Option<u64>,
+        config: &Config,
+        tables: HostTables<'_>,
+        ids: &Ids,
+    ) -> Result<Report> {
+        let question = Question {
+            config,
+            tables,
+            ids,
+            check: self,
+        };
+        let (kind, sets, taught, verdicts) = match self.target.parse::<IpAddr>() {
+            Ok(addr) => (
+                "address",
+                question.covering(|set| prefix_of(set, addr)),
+                question.teachings(addr),
+                question.address_verdicts(addr)?,
+            ),
+            Err(_) => {
+                check_name(&self.target)?;
+                (
+                    "name",
+                    question.covering(|set| pattern_of(set, &self.target)),
+                    Vec::new(),
+                    question.name_verdicts()?,
+                )
+            }
+        };
+        Ok(Report {
+            schema: "egress.check/1",
+            target: self.target.clone(),
+            kind,
+            port: self.port,
+            proto: self.proto,
+            generation,
+            mode: config.gateway.mode.name(),
+            sets,
+            taught,
+            verdicts,
+        })
+    }
+}
+
+fn check_name(target: &str) -> Result<()> {
+    let pattern: egress_common::pattern::NamePattern = target
+        .parse()
+        .with_context(|| format!("`{target}` is neither an address nor a host name"))?;
+    if !matches!(pattern, egress_common::pattern::NamePattern::Exact(_)) {
+        bail!("`{target}` is a pattern: ask for one name, such as `www.example.org`");
+    }
+    Ok(())
+}
+
+/// The set's longest prefix that contains the address.
+fn prefix_of(set: &EndpointSet, addr: IpAddr) -> Option<String> {
+    let (prefix, ()) = longest(set.ips.iter().map(|prefix| (prefix, &())), addr)?;
+    Some(prefix.to_string())
+}
+
+/// The set's first pattern that matches the name.
+fn pattern_of(set: &EndpointSet, name: &str) -> Option<String> {
+    let pattern = set.urls.iter().find(|pattern| pattern.matches(name))?;
+    Some(pattern.to_string())
+}
+
+impl Question<'_> {
+    fn generation(&self) -> &Generation {
+        self.tables.generation
+    }
+
+    /// Sets that some group may reach and for which `via` finds something.
+    fn covering(&self, via: impl Fn(&EndpointSet) -> Option<String>) -> Vec<Covering> {
+        let groups = |set: &EndpointSet| -> Vec<String> {
+            let may = self
+                .config
+                .groups
+                .iter()
+                .filter(|group| group.allow.contains(&set.key));
+            may.map(|group| group.name.clone()).collect()
+        };
+        self.config
+            .catalogue
+            .sets()
+            .iter()
+            .filter_map(|set| {
+                let groups = groups(set);
+                let via = via(set).filter(|_| !groups.is_empty())?;
+                Some(Covering {
+                    set: set.key.clone(),
+                    via,
+                    tcp_ports: set.tcp_ports.to_string(),
+                    udp_ports: set.udp_ports.to_string(),
+                    groups,
+                })
+            })
+            .collect()
+    }
+
+    fn teachings(&self, addr: IpAddr) -> Vec<Teaching> {
+        let Some(learned) = self.tables.learned.get(&addr.into()) else {
+            return Vec::new();
+        };
+        let slots = learned
+            .slots
+            .iter()
+            .filter_map(|word| Slot::from_word(*word));
+        slots
+            .map(|slot| Teaching {
+                pattern: self
+                    .ids
+                    .pattern_named(slot.pattern)
+                    .unwrap_or("unknown")
+                    .to_owned(),
+                seconds_left: (slot.expires_ms as i64 - self.tables.now_ms as i64) / 1000,
+            })
+            .collect()
+    }
+
+    /// A client of each group that is asked about, and the group's name.
+    fn clients(&self) -> Result<Vec<(Option<String>, IpAddr)>> {
+        if let Some(client) = self.check.client {
+            let group = longest(&self.generation().clients, client);
+            let name = group.and_then(|(_, number)| self.generation().groups.get(*number as usize));
+            return Ok(vec![(name.cloned(), client)]);
+        }
+        let groups = self.config.groups.iter();
+        let first = groups.filter_map(|g| Some((Some(g.name.clone()), g.clients.first()?.addr())));
+        let all: Vec<_> = first.collect();
+        if all.is_empty() {
+            bail!("the config has no groups, so nobody may reach anything");
+        }
+        Ok(all)
+    }
+
+    fn address_verdicts(&self, addr: IpAddr) -> Result<Vec<GroupVerdict>> {
+        let judged = self.clients()?.into_iter().map(|(group, client)| {
+            let flow = Flow {
+                src: client.into(),
+                dst: addr.into(),
+                src_port: 0,
+                dst_port: self.check.port,
+                proto: self.check.proto.number(),
+                later_fragment: false,
+            };
+            self.told(group, judge(&flow, &self.tables))
+        });
+        Ok(judged.collect())
+    }
+
+    /// What becomes of a packet to an address that an answer for the name gave.
+    fn name_verdicts(&self) -> Result<Vec<GroupVerdict>> {
+        let pattern = self.generation().pattern_of(&self.check.target);
+        let judged = self.clients()?.into_iter().map(|(group, client)| {
+            let number = longest(&self.generation().clients, client).map(|(_, number)| *number);
+            let verdict = match (number, pattern) {
+                (None, _) => Verdict::because(Reason::NoGroup),
+                (_, None) => Verdict::because(Reason::NameNotAllowed),
+                (Some(number), Some(pattern)) => self.by_ruleset(pattern.ruleset, number),
+            };
+            self.told(group, verdict)
+        });
+        Ok(judged.collect())
+    }
+
+    fn by_ruleset(&self, ruleset: u32, group: u32) -> Verdict {
+        let Some(ruleset) = self.generation().rulesets.get(ruleset as usize) else {
+            return Verdict::because(Reason::NoPolicy);
+        };
+        let (proto, port) = (self.check.proto.number(), self.check.port);
+        match ruleset.decide(proto, port, group) {
+            Match::Set(set) => Verdict {
+                reason: Reason::Learned,
+                set,
+            },
+            Match::Not(misses) => Verdict::because(misses.nearest()),
+        }
+    }
+
+    fn told(&self, group: Option<String>, verdict: Verdict) -> GroupVerdict {
+        let set = (verdict.set != NO_SET).then(|| self.ids.set_named(verdict.set));
+        let mode = self.config.gateway.mode;
+        GroupVerdict {
+            group,
+            client: self.check.client,
+            verdict: match mode {
+                Mode::Off => "allow",
+                _ => mode.action(verdict.reason).name(),
+            },
+            reason: verdict.reason.name(),
+            set: set.flatten().map(str::to_owned),
+        }
+    }
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |line: String| {
+            // Writing into a string cannot fail.
+            let _: std::fmt::Result = writeln!(text, "{line}");
+        };
+        let Self { target, port, .. } = self;
+        let by = match self.generation {
+            Some(number) => format!("generation {number}"),
+            None => "the config file".to_owned(),
+        };
+        line(format!(
+            "{target} {}/{port}, by {by}, mode {}",
+            self.proto.name(),
+            self.mode
+        ));
+        if self.sets.is_empty() {
+            line(format!(
+                "  no selected endpoint set covers this {}",
+                self.kind
+            ));
+        }
+        for Covering {
+            set,
+            via,
+            tcp_ports,
+            udp_ports,
+            groups,
+        } in &self.sets
+        {
+            let ports = [("tcp", tcp_ports), ("udp", udp_ports)];
+            let ports: Vec<_> = ports
+                .iter()
+                .filter(|(_, ports)| !ports.is_empty())
+                .map(|(proto, ports)| format!("{proto} {ports}"))
+                .collect();
+            line(format!(
+                "  in {set} through {via}: {}, for {}",
+                ports.join(", "),
+                groups.join(", ")
+            ));
+        }
+        for Teaching {
+            pattern,
+            seconds_left,
+        } in &self.taught
+        {
+            let left = match *seconds_left {
+                left if left > 0 => format!("{left} s left"),
+                left => format!("expired {} s ago", -left),
+            };
+            line(format!("  taught by {pattern}, {left}"));
+        }
+        for GroupVerdict {
+            group,
+            client,
+            verdict,
+            reason,
+            set,
+        } in &self.verdicts
+        {
+            let who = match (group, client) {
+                (Some(group), Some(client)) => format!("{client} of group {group}"),
+                (Some(group), None) => format!("group {group}"),
+                (None, Some(client)) => format!("{client}, which is in no group"),
+                (None, None) => "nobody".to_owned(),
+            };
+            let set = set
+                .as_ref()
+                .map(|set| format!(", {set}"))
+                .unwrap_or_default();
+            let note = match (self.kind, *reason) {
+                ("name", "learned") => {
+                    " once a DNS answer from a trusted resolver gave the address"
+                }
+                _ => "",
+            };
+            line(format!("  {who}: {verdict} ({reason}{set}){note}"));
+        }
+        text
+    }
+}

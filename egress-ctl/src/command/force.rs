@@ -1,0 +1,52 @@
+//! The generation in force, read from the kernel and from its state file.
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    config::Config,
+    daemon::Places,
+    dataplane::{maps::Pinned, swap},
+    policy::{compile::compile, generation::Generation},
+    state::{Snapshot, StateDir},
+};
+
+/// The generation in force, compiled again from what it was made from.
+pub(super) struct Force {
+    pub(super) snapshot: Snapshot,
+    pub(super) config: Config,
+    pub(super) generation: Generation,
+}
+
+impl Force {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Nothing is loaded, or the state file is missing or of another version.
+    pub(super) fn read(places: &Places) -> Result<Self> {
+        let number = swap::current(Pinned(&places.pin_dir))?;
+        if number == 0 {
+            bail!("no generation is in force");
+        }
+        let dir = places.state_dir.display();
+        let snapshot = StateDir(&places.state_dir).load(number)?.with_context(|| {
+            format!(
+                "generation {number} is in force, but {dir} does not know it; is --state-dir right?"
+            )
+        })?;
+        if snapshot.version != env!("CARGO_PKG_VERSION") {
+            let (theirs, ours) = (&snapshot.version, env!("CARGO_PKG_VERSION"));
+            bail!(
+                "generation {number} was made by egress-ctl {theirs}, this is {ours}: restart the daemon"
+            );
+        }
+        let config = Config::parse(&snapshot.text).map_err(|problems| {
+            anyhow::anyhow!("the config of generation {number} is not understood: {problems:?}")
+        })?;
+        let generation = compile(&config, &snapshot.own, &mut snapshot.ids.clone())?;
+        Ok(Self {
+            snapshot,
+            config,
+            generation,
+        })
+    }
+}

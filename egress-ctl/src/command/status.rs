@@ -1,0 +1,320 @@
+//! `egress-ctl status`: what is enforced, and what was counted. Works with and without a daemon.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    force::Force,
+    output::{print, print_json},
+};
+use crate::{
+    daemon::{self, Places},
+    dataplane::{attach, counters, maps::Pinned},
+};
+use egress_common::limits;
+
+/// Show mode, interfaces, generation and counters.
+#[derive(Args)]
+pub struct Status {
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints; counts are since the maps were made.
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    mode: &'static str,
+    daemon: Daemon,
+    interfaces: Vec<Interface>,
+    generation: Generation,
+    learned: Learned,
+    verdicts: Vec<VerdictCount>,
+    sets: Vec<SetCount>,
+    dns: Vec<DnsCount>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Daemon {
+    running: bool,
+    pid: Option<u32>,
+}
+
+#[derive(Default, Serialize)]
+struct Interface {
+    name: String,
+    xdp: Option<&'static str>,
+    tc: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Generation {
+    number: u64,
+    loaded: Timestamp,
+    config: String,
+    groups: usize,
+    clients: usize,
+    prefixes: usize,
+    patterns: usize,
+    rulesets: usize,
+    sets: usize,
+}
+
+#[derive(Serialize)]
+struct Learned {
+    addresses: usize,
+    capacity: u32,
+}
+
+#[derive(Serialize)]
+struct VerdictCount {
+    action: &'static str,
+    reason: &'static str,
+    packets: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct SetCount {
+    set: String,
+    packets: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct DnsCount {
+    outcome: &'static str,
+    messages: u64,
+}
+
+impl Status {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Nothing is loaded, or maps and state cannot be read.
+    pub fn run(self, places: &Places) -> Result<()> {
+        let report = Report::read(places)?;
+        if self.json {
+            return print_json(&report);
+        }
+        print(&report.text())
+    }
+}
+
+impl Report {
+    fn read(places: &Places) -> Result<Self> {
+        let force = Force::read(places)?;
+        let pinned = Pinned(&places.pin_dir);
+        let pid = daemon::holder(&places.state_dir);
+        Ok(Self {
+            schema: "egress.status/1",
+            mode: force.config.gateway.mode.name(),
+            daemon: Daemon {
+                running: pid.is_some(),
+                pid,
+            },
+            interfaces: interfaces(places)?,
+            learned: Learned {
+                addresses: pinned.learned()?.keys().filter(Result::is_ok).count(),
+                capacity: limits::LEARNED,
+            },
+            verdicts: verdicts(pinned)?,
+            sets: sets(pinned, &force)?,
+            dns: dns(pinned)?,
+            generation: Generation::of(&force),
+            warnings: force.generation.warnings,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = self.head();
+        table(
+            &mut text,
+            &["verdict", "reason", "packets", "bytes"],
+            &self.verdicts,
+            |v| {
+                [
+                    v.action.into(),
+                    v.reason.into(),
+                    v.packets.to_string(),
+                    v.bytes.to_string(),
+                ]
+            },
+        );
+        table(
+            &mut text,
+            &["endpoint set", "packets", "bytes"],
+            &self.sets,
+            |s| [s.set.clone(), s.packets.to_string(), s.bytes.to_string()],
+        );
+        table(&mut text, &["dns answers", "messages"], &self.dns, |d| {
+            [d.outcome.into(), d.messages.to_string()]
+        });
+        text
+    }
+
+    fn head(&self) -> String {
+        let Generation {
+            number,
+            loaded,
+            config,
+            groups,
+            clients,
+            prefixes,
+            patterns,
+            rulesets,
+            sets,
+        } = &self.generation;
+        let daemon = match self.daemon.pid {
+            Some(pid) => format!("running, process {pid}"),
+            None => "not running; what is attached goes on".to_owned(),
+        };
+        let mut text = String::new();
+        let mut line = |name: &str, value: String| {
+            // Writing into a string cannot fail.
+            let _: std::fmt::Result = writeln!(text, "{name:<11} {value}");
+        };
+        line("mode", self.mode.to_owned());
+        line("daemon", daemon);
+        for Interface { name, xdp, tc } in &self.interfaces {
+            let side = |mode: Option<&'static str>| mode.unwrap_or("NOT ATTACHED");
+            line(
+                "interface",
+                format!("{name}: XDP {}, TC egress {}", side(*xdp), side(*tc)),
+            );
+        }
+        line(
+            "generation",
+            format!("{number}, loaded {loaded:.0} from {config}"),
+        );
+        line(
+            "policy",
+            format!(
+                "{groups} groups of {clients} prefixes; {sets} endpoint sets, {prefixes} prefixes, {patterns} patterns, {rulesets} rulesets"
+            ),
+        );
+        line(
+            "learned",
+            format!(
+                "{} of {} addresses",
+                self.learned.addresses, self.learned.capacity
+            ),
+        );
+        for warning in &self.warnings {
+            line("warning", warning.clone());
+        }
+        text
+    }
+}
+
+impl Generation {
+    fn of(force: &Force) -> Self {
+        let Force {
+            snapshot,
+            generation,
+            ..
+        } = force;
+        Self {
+            number: snapshot.number,
+            loaded: snapshot.loaded,
+            config: snapshot.config.display().to_string(),
+            groups: generation.groups.len(),
+            clients: generation.clients.len(),
+            prefixes: generation.destinations.len(),
+            patterns: generation.patterns.len(),
+            rulesets: generation.rulesets.len(),
+            sets: generation.sets,
+        }
+    }
+}
+
+/// Interfaces by name, with what is attached on each side.
+fn interfaces(places: &Places) -> Result<Vec<Interface>> {
+    let mut all: Vec<Interface> = Vec::new();
+    for attached in attach::attached(&places.pin_dir)? {
+        let known = all.iter().position(|i| i.name == attached.interface);
+        let place = known.unwrap_or_else(|| {
+            all.push(Interface {
+                name: attached.interface.clone(),
+                ..Interface::default()
+            });
+            all.len() - 1
+        });
+        let mode = Some(attached.hook.mode());
+        if let Some(interface) = all.get_mut(place) {
+            if attached.hook.is_ingress() {
+                interface.xdp = mode;
+            } else {
+                interface.tc = mode;
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn verdicts(pinned: Pinned<'_>) -> Result<Vec<VerdictCount>> {
+    let counted = counters::verdicts(pinned)?.into_iter();
+    let row = counted.map(|(action, reason, counter)| VerdictCount {
+        action: action.name(),
+        reason: reason.name(),
+        packets: counter.packets,
+        bytes: counter.bytes,
+    });
+    Ok(row.collect())
+}
+
+fn sets(pinned: Pinned<'_>, force: &Force) -> Result<Vec<SetCount>> {
+    let mut rows = Vec::new();
+    for (key, id) in force.snapshot.ids.sets() {
+        let counter = counters::set(pinned, id)?;
+        if counter.packets > 0 {
+            rows.push(SetCount {
+                set: key.to_owned(),
+                packets: counter.packets,
+                bytes: counter.bytes,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+fn dns(pinned: Pinned<'_>) -> Result<Vec<DnsCount>> {
+    let counted = counters::dns(pinned)?.into_iter();
+    let row = counted.map(|(outcome, messages)| DnsCount {
+        outcome: outcome.name(),
+        messages,
+    });
+    Ok(row.collect())
+}
+
+/// Adds a table behind an empty line; nothing where there are no rows.
+fn table<T, const N: usize>(
+    text: &mut String,
+    header: &[&str; N],
+    rows: &[T],
+    cells: impl Fn(&T) -> [String; N],
+) {
+    if rows.is_empty() {
+        return;
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(*header);
+    for row in rows {
+        table.add_row(cells(row));
+    }
+    for (name, column) in header.iter().zip(table.column_iter_mut()) {
+        column.set_padding((0, 2));
+        if ["packets", "bytes", "messages"].contains(name) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    // Writing into a string cannot fail.
+    let _: std::fmt::Result = writeln!(text, "\n{}", table.trim_fmt());
+}

@@ -1,0 +1,384 @@
+//! The configuration.
+//!
+//! In: a TOML file. Out: a [`Config`] in which every name, prefix and selector is parsed and every
+//! source has its endpoint sets; or a [`ConfigError`] that lists all that is wrong, with lines.
+
+mod problem;
+mod raw;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+    fs,
+    net::IpAddr,
+    path::Path,
+};
+
+use egress_common::{limits, verdict::Mode};
+use ipnet::IpNet;
+use toml::Spanned;
+
+pub use self::problem::{ConfigError, Problem};
+use self::{
+    problem::Problems,
+    raw::{Raw, RawDns, RawGateway, RawGroup, RawSource},
+};
+use crate::catalogue::{
+    Catalogue,
+    selector::{Selector, SelectorError},
+    set::EndpointSet,
+    source::{
+        SourceError,
+        builtin::{self, Builtin},
+        custom,
+    },
+};
+
+/// A configuration that was understood as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The gateway's own part.
+    pub gateway: Gateway,
+    /// How long DNS answers teach.
+    pub dns: Dns,
+    /// The endpoint sets of all sources.
+    pub catalogue: Catalogue,
+    /// Client groups, in the order of their names.
+    pub groups: Vec<Group>,
+}
+
+/// What the gateway does, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// What becomes of verdicts.
+    pub mode: Mode,
+    /// Interfaces with clients behind them.
+    pub lan: Vec<String>,
+    /// Whether answers teach that this machine makes.
+    pub own_resolver: bool,
+    /// Other resolvers whose answers teach.
+    pub resolvers: Vec<IpAddr>,
+    /// Destinations that are never judged.
+    pub internal: Vec<IpNet>,
+}
+
+/// How long DNS answers teach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// Shortest time, in seconds.
+    pub ttl_floor: u32,
+    /// Longest time, in seconds.
+    pub ttl_cap: u32,
+}
+
+impl Dns {
+    /// A minute, so that a connection begun late in a short TTL still passes, and a day.
+    const DEFAULT: Self = Self {
+        ttl_floor: 60,
+        ttl_cap: 86_400,
+    };
+}
+
+/// Clients that share one policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Source prefixes.
+    pub clients: Vec<IpNet>,
+    /// Keys of the endpoint sets that it may reach, in the catalogue's order.
+    pub allow: Vec<String>,
+}
+
+impl Config {
+    /// Reads and checks a file; its text comes along.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn read(path: &Path) -> Result<(Self, String), ConfigError> {
+        let error = |problems| ConfigError {
+            path: path.to_owned(),
+            problems,
+        };
+        let text = fs::read_to_string(path).map_err(|fault| {
+            let message = format!("cannot be read: {fault}");
+            let key = String::new();
+            let line = 1;
+            error(vec![Problem { line, key, message }])
+        })?;
+        let config = Self::parse(&text).map_err(error)?;
+        Ok((config, text))
+    }
+
+    /// Checks the text of a file.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::new(text);
+        let raw: Raw = match toml::from_str(text) {
+            Ok(raw) => raw,
+            Err(fault) => {
+                problems.add(fault.span().unwrap_or(0..0), "", fault.message());
+                return Err(problems.into_result(()).unwrap_err());
+            }
+        };
+        let Raw {
+            gateway,
+            dns,
+            source,
+            group,
+        } = raw;
+        let catalogue = catalogue(source, &mut problems);
+        let config = Self {
+            gateway: self::gateway(gateway, &mut problems),
+            dns: self::dns(dns, &mut problems),
+            groups: groups(group, &catalogue, &mut problems),
+            catalogue,
+        };
+        problems.into_result(config)
+    }
+}
+
+fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
+    let RawGateway {
+        mode,
+        lan,
+        resolvers,
+        internal,
+    } = raw;
+    if lan.get_ref().is_empty() {
+        let message = "name at least one interface with clients behind it, as in [\"eth1\"]";
+        problems.add(lan.span(), "gateway.lan", message);
+    }
+    let lan = lan.into_inner();
+    for name in &lan {
+        let text = name.get_ref();
+        // IFNAMSIZ (linux/if.h) leaves 15 bytes.
+        if text.is_empty() || text.len() > 15 || text.contains(['/', ' ']) {
+            let message = format!("`{text}` is no interface name: 1 to 15 bytes");
+            problems.add(name.span(), "gateway.lan", message);
+        }
+    }
+    let (own, others): (Vec<_>, Vec<_>) = resolvers.iter().partition(|r| r.get_ref() == "gateway");
+    Gateway {
+        mode: mode.into(),
+        lan: lan.into_iter().map(Spanned::into_inner).collect(),
+        own_resolver: !own.is_empty(),
+        resolvers: parsed(others, "gateway.resolvers", problems, |text| {
+            text.parse().map_err(|_| {
+                format!("`{text}` is neither `gateway` nor an address such as 10.0.0.53")
+            })
+        }),
+        internal: parsed(&internal, "gateway.internal", problems, prefix),
+    }
+}
+
+fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
+    let RawDns { ttl_floor, ttl_cap } = raw;
+    let value =
+        |given: &Option<Spanned<u32>>, default| given.as_ref().map_or(default, |v| *v.get_ref());
+    let dns = Dns {
+        ttl_floor: value(&ttl_floor, Dns::DEFAULT.ttl_floor),
+        ttl_cap: value(&ttl_cap, Dns::DEFAULT.ttl_cap),
+    };
+    if dns.ttl_floor > dns.ttl_cap {
+        let span = ttl_floor.or(ttl_cap).map_or(0..0, |v| v.span());
+        let message = format!(
+            "the floor of {} s is above the cap (`ttl-cap`) of {} s",
+            dns.ttl_floor, dns.ttl_cap
+        );
+        problems.add(span, "dns.ttl-floor", message);
+    }
+    dns
+}
+
+/// The endpoint sets of all sources; a source with problems has none.
+fn catalogue(raw: BTreeMap<String, RawSource>, problems: &mut Problems<'_>) -> Catalogue {
+    let mut catalogue = Catalogue::default();
+    for (name, source) in raw {
+        let key = format!("source.{name}");
+        let span = source.kind.span();
+        let sets = sets(&name, source, problems);
+        if let Err(fault) = catalogue.add(&name, sets) {
+            problems.add(span, &key, fault);
+        }
+    }
+    catalogue
+}
+
+fn sets(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Vec<EndpointSet> {
+    let RawSource { kind, set } = raw;
+    let key = format!("source.{name}.kind");
+    match kind.get_ref().as_str() {
+        "builtin" => {
+            if let Some(set) = set.first() {
+                let message = "a built-in source has no sets of its own; use kind = \"custom\"";
+                problems.add(set.span(), &format!("source.{name}.set"), message);
+            }
+            let Some(builtin) = Builtin::named(name) else {
+                let known = Builtin::ALL.map(Builtin::name).join(", ");
+                let message = format!("there is no built-in source `{name}`; there are {known}");
+                problems.add(kind.span(), &key, message);
+                return Vec::new();
+            };
+            builtin::sets(builtin, name).unwrap_or_else(|fault| {
+                problems.add(kind.span(), &key, fault);
+                Vec::new()
+            })
+        }
+        "custom" => custom_sets(name, set, problems),
+        "web-service" => {
+            let message = "`web-service` is not there yet; `builtin` has the Microsoft 365 \
+                           Worldwide data of 2026-05-31";
+            problems.add(kind.span(), &key, message);
+            Vec::new()
+        }
+        other => {
+            let message = format!("unknown kind `{other}`; there are builtin and custom");
+            problems.add(kind.span(), &key, message);
+            Vec::new()
+        }
+    }
+}
+
+fn custom_sets(
+    name: &str,
+    raw: Vec<Spanned<custom::CustomSet>>,
+    problems: &mut Problems<'_>,
+) -> Vec<EndpointSet> {
+    let mut good = Vec::new();
+    for set in raw {
+        let span = set.span();
+        // One at a time, so that each set's problem is reported.
+        match custom::sets(vec![set.get_ref().clone()], name) {
+            Ok(_) => good.push(set.into_inner()),
+            Err(SourceError::Set(fault)) => {
+                let key = format!("source.{name}.set.{}", fault.field);
+                problems.add_in_table(span, &fault.value, &key, &fault);
+            }
+            Err(fault) => problems.add(span, &format!("source.{name}.set"), fault),
+        }
+    }
+    custom::sets(good, name).unwrap_or_default()
+}
+
+fn groups(
+    raw: BTreeMap<String, RawGroup>,
+    catalogue: &Catalogue,
+    problems: &mut Problems<'_>,
+) -> Vec<Group> {
+    let mut owners: BTreeMap<IpNet, String> = BTreeMap::new();
+    let mut groups = Vec::new();
+    for (i, (name, group)) in raw.into_iter().enumerate() {
+        let RawGroup {
+            clients,
+            allow,
+            default,
+        } = group;
+        if i == limits::GROUPS {
+            let message = format!("there may be at most {} groups", limits::GROUPS);
+            problems.add(clients.span(), &format!("group.{name}"), message);
+        }
+        if let Some(default) = default.filter(|d| d.get_ref() != "drop") {
+            let message = match default.get_ref().as_str() {
+                "reject" => "`reject` is not there yet; use `drop`".to_owned(),
+                other => format!("unknown action `{other}`; there is `drop`"),
+            };
+            problems.add(default.span(), &format!("group.{name}.default"), message);
+        }
+        groups.push(Group {
+            clients: self::clients(&name, &clients, &mut owners, problems),
+            allow: self::allow(&name, &allow, catalogue, problems),
+            name,
+        });
+    }
+    groups
+}
+
+/// The group's prefixes; each belongs to one group.
+fn clients(
+    name: &str,
+    raw: &Spanned<Vec<Spanned<String>>>,
+    owners: &mut BTreeMap<IpNet, String>,
+    problems: &mut Problems<'_>,
+) -> Vec<IpNet> {
+    let key = format!("group.{name}.clients");
+    if raw.get_ref().is_empty() {
+        let message = "name at least one prefix of clients, as in [\"10.20.0.0/16\"]";
+        problems.add(raw.span(), &key, message);
+    }
+    parsed(raw.get_ref(), &key, problems, |text| {
+        let prefix = prefix(text)?;
+        match owners.insert(prefix, name.to_owned()) {
+            Some(other) if other != name => {
+                Err(format!("{prefix} belongs to group `{other}` already"))
+            }
+            _ => Ok(prefix),
+        }
+    })
+}
+
+/// Keys of the selected sets.
+fn allow(
+    name: &str,
+    raw: &Spanned<Vec<Spanned<String>>>,
+    catalogue: &Catalogue,
+    problems: &mut Problems<'_>,
+) -> Vec<String> {
+    let key = format!("group.{name}.allow");
+    let selected = parsed(raw.get_ref(), &key, problems, |text| {
+        let selector: Selector = text.parse().map_err(|fault| format!("{fault}"))?;
+        match selector.select(catalogue) {
+            Ok(sets) => Ok(sets.iter().map(|set| set.key.clone()).collect()),
+            // All its words are known: it selects nothing, and so allows nothing.
+            Err(SelectorError::Empty(_)) => Ok(Vec::new()),
+            Err(fault) => Err(fault.to_string()),
+        }
+    });
+    let selected: BTreeSet<String> = selected
+        .into_iter()
+        .flat_map(|keys: Vec<String>| keys)
+        .collect();
+    let keys = catalogue.sets().iter().map(|set| &set.key);
+    keys.filter(|key| selected.contains(*key))
+        .cloned()
+        .collect()
+}
+
+/// A prefix without host bits, or an address.
+fn prefix(text: &str) -> Result<IpNet, String> {
+    if let Ok(addr) = text.parse::<IpAddr>() {
+        return Ok(addr.into());
+    }
+    let net: IpNet = text
+        .parse()
+        .map_err(|_| format!("`{text}` is no prefix: write 10.20.0.0/16 or fd00:20::/64"))?;
+    if net != net.trunc() {
+        return Err(format!(
+            "`{text}` has bits behind its length: write {}",
+            net.trunc()
+        ));
+    }
+    Ok(net)
+}
+
+/// All items that parse; the others are problems.
+fn parsed<'a, T, E: Display>(
+    raw: impl IntoIterator<Item = &'a Spanned<String>>,
+    key: &str,
+    problems: &mut Problems<'_>,
+    mut parse: impl FnMut(&str) -> Result<T, E>,
+) -> Vec<T> {
+    let mut good = Vec::new();
+    for item in raw {
+        match parse(item.get_ref()) {
+            Ok(value) => good.push(value),
+            Err(fault) => problems.add(item.span(), key, fault),
+        }
+    }
+    good
+}
+
+#[cfg(test)]
+mod tests;

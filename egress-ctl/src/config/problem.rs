@@ -1,0 +1,93 @@
+//! What is wrong with a configuration file, and where.
+
+use std::{fmt, ops::Range, path::PathBuf};
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// Key, from the top of the file: `group.staging.allow`; empty where the text is no TOML.
+    pub key: String,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+/// Everything that is wrong with a configuration file.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong, in the order of the lines.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            let Problem { line, key, message } = problem;
+            let newline = if i == 0 { "" } else { "\n" };
+            let path = self.path.display();
+            match key.as_str() {
+                "" => write!(f, "{newline}{path}:{line}: {message}")?,
+                key => write!(f, "{newline}{path}:{line}: {key}: {message}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gathers problems while a file is read.
+pub(super) struct Problems<'a> {
+    text: &'a str,
+    found: Vec<Problem>,
+}
+
+impl<'a> Problems<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            found: Vec::new(),
+        }
+    }
+
+    /// Notes a problem of the value at `span` (byte offsets).
+    pub(super) fn add(&mut self, span: Range<usize>, key: &str, message: impl fmt::Display) {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        self.found.push(Problem {
+            line: before.matches('\n').count() + 1,
+            key: key.to_owned(),
+            message: message.to_string(),
+        });
+    }
+
+    /// Notes a problem of `value` somewhere in the table whose header is at `span`: at its first quoted
+    /// occurrence there, else at the header.
+    pub(super) fn add_in_table(
+        &mut self,
+        span: Range<usize>,
+        value: &str,
+        key: &str,
+        message: impl fmt::Display,
+    ) {
+        let from = self.text.get(span.start..).unwrap_or_default();
+        let table = from
+            .find("\n[")
+            .and_then(|end| from.get(..end))
+            .unwrap_or(from);
+        let at = ['"', '\'']
+            .iter()
+            .find_map(|quote| table.find(&format!("{quote}{value}{quote}")))
+            .map_or(span.start, |offset| span.start + offset);
+        self.add(at..at, key, message);
+    }
+
+    /// The value where nothing is wrong, else all problems.
+    pub(super) fn into_result<T>(mut self, value: T) -> Result<T, Vec<Problem>> {
+        if self.found.is_empty() {
+            return Ok(value);
+        }
+        self.found.sort_by_key(|problem| problem.line);
+        Err(self.found)
+    }
+}

@@ -1,0 +1,74 @@
+//! The configuration file as it is written, before anything is checked but its shape.
+
+use std::collections::BTreeMap;
+
+use egress_common::verdict::Mode;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::catalogue::source::custom::CustomSet;
+
+/// The whole file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) gateway: RawGateway,
+    #[serde(default)]
+    pub(super) dns: RawDns,
+    #[serde(default)]
+    pub(super) source: BTreeMap<String, RawSource>,
+    #[serde(default)]
+    pub(super) group: BTreeMap<String, RawGroup>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGateway {
+    pub(super) mode: RawMode,
+    pub(super) lan: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) resolvers: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) internal: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawMode {
+    Audit,
+    Enforce,
+    Off,
+}
+
+impl From<RawMode> for Mode {
+    fn from(mode: RawMode) -> Self {
+        match mode {
+            RawMode::Audit => Self::Audit,
+            RawMode::Enforce => Self::Enforce,
+            RawMode::Off => Self::Off,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawDns {
+    pub(super) ttl_floor: Option<Spanned<u32>>,
+    pub(super) ttl_cap: Option<Spanned<u32>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSource {
+    pub(super) kind: Spanned<String>,
+    #[serde(default)]
+    pub(super) set: Vec<Spanned<CustomSet>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGroup {
+    pub(super) clients: Spanned<Vec<Spanned<String>>>,
+    pub(super) allow: Spanned<Vec<Spanned<String>>>,
+    pub(super) default: Option<Spanned<String>>,
+}

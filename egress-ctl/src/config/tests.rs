@@ -1,0 +1,231 @@
+//! Good and bad configurations.
+
+use super::*;
+
+const GOOD: &str = r#"
+[gateway]
+mode = "enforce"
+lan = ["lan"]
+resolvers = ["gateway", "10.0.0.53"]
+internal = ["10.0.0.0/8", "fd00::/8"]
+
+[source.intune]
+kind = "builtin"
+
+[source.corp]
+kind = "custom"
+[[source.corp.set]]
+id = 1
+urls = ["*.example.org"]
+ips = ["192.0.2.0/24"]
+tcpPorts = "443"
+
+[group.staging]
+clients = ["10.20.0.0/16", "fd00:20::/64"]
+allow = ["intune:163", "corp"]
+default = "drop"
+"#;
+
+#[test]
+fn a_good_config_is_understood() {
+    let config = Config::parse(GOOD).unwrap();
+    assert_eq!(config.gateway.mode, Mode::Enforce);
+    assert!(config.gateway.own_resolver);
+    assert_eq!(
+        config.gateway.resolvers,
+        ["10.0.0.53".parse::<IpAddr>().unwrap()]
+    );
+    assert_eq!(config.dns, Dns::DEFAULT);
+    let [group] = config.groups.as_slice() else {
+        panic!("one group");
+    };
+    assert_eq!(group.name, "staging");
+    assert_eq!(group.clients.len(), 2);
+    assert_eq!(group.allow, ["corp:1", "intune:163"]);
+}
+
+#[test]
+fn problems_name_line_and_key() {
+    let table = [
+        (
+            "mode = \"enforce\"",
+            "mode = \"enforced\"",
+            3,
+            "",
+            "unknown variant `enforced`, expected one of `audit`, `enforce`, `off`",
+        ),
+        (
+            "lan = [\"lan\"]",
+            "lan = []",
+            4,
+            "gateway.lan",
+            "name at least one interface",
+        ),
+        (
+            "lan = [\"lan\"]",
+            "lans = [\"lan\"]",
+            4,
+            "",
+            "unknown field `lans`",
+        ),
+        (
+            "\"10.0.0.53\"",
+            "\"10.0.0.530\"",
+            5,
+            "gateway.resolvers",
+            "`10.0.0.530` is neither `gateway` nor an address",
+        ),
+        (
+            "\"10.0.0.0/8\"",
+            "\"10.0.0.1/8\"",
+            6,
+            "gateway.internal",
+            "write 10.0.0.0/8",
+        ),
+        (
+            "kind = \"builtin\"",
+            "kind = \"web-service\"",
+            9,
+            "source.intune.kind",
+            "not there yet",
+        ),
+        (
+            "[source.intune]",
+            "[source.entune]",
+            9,
+            "source.entune.kind",
+            "no built-in source `entune`; there are intune, power-automate, m365",
+        ),
+        (
+            "kind = \"custom\"",
+            "kind = \"costum\"",
+            12,
+            "source.corp.kind",
+            "unknown kind `costum`",
+        ),
+        (
+            "*.example.org",
+            "*.*.example.org",
+            15,
+            "source.corp.set.urls",
+            "may hold one `*`",
+        ),
+        (
+            "192.0.2.0/24",
+            "192.0.2.0/33",
+            16,
+            "source.corp.set.ips",
+            "write a prefix",
+        ),
+        (
+            "tcpPorts = \"443\"",
+            "tcpPorts = \"0\"",
+            17,
+            "source.corp.set.tcpPorts",
+            "holds port 0",
+        ),
+        ("tcpPorts", "ports", 17, "", "unknown field `ports`"),
+        (
+            "\"10.20.0.0/16\"",
+            "\"10.20.0.0\\\\16\"",
+            20,
+            "group.staging.clients",
+            "is no prefix",
+        ),
+        (
+            "intune:163",
+            "intun:163",
+            21,
+            "group.staging.allow",
+            "unknown source `intun`, the nearest is `intune`",
+        ),
+        (
+            "intune:163",
+            "intune:999",
+            21,
+            "group.staging.allow",
+            "no set of the source knows `999`",
+        ),
+        (
+            "intune:163",
+            "intune:",
+            21,
+            "group.staging.allow",
+            "empty segment",
+        ),
+        (
+            "default = \"drop\"",
+            "default = \"reject\"",
+            22,
+            "group.staging.default",
+            "not there yet",
+        ),
+        (
+            "default = \"drop\"",
+            "steer = 1",
+            22,
+            "",
+            "unknown field `steer`",
+        ),
+    ];
+    for (from, to, line, key, message) in table {
+        let text = GOOD.replacen(from, to, 1);
+        assert_ne!(text, GOOD, "{from}");
+        let problems = Config::parse(&text).unwrap_err();
+        let found = problems
+            .iter()
+            .any(|p| p.line == line && p.key == key && p.message.contains(message));
+        assert!(found, "{to}: {problems:?}");
+    }
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let text = GOOD
+        .replace("10.0.0.53", "x")
+        .replace("*.example.org", "*")
+        .replace("intune:163", "intune:nothing");
+    let problems = Config::parse(&text).unwrap_err();
+    let lines: Vec<_> = problems.iter().map(|p| p.line).collect();
+    // The set with the wrong pattern is left out, so its source is known but empty.
+    assert_eq!(lines, [5, 15, 21]);
+}
+
+#[test]
+fn a_prefix_belongs_to_one_group() {
+    let more = "[group.z]\nclients = [\"10.20.0.0/16\"]\nallow = []\n";
+    let problems = Config::parse(&format!("{GOOD}{more}")).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert!(
+        problems[0]
+            .message
+            .contains("belongs to group `staging` already")
+    );
+}
+
+#[test]
+fn a_selection_without_sets_allows_nothing() {
+    let config = Config::parse(&GOOD.replace("intune:163", "intune:optimize")).unwrap();
+    assert_eq!(config.groups[0].allow, ["corp:1"]);
+}
+
+#[test]
+fn the_floor_of_ttls_is_not_above_their_cap() {
+    let text = format!("{GOOD}[dns]\nttl-floor = 100\nttl-cap = 10\n");
+    let problems = Config::parse(&text).unwrap_err();
+    assert_eq!(problems[0].key, "dns.ttl-floor");
+    let text = format!("{GOOD}[dns]\nttl-floor = 1\n");
+    assert_eq!(Config::parse(&text).unwrap().dns.ttl_floor, 1);
+}
+
+#[test]
+fn an_error_prints_file_line_and_key() {
+    let error = ConfigError {
+        path: "/etc/egress/egress.toml".into(),
+        problems: Config::parse(&GOOD.replace("10.0.0.53", "x")).unwrap_err(),
+    };
+    assert_eq!(
+        error.to_string(),
+        "/etc/egress/egress.toml:5: gateway.resolvers: `x` is neither `gateway` nor an address such as 10.0.0.53"
+    );
+}

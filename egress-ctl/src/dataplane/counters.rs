@@ -1,0 +1,69 @@
+//! Counters, summed over all CPUs.
+
+use aya::maps::MapError;
+use egress_common::{
+    dns::Outcome,
+    verdict::{Action, Counter, Reason, counter_index},
+};
+
+use super::maps::{Pinned, PinnedError};
+
+/// Why counters cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A map is not there.
+    #[error(transparent)]
+    Pinned(#[from] PinnedError),
+    /// The kernel refused to read.
+    #[error("cannot read the kernel's counters: {0}")]
+    Read(#[from] MapError),
+}
+
+/// All counters by action and reason that are not zero.
+///
+/// # Errors
+/// They cannot be read.
+pub fn verdicts(pinned: Pinned<'_>) -> Result<Vec<(Action, Reason, Counter)>, ReadError> {
+    let map = pinned.verdicts()?;
+    let mut counted = Vec::new();
+    for action in Action::ALL {
+        for reason in Reason::ALL {
+            let sum = total(&map.get(&counter_index(*action, *reason), 0)?);
+            if sum.packets > 0 {
+                counted.push((*action, *reason, sum));
+            }
+        }
+    }
+    Ok(counted)
+}
+
+/// The counter of an endpoint set.
+///
+/// # Errors
+/// It cannot be read.
+pub fn set(pinned: Pinned<'_>, id: u16) -> Result<Counter, ReadError> {
+    Ok(total(&pinned.sets()?.get(&u32::from(id), 0)?))
+}
+
+/// All counters of DNS messages by outcome that are not zero.
+///
+/// # Errors
+/// They cannot be read.
+pub fn dns(pinned: Pinned<'_>) -> Result<Vec<(Outcome, u64)>, ReadError> {
+    let map = pinned.dns()?;
+    let mut counted = Vec::new();
+    for outcome in Outcome::ALL {
+        let messages = map.get(&(*outcome as u32), 0)?.iter().sum();
+        if messages > 0 {
+            counted.push((*outcome, messages));
+        }
+    }
+    Ok(counted)
+}
+
+fn total(cpus: &[Counter]) -> Counter {
+    cpus.iter().fold(Counter::default(), |sum, cpu| Counter {
+        packets: sum.packets + cpu.packets,
+        bytes: sum.bytes + cpu.bytes,
+    })
+}

@@ -1,0 +1,139 @@
+//! Loads programs and maps; maps that are pinned already are taken over with all they hold.
+
+use std::{fs, io, path::Path};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    programs::{ProgramError, SchedClassifier, Xdp},
+};
+use rustix::fs::statfs;
+
+/// The kernel object, built with this binary.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/egress"));
+
+/// Name of the program at LAN ingress.
+pub const INGRESS: &str = "lan_ingress";
+/// Name of the program at LAN egress.
+pub const EGRESS: &str = "lan_egress";
+
+/// Why nothing was loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The pin directory cannot be made.
+    #[error("cannot make the pin directory {path}: {fault}")]
+    PinDir {
+        /// The directory.
+        path: String,
+        /// Why.
+        fault: io::Error,
+    },
+    /// The pin directory is on another file system.
+    #[error(
+        "{0} is not on a BPF file system: run `mount -t bpf bpf /sys/fs/bpf`, or choose another --pin-dir"
+    )]
+    NotBpffs(String),
+    /// The kernel refused a map or the object.
+    #[error("cannot load the kernel object: {fault}{hint}", hint = Self::hint(.fault))]
+    Object {
+        /// Why.
+        fault: EbpfError,
+    },
+    /// The kernel refused a program.
+    #[error("the kernel refuses the program `{name}`: {fault}")]
+    Program {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        fault: ProgramError,
+    },
+    /// The object does not hold a program: a fault of the build.
+    #[error("the kernel object holds no program `{0}`")]
+    Missing(&'static str),
+}
+
+impl LoadError {
+    fn hint(fault: &EbpfError) -> &'static str {
+        if matches!(fault, EbpfError::MapError(_)) {
+            "; if maps of another version are pinned, `egress-ctl detach` removes them and what they learned"
+        } else {
+            ""
+        }
+    }
+}
+
+/// Programs in the kernel, not yet attached, and their maps.
+pub struct Loaded {
+    pub(super) ebpf: Ebpf,
+}
+
+/// Loads everything; maps are pinned in `pin_dir`.
+///
+/// # Errors
+/// What could not be loaded. Nothing that enforces is touched.
+pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
+    prepare(pin_dir)?;
+    let mut ebpf = EbpfLoader::new()
+        .default_map_pin_directory(pin_dir)
+        .load(OBJECT)
+        .map_err(|fault| LoadError::Object { fault })?;
+    load_program::<Xdp>(&mut ebpf, INGRESS, Xdp::load)?;
+    load_program::<SchedClassifier>(&mut ebpf, EGRESS, SchedClassifier::load)?;
+    Ok(Loaded { ebpf })
+}
+
+/// Makes the pin directory, which must be on a BPF file system.
+fn prepare(pin_dir: &Path) -> Result<(), LoadError> {
+    // BPF_FS_MAGIC, linux/magic.h.
+    const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
+
+    let path = pin_dir.display().to_string();
+    let parent = pin_dir.ancestors().find(|dir| dir.is_dir());
+    let on_bpffs = parent
+        .and_then(|dir| statfs(dir).ok())
+        .is_some_and(|fs| fs.f_type as u64 & 0xffff_ffff == BPF_FS_MAGIC);
+    if !on_bpffs {
+        return Err(LoadError::NotBpffs(path));
+    }
+    fs::create_dir_all(pin_dir.join(super::attach::LINKS))
+        .map_err(|fault| LoadError::PinDir { path, fault })
+}
+
+fn load_program<'a, P>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+    load: impl FnOnce(&mut P) -> Result<(), ProgramError>,
+) -> Result<(), LoadError>
+where
+    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
+    P: 'a,
+{
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
+    let program: &mut P = program
+        .try_into()
+        .map_err(|fault| LoadError::Program { name, fault })?;
+    load(program).map_err(|fault| LoadError::Program { name, fault })
+}
+
+impl Loaded {
+    /// The program at LAN ingress.
+    ///
+    /// # Errors
+    /// The object does not hold it.
+    pub fn ingress(&mut self) -> Result<&mut Xdp, LoadError> {
+        let program = self.ebpf.program_mut(INGRESS);
+        program
+            .and_then(|p| p.try_into().ok())
+            .ok_or(LoadError::Missing(INGRESS))
+    }
+
+    /// The program at LAN egress.
+    ///
+    /// # Errors
+    /// The object does not hold it.
+    pub fn egress(&mut self) -> Result<&mut SchedClassifier, LoadError> {
+        let program = self.ebpf.program_mut(EGRESS);
+        program
+            .and_then(|p| p.try_into().ok())
+            .ok_or(LoadError::Missing(EGRESS))
+    }
+}

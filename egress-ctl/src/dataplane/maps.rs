@@ -1,0 +1,109 @@
+//! The pinned maps, typed.
+//!
+//! Opened by their pins, so that commands read them with or without a daemon.
+
+use std::path::{Path, PathBuf};
+
+use aya::maps::{
+    Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, lpm_trie,
+};
+use egress_common::{
+    flow::Addr,
+    learned::Learned,
+    name::NAME_KEY_BYTES,
+    rule::{Ruleset, Settings},
+    verdict::Counter,
+};
+
+/// Prefixes of addresses to numbers.
+pub type AddrTrie = LpmTrie<MapData, Addr, u64>;
+/// Prefixes of reversed names to ids of patterns.
+pub type NameTrie = LpmTrie<MapData, [u8; NAME_KEY_BYTES], u64>;
+/// Key of [`AddrTrie`].
+pub type AddrKey = lpm_trie::Key<Addr>;
+/// Key of [`NameTrie`].
+pub type NameTrieKey = lpm_trie::Key<[u8; NAME_KEY_BYTES]>;
+
+/// Why a pinned map cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PinnedError {
+    /// Nothing is pinned there.
+    #[error("nothing is loaded: there is no {}; `egress-ctl run --config FILE` loads it", .0.display())]
+    NotLoaded(PathBuf),
+    /// Reading needs a right that this user does not have.
+    #[error("{} cannot be opened: {fault} (reading BPF maps needs root)", .path.display())]
+    Denied {
+        /// The pin.
+        path: PathBuf,
+        /// Why.
+        fault: MapError,
+    },
+    /// It is a map, but not the one that this version makes.
+    #[error("{} is not the map that this version of egress makes: {fault}", .path.display())]
+    Foreign {
+        /// The pin.
+        path: PathBuf,
+        /// Why.
+        fault: MapError,
+    },
+}
+
+/// The pin directory, as a way to its maps.
+#[derive(Clone, Copy)]
+pub struct Pinned<'a>(pub &'a Path);
+
+macro_rules! pinned {
+    ($($(#[$doc:meta])* $function:ident: $pin:literal, $variant:ident => $kind:ty;)*) => {
+        impl Pinned<'_> {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// It is not pinned, or not what this version makes.
+                pub fn $function(self) -> Result<$kind, PinnedError> {
+                    let path = self.0.join($pin);
+                    let map = Map::$variant(open(&path)?);
+                    <$kind>::try_from(map).map_err(|fault| PinnedError::Foreign { path, fault })
+                }
+            )*
+        }
+    };
+}
+
+pinned! {
+    /// Number of the generation in force.
+    generation: "GENERATION", Array => Array<MapData, u64>;
+    /// Mode and TTL bounds, by half.
+    settings: "SETTINGS", Array => Array<MapData, Settings>;
+    /// Clients, by half.
+    clients: "CLIENTS", ArrayOfMaps => ArrayOfMaps<MapData, AddrTrie>;
+    /// Destinations, by half.
+    destinations: "DESTINATIONS", ArrayOfMaps => ArrayOfMaps<MapData, AddrTrie>;
+    /// Names, by half.
+    names: "NAMES", ArrayOfMaps => ArrayOfMaps<MapData, NameTrie>;
+    /// Rulesets, by half.
+    rulesets: "RULESETS", Array => Array<MapData, Ruleset>;
+    /// Rulesets of patterns, by half.
+    patterns: "PATTERNS", Array => Array<MapData, u32>;
+    /// Learned addresses.
+    learned: "LEARNED", LruHashMap => HashMap<MapData, Addr, Learned>;
+    /// Addresses of names that are not allowed, and until when in boot-time ms.
+    refused: "REFUSED", LruHashMap => HashMap<MapData, Addr, u64>;
+    /// Counters by action and reason.
+    verdicts: "VERDICTS", PerCpuArray => PerCpuArray<MapData, Counter>;
+    /// Counters by endpoint set.
+    sets: "SETS", PerCpuArray => PerCpuArray<MapData, Counter>;
+    /// Counters by outcome of DNS messages.
+    dns: "DNS", PerCpuArray => PerCpuArray<MapData, u64>;
+}
+
+fn open(path: &Path) -> Result<MapData, PinnedError> {
+    match path.try_exists() {
+        Ok(true) => {}
+        _ => return Err(PinnedError::NotLoaded(path.to_owned())),
+    }
+    MapData::from_pin(path).map_err(|fault| PinnedError::Denied {
+        path: path.to_owned(),
+        fault,
+    })
+}

@@ -1,0 +1,14 @@
+//! The kernel's side: programs, maps and pins.
+//!
+//! In: a compiled generation. Out: what the kernel enforces, learns and counts. Everything is pinned,
+//! so that it goes on without the daemon: maps under their names in the pin directory, links and
+//! what has no link in `links` below it.
+
+pub mod attach;
+mod clock;
+pub mod counters;
+pub mod load;
+pub mod maps;
+pub mod swap;
+
+pub use clock::boot_ms;

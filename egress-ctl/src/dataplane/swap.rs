@@ -1,0 +1,194 @@
+//! Puts a compiled generation into force, as a whole.
+//!
+//! The half of the tables that no packet uses is filled first; then one word says that it is in
+//! force. A grace period follows, so that the half that was in force before is free for the next
+//! generation when this function returns.
+
+use aya::maps::MapError;
+use egress_common::{flow::Addr, learned::Learned, limits, rule::Destination};
+use ipnet::{IpNet, Ipv4Net};
+
+use super::maps::{AddrKey, AddrTrie, NameTrie, NameTrieKey, Pinned, PinnedError};
+use crate::policy::generation::{Generation, prefix_key};
+
+/// Why a generation did not get into force; the one before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum SwapError {
+    /// A map is not there.
+    #[error(transparent)]
+    Pinned(#[from] PinnedError),
+    /// The kernel refused an entry.
+    #[error("cannot write the kernel's table of {table}: {fault}")]
+    Write {
+        /// Which table.
+        table: &'static str,
+        /// Why.
+        fault: MapError,
+    },
+}
+
+/// Names the table in an error.
+fn of(table: &'static str) -> impl Fn(MapError) -> SwapError {
+    move |fault| SwapError::Write { table, fault }
+}
+
+/// Flags of a trie, which must not be preallocated (`BPF_F_NO_PREALLOC`, linux/bpf.h).
+const NO_PREALLOC: u32 = 1;
+
+/// Number of the generation in force; 0 where there is none.
+///
+/// # Errors
+/// The map is not there.
+pub fn current(pinned: Pinned<'_>) -> Result<u64, SwapError> {
+    pinned.generation()?.get(&0, 0).map_err(of("generations"))
+}
+
+/// Puts `generation` into force under `number`, which is the number in force plus one.
+/// `patterns_given` is how many patterns have ids.
+///
+/// # Errors
+/// A table could not be written; the generation before stays in force.
+pub fn swap(
+    pinned: Pinned<'_>,
+    number: u64,
+    generation: &Generation,
+    patterns_given: u32,
+) -> Result<(), SwapError> {
+    let half = (number % u64::from(limits::HALVES)) as u32;
+    fill_arrays(pinned, half, generation, patterns_given)?;
+    let clients = clients(generation)?;
+    let mut outer_clients = pinned.clients()?;
+    outer_clients
+        .set(half, &clients, 0)
+        .map_err(of("clients"))?;
+    let destinations = destinations(generation)?;
+    let mut outer_destinations = pinned.destinations()?;
+    outer_destinations
+        .set(half, &destinations, 0)
+        .map_err(of("destinations"))?;
+    let names = names(generation)?;
+    let mut outer_names = pinned.names()?;
+    outer_names.set(half, &names, 0).map_err(of("names"))?;
+    pinned
+        .generation()?
+        .set(0, &number, 0)
+        .map_err(of("generations"))?;
+    // The kernel waits for all running programs after it changed a map of maps
+    // (maybe_wait_bpf_programs, kernel/bpf/syscall.c), so this second write is the grace period.
+    outer_clients.set(half, &clients, 0).map_err(of("clients"))
+}
+
+fn fill_arrays(
+    pinned: Pinned<'_>,
+    half: u32,
+    generation: &Generation,
+    patterns_given: u32,
+) -> Result<(), SwapError> {
+    let settings = &generation.settings;
+    pinned
+        .settings()?
+        .set(half, settings, 0)
+        .map_err(of("settings"))?;
+    let mut rulesets = pinned.rulesets()?;
+    for (i, ruleset) in (0..).zip(&generation.rulesets) {
+        let place = half * limits::RULESETS + i;
+        rulesets.set(place, ruleset, 0).map_err(of("rulesets"))?;
+    }
+    // Patterns that this generation does not know have the empty ruleset.
+    let mut of_pattern = vec![0; patterns_given as usize + 1];
+    for pattern in &generation.patterns {
+        if let Some(place) = of_pattern.get_mut(pattern.id as usize) {
+            *place = pattern.ruleset;
+        }
+    }
+    let mut patterns = pinned.patterns()?;
+    for (id, ruleset) in (0..).zip(&of_pattern) {
+        let place = half * limits::PATTERNS + id;
+        patterns.set(place, ruleset, 0).map_err(of("patterns"))?;
+    }
+    Ok(())
+}
+
+/// IPv4 addresses stand below `::ffff:0:0/96` in the tries. This entry ends their lookups there, so
+/// that a prefix of IPv6 such as `::/0` says nothing of IPv4.
+fn all_of_ipv4() -> AddrKey {
+    trie_key(IpNet::V4(Ipv4Net::default()))
+}
+
+fn clients(generation: &Generation) -> Result<AddrTrie, SwapError> {
+    const TABLE: &str = "clients";
+    let mut trie = AddrTrie::create(limits::CLIENTS, NO_PREALLOC).map_err(of(TABLE))?;
+    trie.insert(&all_of_ipv4(), &0, 0).map_err(of(TABLE))?;
+    for (prefix, group) in &generation.clients {
+        // 0 is no group.
+        let value = u64::from(*group) + 1;
+        trie.insert(&trie_key(*prefix), &value, 0)
+            .map_err(of(TABLE))?;
+    }
+    Ok(trie)
+}
+
+fn destinations(generation: &Generation) -> Result<AddrTrie, SwapError> {
+    const TABLE: &str = "destinations";
+    let mut trie = AddrTrie::create(limits::DESTINATIONS, NO_PREALLOC).map_err(of(TABLE))?;
+    let nothing = Destination::default().to_value();
+    trie.insert(&all_of_ipv4(), &nothing, 0)
+        .map_err(of(TABLE))?;
+    for (prefix, destination) in &generation.destinations {
+        let value = destination.to_value();
+        trie.insert(&trie_key(*prefix), &value, 0)
+            .map_err(of(TABLE))?;
+    }
+    Ok(trie)
+}
+
+fn names(generation: &Generation) -> Result<NameTrie, SwapError> {
+    const TABLE: &str = "names";
+    let mut trie = NameTrie::create(limits::PATTERNS, NO_PREALLOC).map_err(of(TABLE))?;
+    for pattern in &generation.patterns {
+        let Some(key) = pattern.key() else {
+            continue;
+        };
+        let key = NameTrieKey::new(key.len as u32 * 8, key.bytes);
+        let id = u64::from(pattern.id);
+        trie.insert(&key, &id, 0).map_err(of(TABLE))?;
+    }
+    Ok(trie)
+}
+
+fn trie_key(prefix: IpNet) -> AddrKey {
+    let key = prefix_key(prefix);
+    AddrKey::new(key.bits, key.addr)
+}
+
+/// Forgets all learned addresses: needed where nobody knows any more what their pattern ids mean.
+///
+/// # Errors
+/// The map is not there, or the kernel refused.
+pub fn forget_learned(pinned: Pinned<'_>) -> Result<(), SwapError> {
+    let mut learned = pinned.learned()?;
+    let addrs: Vec<Addr> = learned.keys().filter_map(Result::ok).collect();
+    for addr in addrs {
+        match learned.remove(&addr) {
+            Ok(()) | Err(MapError::KeyNotFound) => {}
+            // The address went between listing and removing.
+            Err(MapError::SyscallError(fault)) if is_absent(&fault.io_error) => {}
+            Err(fault) => return Err(of("learned addresses")(fault)),
+        }
+    }
+    Ok(())
+}
+
+fn is_absent(fault: &std::io::Error) -> bool {
+    fault.kind() == std::io::ErrorKind::NotFound
+}
+
+/// Teaches an address, as a DNS answer would.
+///
+/// # Errors
+/// The map is not there, or the kernel refused.
+pub fn teach(pinned: Pinned<'_>, addr: Addr, learned: Learned) -> Result<(), SwapError> {
+    let mut map = pinned.learned()?;
+    map.insert(&addr, &learned, 0)
+        .map_err(of("learned addresses"))
+}

@@ -1,0 +1,13 @@
+//! Controller of the egress filter.
+//!
+//! The way of the data, one folder a stage: [`catalogue`] says which endpoints there are, [`config`]
+//! who may reach which, [`policy`] compiles both into a generation, [`dataplane`] puts that into
+//! the kernel's maps. [`daemon`] keeps it so; [`command`] are the commands.
+
+pub mod catalogue;
+pub mod command;
+pub mod config;
+pub mod daemon;
+pub mod dataplane;
+pub mod policy;
+pub mod state;

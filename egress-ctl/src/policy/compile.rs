@@ -1,0 +1,337 @@
+//! Compiles a generation.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
+
+use egress_common::{
+    flow::proto,
+    limits,
+    pattern::{NameKey, NamePattern},
+    rule::{Destination, Rule, Ruleset, Settings, mark},
+};
+use ipnet::IpNet;
+
+use super::{
+    generation::{Generation, Pattern},
+    ids::{Ids, OutOfIds},
+    nested::{Nests, Union, inherit},
+};
+use crate::{
+    catalogue::set::EndpointSet,
+    config::{Config, Group},
+};
+
+/// Why a config that is right by itself cannot be compiled.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// No id is left for a name.
+    #[error(transparent)]
+    OutOfIds(#[from] OutOfIds),
+    /// More rules than a ruleset holds.
+    #[error("{0} collects more than {max} rules from the endpoint sets that cover it: select fewer", max = limits::RULES)]
+    Rules(String),
+    /// More different rulesets than a generation holds.
+    #[error("the selected endpoint sets make more than {max} different rulesets: select fewer", max = limits::RULESETS)]
+    Rulesets,
+    /// More prefixes than a table holds.
+    #[error("{what}: {count} prefixes are more than the {limit} that the kernel's table holds")]
+    Prefixes {
+        /// Which table.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many fit.
+        limit: u32,
+    },
+}
+
+/// Compiles `config` for a gateway that has the addresses `own`. Ids that are new are given in `ids`.
+///
+/// # Errors
+/// What does not fit into the kernel's tables.
+pub fn compile(config: &Config, own: &[IpAddr], ids: &mut Ids) -> Result<Generation, CompileError> {
+    let selected = selected(config);
+    let mut rulesets = Rulesets::new();
+    let (destinations, patterns) = gather(&selected, ids)?;
+    let destinations = marked(destinations, config, own)
+        .into_iter()
+        .map(|(prefix, said)| Ok((prefix, rulesets.destination(prefix, said)?)))
+        .collect::<Result<BTreeMap<_, _>, CompileError>>()?;
+    let patterns = compiled(patterns, &mut rulesets, ids)?;
+    let clients = clients(&config.groups);
+    check_size("clients", clients.len(), limits::CLIENTS)?;
+    check_size("destinations", destinations.len(), limits::DESTINATIONS)?;
+    Ok(Generation {
+        settings: Settings {
+            mode: config.gateway.mode as u32,
+            ttl_floor: config.dns.ttl_floor,
+            ttl_cap: config.dns.ttl_cap,
+            pad: 0,
+        },
+        groups: config.groups.iter().map(|g| g.name.clone()).collect(),
+        warnings: warnings(config, &selected, &patterns),
+        sets: selected.len(),
+        clients,
+        destinations,
+        patterns,
+        rulesets: rulesets.list,
+    })
+}
+
+/// An endpoint set and the groups that may reach it.
+struct Selected<'a> {
+    set: &'a EndpointSet,
+    groups: u64,
+}
+
+fn selected(config: &Config) -> Vec<Selected<'_>> {
+    let mut groups: HashMap<&str, u64> = HashMap::new();
+    for (number, group) in config.groups.iter().enumerate() {
+        for key in &group.allow {
+            *groups.entry(key).or_default() |= 1 << number;
+        }
+    }
+    config
+        .catalogue
+        .sets()
+        .iter()
+        .filter_map(|set| {
+            let groups = *groups.get(set.key.as_str())?;
+            Some(Selected { set, groups })
+        })
+        .collect()
+}
+
+/// What a prefix or pattern says: rules, and marks of a destination.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    rules: Vec<Rule>,
+    marks: u32,
+}
+
+impl Union for Said {
+    fn add(&mut self, wide: &Self) {
+        self.rules.extend(&wide.rules);
+        self.marks |= wide.marks;
+    }
+}
+
+type ByPrefix = BTreeMap<IpNet, Said>;
+type ByPattern = BTreeMap<NamePattern, Said>;
+
+/// What each prefix and each pattern says by itself.
+fn gather(selected: &[Selected<'_>], ids: &mut Ids) -> Result<(ByPrefix, ByPattern), OutOfIds> {
+    let mut prefixes = ByPrefix::new();
+    let mut patterns = ByPattern::new();
+    for Selected { set, groups } in selected {
+        let rules = rules(set, *groups, ids.set(&set.key)?);
+        for prefix in &set.ips {
+            prefixes.entry(*prefix).or_default().rules.extend(&rules);
+        }
+        for pattern in &set.urls {
+            patterns
+                .entry(pattern.clone())
+                .or_default()
+                .rules
+                .extend(&rules);
+        }
+    }
+    Ok((prefixes, patterns))
+}
+
+fn rules(set: &EndpointSet, groups: u64, id: u16) -> Vec<Rule> {
+    let of = |proto, ports: &crate::catalogue::ports::Ports| -> Vec<Rule> {
+        let rule = |range: &std::ops::RangeInclusive<u16>| Rule {
+            groups,
+            port_low: *range.start(),
+            port_high: *range.end(),
+            set: id,
+            proto,
+            pad: 0,
+        };
+        ports.ranges().iter().map(rule).collect()
+    };
+    let mut rules = of(proto::TCP, &set.tcp_ports);
+    rules.extend(of(proto::UDP, &set.udp_ports));
+    rules
+}
+
+/// Adds what destinations are besides targets of rules, and lets prefixes inherit.
+fn marked(mut prefixes: ByPrefix, config: &Config, own: &[IpAddr]) -> ByPrefix {
+    let mut set = |prefix: IpNet, marks: u32| prefixes.entry(prefix).or_default().marks |= marks;
+    for prefix in &config.gateway.internal {
+        set(*prefix, mark::INTERNAL);
+    }
+    for addr in &config.gateway.resolvers {
+        set((*addr).into(), mark::RESOLVER);
+    }
+    let local = if config.gateway.own_resolver {
+        mark::LOCAL_RESOLVER
+    } else {
+        0
+    };
+    for addr in own {
+        set((*addr).into(), mark::GATEWAY | local);
+    }
+    inherit(prefixes)
+}
+
+/// Keys of the kernel's trie nest as their prefixes do.
+impl Nests for Vec<u8> {
+    fn covers(&self, narrow: &Self) -> bool {
+        narrow.starts_with(self)
+    }
+}
+
+/// Lets patterns inherit, and gives each its id and its ruleset.
+fn compiled(
+    patterns: ByPattern,
+    rulesets: &mut Rulesets,
+    ids: &mut Ids,
+) -> Result<Vec<Pattern>, CompileError> {
+    let prefix = |key: NameKey| key.prefix().to_vec();
+    let nested = patterns
+        .iter()
+        .filter_map(|(pattern, said)| Some((prefix(pattern.key()?), said.clone())))
+        .collect();
+    let mut nested = inherit(nested);
+    let mut all = Vec::new();
+    for (pattern, said) in patterns {
+        let inherited = pattern.key().and_then(|key| nested.remove(&prefix(key)));
+        let text = pattern.to_string();
+        all.push(Pattern {
+            id: ids.pattern(&text)?,
+            ruleset: rulesets.index(&text, inherited.unwrap_or(said).rules)?,
+            pattern,
+        });
+    }
+    Ok(all)
+}
+
+fn clients(groups: &[Group]) -> BTreeMap<IpNet, u32> {
+    let numbered = groups.iter().zip(0..);
+    numbered
+        .flat_map(|(group, number)| group.clients.iter().map(move |prefix| (*prefix, number)))
+        .collect()
+}
+
+fn check_size(what: &'static str, count: usize, limit: u32) -> Result<(), CompileError> {
+    if count > limit as usize {
+        return Err(CompileError::Prefixes { what, count, limit });
+    }
+    Ok(())
+}
+
+/// The different rulesets so far; equal ones share an index.
+struct Rulesets {
+    list: Vec<Ruleset>,
+    known: HashMap<Ruleset, u32>,
+}
+
+impl Rulesets {
+    fn new() -> Self {
+        Self {
+            list: vec![Ruleset::EMPTY],
+            known: HashMap::from([(Ruleset::EMPTY, 0)]),
+        }
+    }
+
+    fn destination(&mut self, prefix: IpNet, said: Said) -> Result<Destination, CompileError> {
+        Ok(Destination {
+            ruleset: self.index(&prefix.to_string(), said.rules)?,
+            marks: said.marks,
+        })
+    }
+
+    /// Index of the ruleset of these rules; `whose` is for the error.
+    fn index(&mut self, whose: &str, rules: Vec<Rule>) -> Result<u32, CompileError> {
+        let mut rules = merged(rules);
+        if rules.len() > limits::RULES {
+            rules = without_redundant(&rules);
+        }
+        let mut ruleset = Ruleset::EMPTY;
+        let Some(places) = ruleset.rules.get_mut(..rules.len()) else {
+            return Err(CompileError::Rules(whose.to_owned()));
+        };
+        places.copy_from_slice(&rules);
+        ruleset.len = rules.len() as u32;
+        if let Some(index) = self.known.get(&ruleset) {
+            return Ok(*index);
+        }
+        let index = self.list.len() as u32;
+        if index >= limits::RULESETS {
+            return Err(CompileError::Rulesets);
+        }
+        self.list.push(ruleset);
+        self.known.insert(ruleset, index);
+        Ok(index)
+    }
+}
+
+/// Sorted by protocol, ports and set, the same permission of several groups as one rule.
+fn merged(rules: Vec<Rule>) -> Vec<Rule> {
+    let mut groups: BTreeMap<(u8, u16, u16, u16), u64> = BTreeMap::new();
+    for rule in rules {
+        let permission = (rule.proto, rule.port_low, rule.port_high, rule.set);
+        *groups.entry(permission).or_default() |= rule.groups;
+    }
+    groups
+        .into_iter()
+        .map(|((proto, port_low, port_high, set), groups)| Rule {
+            groups,
+            port_low,
+            port_high,
+            set,
+            proto,
+            pad: 0,
+        })
+        .collect()
+}
+
+/// Leaves out rules that another rule makes needless; only the name of the set that allows changes.
+fn without_redundant(rules: &[Rule]) -> Vec<Rule> {
+    let implies = |wide: &Rule, narrow: &Rule| {
+        wide.proto == narrow.proto
+            && wide.port_low <= narrow.port_low
+            && wide.port_high >= narrow.port_high
+            && wide.groups & narrow.groups == narrow.groups
+    };
+    let mut kept: Vec<Rule> = Vec::new();
+    for rule in rules {
+        if kept.iter().any(|wide| implies(wide, rule)) {
+            continue;
+        }
+        kept.retain(|narrow| !implies(rule, narrow));
+        kept.push(*rule);
+    }
+    kept
+}
+
+fn warnings(config: &Config, selected: &[Selected<'_>], patterns: &[Pattern]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for group in &config.groups {
+        if group.allow.is_empty() {
+            warnings.push(format!("group `{}` may reach nothing", group.name));
+        }
+    }
+    for Selected { set, .. } in selected {
+        if set.is_portless() {
+            let key = &set.key;
+            warnings.push(format!(
+                "set {key} names no port, so it is reachable on none"
+            ));
+        }
+    }
+    for pattern in patterns.iter().filter(|p| p.key().is_none()) {
+        let text = &pattern.pattern;
+        warnings.push(format!(
+            "pattern `{text}` has its star inside, which the kernel does not match yet: its names stay blocked"
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests;

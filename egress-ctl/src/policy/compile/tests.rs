@@ -1,0 +1,198 @@
+//! Unions, sharing and bounds of compiled generations.
+
+use std::collections::BTreeSet;
+
+use egress_common::{flow::Flow, judge::judge, rule::Match, verdict::Reason};
+use proptest::prelude::*;
+
+use super::*;
+use crate::policy::tables::HostTables;
+
+const CONFIG: &str = r#"
+[gateway]
+mode = "enforce"
+lan = ["lan"]
+resolvers = ["gateway", "10.0.0.53"]
+internal = ["10.0.0.0/8"]
+
+[source.corp]
+kind = "custom"
+[[source.corp.set]]
+id = 1
+ips = ["192.0.2.0/24"]
+urls = ["*.x.y", "a.x.y"]
+tcpPorts = "80,443"
+[[source.corp.set]]
+id = 2
+ips = ["192.0.2.128/25", "192.0.2.0/24"]
+urls = ["*x.y", "b.x.y"]
+udpPorts = "3478-3481"
+[[source.corp.set]]
+id = 3
+ips = ["192.0.2.200/32"]
+urls = ["a-*.x.y"]
+tcpPorts = "22"
+
+[group.a]
+clients = ["172.16.0.0/16"]
+allow = ["corp:1", "corp:2"]
+
+[group.b]
+clients = ["172.16.1.0/24"]
+allow = ["corp:1", "corp:3"]
+"#;
+
+fn generation() -> Generation {
+    let config = Config::parse(CONFIG).unwrap();
+    let own = ["172.16.0.1".parse().unwrap()];
+    compile(&config, &own, &mut Ids::default()).unwrap()
+}
+
+fn flow(src: &str, dst: &str, proto: u8, dst_port: u16) -> Flow {
+    let addr = |text: &str| text.parse::<IpAddr>().unwrap().into();
+    Flow {
+        src: addr(src),
+        dst: addr(dst),
+        src_port: 40_000,
+        dst_port,
+        proto,
+        later_fragment: false,
+    }
+}
+
+#[test]
+fn nested_and_equal_prefixes_give_the_union() {
+    let generation = generation();
+    let tables = HostTables::new(&generation);
+    let a = "172.16.9.9";
+    let b = "172.16.1.9";
+    let table = [
+        (a, "192.0.2.1", 6, 443, Reason::Prefix),
+        (a, "192.0.2.1", 17, 3478, Reason::Prefix),
+        (a, "192.0.2.129", 6, 80, Reason::Prefix),
+        (a, "192.0.2.129", 17, 3481, Reason::Prefix),
+        (a, "192.0.2.200", 6, 443, Reason::Prefix),
+        (a, "192.0.2.200", 6, 22, Reason::WrongPort),
+        (b, "192.0.2.200", 6, 22, Reason::Prefix),
+        (b, "192.0.2.200", 6, 443, Reason::Prefix),
+        (b, "192.0.2.200", 17, 3478, Reason::WrongProtocol),
+        (b, "192.0.2.1", 6, 22, Reason::WrongPort),
+        (a, "192.0.3.1", 6, 443, Reason::NeverResolved),
+        (a, "10.0.0.53", 17, 53, Reason::Internal),
+        (a, "172.16.0.1", 17, 53, Reason::Gateway),
+        ("192.168.1.1", "192.0.2.1", 6, 443, Reason::NoGroup),
+        (a, "224.0.0.251", 17, 5353, Reason::LinkScope),
+    ];
+    for (src, dst, proto, port, expected) in table {
+        let verdict = judge(&flow(src, dst, proto, port), &tables);
+        assert_eq!(verdict.reason, expected, "{src} {dst} {proto}/{port}");
+    }
+}
+
+#[test]
+fn patterns_carry_what_every_pattern_over_them_allows() {
+    let generation = generation();
+    let table = [
+        ("a.x.y", 6, 443, true),
+        ("a.x.y", 17, 3478, true),
+        ("b.x.y", 6, 443, true),
+        ("b.x.y", 17, 3478, true),
+        ("c.x.y", 6, 80, true),
+        ("x.y", 17, 3478, true),
+        ("x.y", 6, 443, false),
+        ("ax.y", 6, 443, false),
+    ];
+    for (name, proto, port, expected) in table {
+        let pattern = generation.pattern_of(name).unwrap();
+        let ruleset = &generation.rulesets[pattern.ruleset as usize];
+        let allowed = matches!(ruleset.decide(proto, port, 0), Match::Set(_));
+        assert_eq!(allowed, expected, "{name} {proto}/{port}");
+    }
+    assert!(generation.pattern_of("y").is_none());
+}
+
+#[test]
+fn equal_rulesets_are_shared_and_marks_are_inherited() {
+    let generation = generation();
+    let of = |text: &str| generation.destinations[&text.parse().unwrap()];
+    assert_eq!(of("10.0.0.53/32").marks, mark::INTERNAL | mark::RESOLVER);
+    assert_eq!(
+        of("172.16.0.1/32").marks,
+        mark::GATEWAY | mark::LOCAL_RESOLVER
+    );
+    assert_eq!(of("10.0.0.0/8").ruleset, 0);
+    // The upper half is covered by both sets, as the whole is.
+    assert_eq!(of("192.0.2.0/24").ruleset, of("192.0.2.128/25").ruleset);
+}
+
+#[test]
+fn what_the_kernel_cannot_match_is_said() {
+    let generation = generation();
+    assert_eq!(generation.warnings.len(), 1, "{:?}", generation.warnings);
+    assert!(generation.warnings[0].contains("`a-*.x.y`"));
+}
+
+#[test]
+fn ids_stay_when_the_policy_changes() {
+    let mut ids = Ids::default();
+    let config = Config::parse(CONFIG).unwrap();
+    let first = compile(&config, &[], &mut ids).unwrap();
+    let config = Config::parse(&CONFIG.replace("\"a.x.y\"", "\"0.x.y\"")).unwrap();
+    let second = compile(&config, &[], &mut ids).unwrap();
+    let id = |generation: &Generation, text: &str| {
+        let is_it = |p: &&Pattern| p.pattern.to_string() == text;
+        generation.patterns.iter().find(is_it).map(|p| p.id)
+    };
+    assert_eq!(id(&first, "b.x.y"), id(&second, "b.x.y"));
+    assert!(id(&second, "0.x.y") > id(&first, "b.x.y"));
+    assert_eq!(id(&second, "a.x.y"), None);
+}
+
+#[test]
+fn a_ruleset_that_is_too_long_is_refused_by_name() {
+    let mut config = Config::parse(CONFIG).unwrap();
+    let mut sets: Vec<EndpointSet> = config.catalogue.sets().to_vec();
+    let ports = |from: u16| {
+        (0..50)
+            .map(|i| (from + 2 * i).to_string())
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    sets[0].tcp_ports = ports(1000).parse().unwrap();
+    sets[1].tcp_ports = ports(2000).parse().unwrap();
+    config.catalogue = crate::catalogue::Catalogue::default();
+    config.catalogue.add("corp", sets).unwrap();
+    let error = compile(&config, &[], &mut Ids::default()).unwrap_err();
+    assert!(matches!(error, CompileError::Rules(_)), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn leaving_out_redundant_rules_changes_no_decision(
+        rules in prop::collection::vec((0..4u64, 0..2u8, 1..20u16, 0..6u16, 0..5u16), 0..30),
+    ) {
+        let rules: Vec<Rule> = rules
+            .into_iter()
+            .map(|(groups, proto, port_low, more, set)| Rule {
+                groups, port_low, port_high: port_low + more, set, proto, pad: 0,
+            })
+            .collect();
+        let allows = |rules: &[Rule]| -> BTreeSet<(u32, u8, u16)> {
+            let mut allowed = BTreeSet::new();
+            for group in 0..2 {
+                for proto in 0..2 {
+                    for port in 0..30 {
+                        if rules.iter().any(|r| r.groups >> group & 1 == 1 && r.proto == proto
+                            && (r.port_low..=r.port_high).contains(&port)) {
+                            allowed.insert((group, proto, port));
+                        }
+                    }
+                }
+            }
+            allowed
+        };
+        let expected = allows(&rules);
+        prop_assert_eq!(&allows(&merged(rules.clone())), &expected);
+        prop_assert_eq!(&allows(&without_redundant(&merged(rules))), &expected);
+    }
+}

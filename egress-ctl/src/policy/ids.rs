@@ -1,0 +1,119 @@
+//! Numbers that stay with their names over generations.
+//!
+//! Learned addresses name patterns by id and counters name endpoint sets by id, and both outlive a
+//! generation: so a name keeps its id for as long as the kernel's maps live.
+
+use std::collections::BTreeMap;
+
+use egress_common::limits;
+use serde::{Deserialize, Serialize};
+
+/// Ids by name; ids of patterns begin at 1, those of sets at 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ids {
+    patterns: BTreeMap<String, u32>,
+    sets: BTreeMap<String, u16>,
+}
+
+/// More names than the kernel's maps have places for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "more than {limit} {what} since the maps were made: `egress-ctl detach` and a new start make new ones"
+)]
+pub struct OutOfIds {
+    what: &'static str,
+    limit: u32,
+}
+
+impl Ids {
+    /// The pattern's id, given now if it is new.
+    ///
+    /// # Errors
+    /// All ids are given.
+    pub fn pattern(&mut self, pattern: &str) -> Result<u32, OutOfIds> {
+        let next = self.patterns.len() as u32 + 1;
+        if let Some(id) = self.patterns.get(pattern) {
+            return Ok(*id);
+        }
+        if next >= limits::PATTERNS {
+            let limit = limits::PATTERNS - 1;
+            return Err(OutOfIds {
+                what: "name patterns",
+                limit,
+            });
+        }
+        self.patterns.insert(pattern.to_owned(), next);
+        Ok(next)
+    }
+
+    /// The endpoint set's id, given now if it is new.
+    ///
+    /// # Errors
+    /// All ids are given.
+    pub fn set(&mut self, key: &str) -> Result<u16, OutOfIds> {
+        let next = self.sets.len() as u32;
+        if let Some(id) = self.sets.get(key) {
+            return Ok(*id);
+        }
+        if next >= limits::SETS {
+            let limit = limits::SETS;
+            return Err(OutOfIds {
+                what: "endpoint sets",
+                limit,
+            });
+        }
+        self.sets.insert(key.to_owned(), next as u16);
+        Ok(next as u16)
+    }
+
+    /// How many ids of patterns were given; they are 1 to this number.
+    pub fn patterns_given(&self) -> u32 {
+        self.patterns.len() as u32
+    }
+
+    /// The endpoint set with an id.
+    pub fn set_named(&self, id: u16) -> Option<&str> {
+        let found = self.sets.iter().find(|(_, given)| **given == id);
+        found.map(|(key, _)| key.as_str())
+    }
+
+    /// All sets and their ids.
+    pub fn sets(&self) -> impl Iterator<Item = (&str, u16)> {
+        self.sets.iter().map(|(key, id)| (key.as_str(), *id))
+    }
+
+    /// The pattern with an id.
+    pub fn pattern_named(&self, id: u32) -> Option<&str> {
+        let found = self.patterns.iter().find(|(_, given)| **given == id);
+        found.map(|(pattern, _)| pattern.as_str())
+    }
+}
+
+const _: () = assert!(limits::SETS < egress_common::verdict::NO_SET as u32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_keeps_its_id() {
+        let mut ids = Ids::default();
+        assert_eq!(ids.pattern("*.a.b").unwrap(), 1);
+        assert_eq!(ids.pattern("*.c.d").unwrap(), 2);
+        assert_eq!(ids.pattern("*.a.b").unwrap(), 1);
+        assert_eq!(ids.set("intune:163").unwrap(), 0);
+        assert_eq!(ids.set_named(0), Some("intune:163"));
+        assert_eq!(ids.pattern_named(2), Some("*.c.d"));
+        assert_eq!(ids.pattern_named(3), None);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut ids = Ids::default();
+        for i in 1..limits::PATTERNS {
+            ids.pattern(&i.to_string()).unwrap();
+        }
+        assert!(ids.pattern("one more").is_err());
+        assert_eq!(ids.pattern("7").unwrap(), 7, "the ids given stay");
+    }
+}

@@ -1,0 +1,87 @@
+//! The judge's tables in user space: a generation, and what was learned.
+//!
+//! Lookups are linear scans, which are slow and easy to believe: the kernel is tested against them.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use egress_common::{
+    flow::{Addr, Flow},
+    judge::Tables,
+    learned::Learned,
+    rule::{Destination, Match},
+};
+use ipnet::IpNet;
+
+use super::generation::Generation;
+
+/// A generation and learned addresses at one moment.
+pub struct HostTables<'a> {
+    /// The generation.
+    pub generation: &'a Generation,
+    /// What DNS answers taught.
+    pub learned: HashMap<Addr, Learned>,
+    /// Addresses of names that are not allowed, and until when.
+    pub refused: HashMap<Addr, u64>,
+    /// The boot-time clock in ms.
+    pub now_ms: u64,
+}
+
+impl<'a> HostTables<'a> {
+    /// Tables in which nothing was learned.
+    pub fn new(generation: &'a Generation) -> Self {
+        Self {
+            generation,
+            learned: HashMap::new(),
+            refused: HashMap::new(),
+            now_ms: 0,
+        }
+    }
+}
+
+/// The longest prefix that contains `addr`, and its value.
+pub fn longest<'a, V>(
+    table: impl IntoIterator<Item = (&'a IpNet, &'a V)>,
+    addr: IpAddr,
+) -> Option<(IpNet, &'a V)> {
+    table
+        .into_iter()
+        .filter(|(prefix, _)| prefix.contains(&addr))
+        .max_by_key(|(prefix, _)| prefix.prefix_len())
+        .map(|(prefix, value)| (*prefix, value))
+}
+
+impl Tables for HostTables<'_> {
+    type Learned = Learned;
+
+    fn group(&self, client: &Addr) -> Option<u32> {
+        longest(&self.generation.clients, (*client).into()).map(|(_, group)| *group)
+    }
+
+    fn destination(&self, addr: &Addr) -> Destination {
+        longest(&self.generation.destinations, (*addr).into())
+            .map(|(_, destination)| *destination)
+            .unwrap_or_default()
+    }
+
+    fn decide(&self, index: u32, flow: &Flow, group: u32) -> Option<Match> {
+        let ruleset = self.generation.rulesets.get(index as usize)?;
+        Some(ruleset.decide(flow.proto, flow.dst_port, group))
+    }
+
+    fn pattern_ruleset(&self, pattern: u32) -> u32 {
+        let known = self.generation.patterns.iter().find(|p| p.id == pattern);
+        known.map_or(0, |p| p.ruleset)
+    }
+
+    fn learned(&self, addr: &Addr) -> Option<&Learned> {
+        self.learned.get(addr)
+    }
+
+    fn refused_until_ms(&self, addr: &Addr) -> Option<u64> {
+        self.refused.get(addr).copied()
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+}

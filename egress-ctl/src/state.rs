@@ -1,0 +1,219 @@
+//! What outlives the daemon beside the kernel's maps: which generation is in force, made from what.
+//!
+//! One file a generation, `generation-N.json`, written whole before the kernel is told about N. So
+//! the number in the kernel always has its file.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::ids::Ids;
+
+/// Format of the file; another one is refused.
+const SCHEMA: &str = "egress.generation/1";
+/// Files of generations that are kept: the one in force and the one before.
+const KEPT: usize = 2;
+
+/// What a generation was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    schema: String,
+    /// Its number.
+    pub number: u64,
+    /// When it was compiled.
+    pub loaded: Timestamp,
+    /// Where the config was read.
+    pub config: PathBuf,
+    /// The config's text.
+    pub text: String,
+    /// The gateway's addresses.
+    pub own: Vec<IpAddr>,
+    /// Ids given so far.
+    pub ids: Ids,
+    /// Version of egress that compiled it, with its built-in data.
+    pub version: String,
+}
+
+/// Why the state cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// A file operation failed.
+    #[error("cannot {what} {}: {fault}", .path.display())]
+    File {
+        /// Which operation.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why.
+        fault: io::Error,
+    },
+    /// A file is damaged or of another version.
+    #[error("{} is not the state that this version of egress writes: {fault}", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        fault: String,
+    },
+}
+
+/// The folder of state.
+#[derive(Clone, Copy, Debug)]
+pub struct StateDir<'a>(pub &'a Path);
+
+impl Snapshot {
+    /// A snapshot of now.
+    pub fn new(number: u64, config: PathBuf, text: String, own: Vec<IpAddr>, ids: Ids) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            number,
+            loaded: Timestamp::now(),
+            config,
+            text,
+            own,
+            ids,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+impl StateDir<'_> {
+    /// Writes a snapshot, whole or not at all, and synced.
+    ///
+    /// # Errors
+    /// The disk is full or not writable; older snapshots stay.
+    pub fn save(self, snapshot: &Snapshot) -> Result<(), StateError> {
+        let path = self.path(snapshot.number);
+        let file = |what| {
+            let path = path.clone();
+            move |fault| StateError::File { what, path, fault }
+        };
+        let text = serde_json::to_vec(snapshot).map_err(|fault| StateError::Foreign {
+            path: path.clone(),
+            fault: fault.to_string(),
+        })?;
+        fs::create_dir_all(self.0).map_err(file("make the folder of"))?;
+        let mut new = tempfile::NamedTempFile::new_in(self.0).map_err(file("write"))?;
+        new.write_all(&text).map_err(file("write"))?;
+        new.as_file().sync_all().map_err(file("sync"))?;
+        new.persist(&path)
+            .map_err(|fault| file("write")(fault.error))?;
+        let folder = fs::File::open(self.0).map_err(file("sync the folder of"))?;
+        folder.sync_all().map_err(file("sync the folder of"))
+    }
+
+    /// The snapshot of a generation; none where there is no file.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not ours.
+    pub fn load(self, number: u64) -> Result<Option<Snapshot>, StateError> {
+        let path = self.path(number);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(fault) => {
+                let what = "read";
+                return Err(StateError::File { what, path, fault });
+            }
+        };
+        let foreign = |fault: String| StateError::Foreign {
+            path: path.clone(),
+            fault,
+        };
+        let snapshot: Snapshot =
+            serde_json::from_slice(&text).map_err(|fault| foreign(fault.to_string()))?;
+        if snapshot.schema != SCHEMA || snapshot.number != number {
+            return Err(foreign(format!("its schema is {}", snapshot.schema)));
+        }
+        Ok(Some(snapshot))
+    }
+
+    /// Numbers of the generations that have a file, ascending.
+    pub fn numbers(self) -> Vec<u64> {
+        let Ok(entries) = fs::read_dir(self.0) else {
+            return Vec::new();
+        };
+        let number = |entry: io::Result<fs::DirEntry>| -> Option<u64> {
+            let name = entry.ok()?.file_name();
+            let name = name.to_str()?.strip_prefix("generation-")?;
+            name.strip_suffix(".json")?.parse().ok()
+        };
+        let mut numbers: Vec<_> = entries.filter_map(number).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Removes the files of generations before the last ones.
+    pub fn prune(self) {
+        let numbers = self.numbers();
+        let old = numbers.len().saturating_sub(KEPT);
+        for number in numbers.into_iter().take(old) {
+            // An old file that stays does no harm; the next generation tries again.
+            let _: io::Result<()> = fs::remove_file(self.path(number));
+        }
+    }
+
+    fn path(self, number: u64) -> PathBuf {
+        self.0.join(format!("generation-{number}.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(number: u64) -> Snapshot {
+        let mut ids = Ids::default();
+        ids.pattern("*.x.y").unwrap();
+        Snapshot::new(
+            number,
+            "/etc/egress.toml".into(),
+            "text".into(),
+            Vec::new(),
+            ids,
+        )
+    }
+
+    #[test]
+    fn a_snapshot_comes_back_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir(dir.path());
+        assert_eq!(state.load(1).unwrap(), None);
+        state.save(&snapshot(1)).unwrap();
+        assert_eq!(state.load(1).unwrap().unwrap().ids, snapshot(1).ids);
+    }
+
+    #[test]
+    fn the_last_two_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir(dir.path());
+        for number in 1..=12 {
+            state.save(&snapshot(number)).unwrap();
+            state.prune();
+        }
+        assert_eq!(state.numbers(), [11, 12]);
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            2,
+            "no temporary file stays"
+        );
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_with_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir(dir.path());
+        state.save(&snapshot(3)).unwrap();
+        fs::write(state.path(3), "{\"schema\":").unwrap();
+        let error = state.load(3).unwrap_err().to_string();
+        assert!(error.contains("generation-3.json"), "{error}");
+        fs::write(state.path(4), fs::read(state.path(3)).unwrap()).unwrap();
+        assert!(state.load(4).is_err());
+    }
+}
