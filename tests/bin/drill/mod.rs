@@ -1,0 +1,52 @@
+//! `egress-lab drill NAME`: each proof is a file that prints a report and says whether it held.
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::table::line;
+
+mod race;
+mod swap;
+mod timing;
+mod traffic;
+
+#[derive(Subcommand)]
+pub(crate) enum Drill {
+    /// Resolve fresh names and connect at once: is a first packet ever dropped?
+    Race(race::Options),
+    /// Swap generations under constant allowed traffic: is a packet ever dropped?
+    Swap(swap::Options),
+    /// Anything else is a mistake.
+    #[command(external_subcommand)]
+    Unknown(Vec<String>),
+}
+
+/// Runs a drill and says whether it held.
+pub(crate) fn run(drill: Drill) -> Result<bool> {
+    match drill {
+        Drill::Race(options) => race::run(&options),
+        Drill::Swap(options) => swap::run(&options),
+        Drill::Unknown(words) => {
+            let name = words.first().map_or("", String::as_str);
+            bail!("there is no drill {name:?}; there are: race, swap")
+        }
+    }
+}
+
+/// What a drill found, as data and as lines of a name and a value.
+trait Report: Serialize {
+    fn lines(&self) -> Vec<(&'static str, String)>;
+}
+
+fn print(report: &impl Report, json: bool) -> Result<()> {
+    if json {
+        return line(format_args!("{}", serde_json::to_string(report)?));
+    }
+    let lines = report.lines();
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in lines {
+        line(format_args!("{name:width$}  {value}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! `egress-lab`: the demo and the drills, each in a file; this one only dispatches.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use lab::interrupt;
+
+mod demo;
+mod drill;
+mod serve;
+mod table;
+mod up;
+
+/// What a shell expects of a program that was interrupted.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Parser)]
+#[command(
+    name = "egress-lab",
+    version,
+    about = "Shows egress at work in a lab of network namespaces"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Real connections that pass and that are dropped, each with the reason
+    Demo(demo::Options),
+    /// A proof that anyone can repeat
+    #[command(subcommand)]
+    Drill(drill::Drill),
+    /// The lab without the filter, until interrupted
+    Up(up::Options),
+    /// A server that the lab runs in one of its hosts
+    #[command(hide = true)]
+    Serve(serve::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match interrupt::catch()
+        .map_err(Into::into)
+        .and_then(|()| run(cli.command))
+    {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(_) if interrupt::check().is_err() => {
+            anstream::eprintln!("interrupted; the lab is removed");
+            INTERRUPTED.into()
+        }
+        Err(error) => {
+            anstream::eprintln!("egress-lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything was as announced.
+fn run(command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Drill(drill) => drill::run(drill),
+        Command::Up(options) => up::run(&options),
+        Command::Serve(options) => serve::run(&options),
+    }
+}

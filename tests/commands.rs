@@ -1,0 +1,98 @@
+//! What `egress-lab` prints as data, and its exit codes.
+
+use std::collections::HashSet;
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+#[test]
+fn the_demo_tells_every_outcome() -> Result<()> {
+    let report = succeed(&["demo", "--json"])?;
+    ensure!(report["schema"] == "egress.demo/1");
+    ensure!(report["passed"] == true);
+    let outcomes = report["outcomes"].as_array().context("no outcomes")?;
+    ensure!(outcomes.len() >= 14, "{} outcomes", outcomes.len());
+    let kinds: HashSet<_> = outcomes
+        .iter()
+        .map(|outcome| {
+            (
+                outcome["family"].as_str(),
+                outcome["seen"]["verdict"].as_str(),
+            )
+        })
+        .collect();
+    for family in ["ipv4", "ipv6"] {
+        for verdict in ["allow", "drop"] {
+            let kind = (Some(family), Some(verdict));
+            ensure!(kinds.contains(&kind), "no {verdict} over {family}");
+        }
+    }
+    for outcome in outcomes {
+        ensure!(outcome["seen"] == outcome["expected"], "{outcome}");
+        ensure!(outcome["seen"]["reason"].is_string() && outcome["what"].is_string());
+    }
+    ensure!(
+        report["counters"]
+            .as_array()
+            .is_some_and(|counters| !counters.is_empty())
+    );
+    Ok(())
+}
+
+#[test]
+fn a_short_race_drops_no_first_packet() -> Result<()> {
+    let report = succeed(&[
+        "drill",
+        "race",
+        "--cycles",
+        "300",
+        "--threads",
+        "2",
+        "--json",
+    ])?;
+    ensure!(report["cycles"] == 300, "{report}");
+    ensure!(report["first_packets_dropped"] == 0, "{report}");
+    Ok(())
+}
+
+#[test]
+fn a_few_swaps_drop_nothing() -> Result<()> {
+    let report = succeed(&["drill", "swap", "--swaps", "20", "--json"])?;
+    ensure!(report["swaps"] == 20, "{report}");
+    ensure!(report["dropped_by_filter"] == 0, "{report}");
+    ensure!(
+        report["sent"].as_u64().is_some_and(|sent| sent > 1000),
+        "{report}"
+    );
+    Ok(())
+}
+
+#[test]
+fn an_unknown_drill_is_answered_with_those_that_exist() -> Result<()> {
+    let output = egress_lab(&["drill", "nonsense"])?;
+    ensure!(!output.status.success());
+    let said = String::from_utf8(output.stderr)?;
+    for word in ["nonsense", "race", "swap"] {
+        ensure!(said.contains(word), "nothing of {word} in: {said}");
+    }
+    Ok(())
+}
+
+/// Runs it and reads the one object that it prints.
+fn succeed(arguments: &[&str]) -> Result<Value> {
+    let output = egress_lab(arguments)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.success(),
+        "{}: {said}\n{printed}",
+        output.status
+    );
+    serde_json::from_slice(&output.stdout).with_context(|| format!("not one object: {printed}"))
+}
+
+fn egress_lab(arguments: &[&str]) -> Result<Output> {
+    let program = env!("CARGO_BIN_EXE_egress-lab");
+    Ok(Command::new(program).args(arguments).output()?)
+}

@@ -1,0 +1,54 @@
+//! Configurations for the gateway of the lab, as TOML.
+
+use crate::topology::LAN_INTERFACE;
+
+/// The embedded catalogue's three sources for one group, with the clock of DNS set for tests.
+pub fn catalogue(mode: &str) -> String {
+    format!(
+        r#"[gateway]
+mode = "{mode}"
+lan = ["{LAN_INTERFACE}"]
+resolvers = ["gateway"]
+
+[dns]
+ttl-floor = 1
+
+[source.intune]
+kind = "builtin"
+
+[source.power-automate]
+kind = "builtin"
+
+[source.m365]
+kind = "builtin"
+
+[group.staging]
+clients = ["10.20.0.0/16", "fd00:20::/64"]
+allow = ["intune", "power-automate:desktop-flows/public", "m365:Common/required"]
+default = "drop"
+"#
+    )
+}
+
+/// One source of our own, whose sets are given as TOML tables.
+pub fn custom(sets: &str) -> String {
+    format!(
+        r#"[gateway]
+mode = "enforce"
+lan = ["{LAN_INTERFACE}"]
+resolvers = ["gateway"]
+
+[dns]
+ttl-floor = 1
+
+[source.lab]
+kind = "custom"
+
+{sets}
+[group.staging]
+clients = ["10.20.0.0/16", "fd00:20::/64"]
+allow = ["lab"]
+default = "drop"
+"#
+    )
+}

@@ -1,0 +1,183 @@
+//! The product under test: `egress-ctl run` on the gateway, its configuration and what it says.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::host::Host;
+use crate::interrupt;
+use crate::process::Process;
+use crate::status::Status;
+use crate::topology::Lab;
+use crate::wait;
+
+/// How long a start or a swap may take; loading is fast, a loaded machine may not be.
+const LIMIT: Duration = Duration::from_secs(30);
+const READY: &str = "ready: generation ";
+
+/// A running daemon that enforces.
+#[derive(Debug)]
+pub struct Egress {
+    daemon: Process,
+    host: Host,
+    program: PathBuf,
+    config: PathBuf,
+    state: PathBuf,
+}
+
+impl Egress {
+    /// Starts the daemon with the configuration and returns once it enforces.
+    pub fn start(lab: &Lab, config: &str) -> Result<Self> {
+        let program = program()?;
+        let (file, state) = (lab.path("egress.toml"), lab.path("state"));
+        fs::write(&file, config)?;
+        fs::create_dir_all(&state)?;
+        let mut command = lab.gateway.command(&program);
+        command.arg("run").arg("--config").arg(&file);
+        command.env("EGRESS_STATE_DIR", &state);
+        let mut egress = Self {
+            daemon: Process::spawn("egress-ctl", command, lab.folder())?,
+            host: lab.gateway.clone(),
+            program,
+            config: file,
+            state,
+        };
+        egress.wait_for_generation_after(0)?;
+        Ok(egress)
+    }
+
+    /// Replaces the configuration, swaps, and returns the number of the new generation.
+    pub fn reload(&mut self, config: &str) -> Result<u64> {
+        let before = self.generations().len();
+        self.ask_to_reload(config)?;
+        self.wait_for_generation_after(before)
+    }
+
+    /// Replaces the configuration by one that must be refused, and returns the complaint.
+    pub fn reload_refused(&mut self, config: &str) -> Result<String> {
+        let (before, said) = (self.generations().len(), self.daemon.complaints().len());
+        self.ask_to_reload(config)?;
+        let complaint = wait::until("egress-ctl to complain", LIMIT, || {
+            self.daemon.alive()?;
+            let complaints = self.daemon.complaints();
+            let fresh = complaints.get(said..).unwrap_or_default();
+            let complaint = fresh.lines().find(|line| line.contains("ERROR"));
+            Ok(complaint.map(|_| fresh.to_owned()))
+        })?;
+        ensure!(
+            self.generations().len() == before,
+            "egress-ctl took a configuration that it should refuse"
+        );
+        Ok(complaint)
+    }
+
+    /// What the daemon and its maps say now.
+    pub fn status(&self) -> Result<Status> {
+        serde_json::from_value(self.json(&["status", "--json"])?)
+            .context("status --json does not have the promised form")
+    }
+
+    /// The status once no packet is on its way any more: two in a row count the same.
+    pub fn settled(&self) -> Result<Status> {
+        let mut earlier = self.status()?;
+        for _ in 0..50 {
+            interrupt::sleep(Duration::from_millis(10))?;
+            let now = self.status()?;
+            if now.verdicts == earlier.verdicts {
+                return Ok(now);
+            }
+            earlier = now;
+        }
+        bail!("the counters do not come to rest")
+    }
+
+    /// What `check` answers for a target, with further options.
+    pub fn check(&self, target: &str, options: &[&str]) -> Result<Value> {
+        self.json(&[&["check", target, "--json"], options].concat())
+    }
+
+    /// Ends the daemon as a service manager would, and returns its exit code.
+    pub fn terminate(self) -> Result<Option<i32>> {
+        self.daemon.terminate(LIMIT)
+    }
+
+    /// Kills the daemon; what it loaded is still there to be asked.
+    pub fn kill(&mut self) -> Result<()> {
+        self.daemon.kill()
+    }
+
+    /// Everything that the daemon has logged.
+    pub fn log(&self) -> String {
+        self.daemon.complaints()
+    }
+
+    /// The daemon's process id.
+    pub fn id(&self) -> u32 {
+        self.daemon.id()
+    }
+
+    /// Lets the daemon live on, and returns its process id.
+    pub fn leave(self) -> u32 {
+        self.daemon.leave()
+    }
+
+    fn ask_to_reload(&self, config: &str) -> Result<()> {
+        fs::write(&self.config, config)?;
+        self.daemon.signal(Signal::HUP)
+    }
+
+    fn wait_for_generation_after(&mut self, count: usize) -> Result<u64> {
+        let ready = wait::until("egress-ctl to be ready", LIMIT, || {
+            self.daemon.alive()?;
+            Ok(self.generations().get(count).copied())
+        });
+        ready.with_context(|| format!("egress-ctl said:\n{}", self.log()))
+    }
+
+    /// The numbers of all generations that the daemon has announced.
+    fn generations(&self) -> Vec<u64> {
+        let output = self.daemon.output();
+        let complete = output.rsplit_once('\n').map_or("", |(lines, _)| lines);
+        let numbers = complete.lines().filter_map(|line| line.strip_prefix(READY));
+        numbers
+            .filter_map(|number| number.trim().parse().ok())
+            .collect()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let mut command = self.host.command(&self.program);
+        command.args(arguments).env("EGRESS_STATE_DIR", &self.state);
+        json(command).with_context(|| format!("egress-ctl {}", arguments.join(" ")))
+    }
+}
+
+fn json(mut command: Command) -> Result<Value> {
+    let output = command.output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        said.trim()
+    );
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// `EGRESS_CTL`, or the program beside this one, or beside the folder of this one (for tests).
+fn program() -> Result<PathBuf> {
+    if let Some(program) = env::var_os("EGRESS_CTL") {
+        return Ok(program.into());
+    }
+    let this = env::current_exe()?;
+    let folders = this.ancestors().skip(1).take(2);
+    let found = folders
+        .map(|folder: &Path| folder.join("egress-ctl"))
+        .find(|program| program.is_file());
+    found.context("no egress-ctl beside this program: build it, or name it in EGRESS_CTL")
+}

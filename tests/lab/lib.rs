@@ -1,0 +1,32 @@
+//! The lab: hosts made of network namespaces, with the real programs that a gateway meets.
+//!
+//! In goes what a demo, a drill or a test wants to show; out comes a client, a gateway and an
+//! internet joined by veth pairs, which vanish with the process that asked for them.
+//!
+//! ```text
+//! client ── lan│gateway│wan ── internet
+//!   curl      egress-ctl          nginx
+//!             dnsmasq ──────────> dnsmasq
+//! ```
+
+pub mod address;
+pub mod announced;
+pub mod certificate;
+pub mod config;
+pub mod dns;
+pub mod echo;
+pub mod flow;
+pub mod gateway;
+pub mod host;
+pub mod interrupt;
+pub mod link;
+mod namespace;
+pub mod probe;
+pub mod process;
+pub mod resolver;
+pub mod server;
+pub mod site;
+pub mod status;
+pub mod topology;
+pub mod wait;
+pub mod zone;
