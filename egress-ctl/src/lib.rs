@@ -10,4 +10,5 @@ pub mod config;
 pub mod daemon;
 pub mod dataplane;
 pub mod policy;
+pub mod prefix;
 pub mod state;

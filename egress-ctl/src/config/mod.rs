@@ -33,6 +33,7 @@ use crate::catalogue::{
         custom,
     },
 };
+use crate::prefix::canonical;
 
 /// A configuration that was understood as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,9 +167,10 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         lan: lan.into_iter().map(Spanned::into_inner).collect(),
         own_resolver: !own.is_empty(),
         resolvers: parsed(others, "gateway.resolvers", problems, |text| {
-            text.parse().map_err(|_| {
+            let addr = text.parse::<IpAddr>().map_err(|_| {
                 format!("`{text}` is neither `gateway` nor an address such as 10.0.0.53")
-            })
+            })?;
+            Ok::<_, String>(addr.to_canonical())
         }),
         internal: parsed(&internal, "gateway.internal", problems, prefix),
     }
@@ -349,7 +351,7 @@ fn allow(
 /// A prefix without host bits, or an address.
 fn prefix(text: &str) -> Result<IpNet, String> {
     if let Ok(addr) = text.parse::<IpAddr>() {
-        return Ok(addr.into());
+        return Ok(addr.to_canonical().into());
     }
     let net: IpNet = text
         .parse()
@@ -360,7 +362,7 @@ fn prefix(text: &str) -> Result<IpNet, String> {
             net.trunc()
         ));
     }
-    Ok(net)
+    Ok(canonical(net))
 }
 
 /// All items that parse; the others are problems.

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     catalogue::set::EndpointSet,
     config::{Config, Group},
+    prefix::canonical,
 };
 
 /// Why a config that is right by itself cannot be compiled.
@@ -128,7 +129,8 @@ fn gather(selected: &[Selected<'_>], ids: &mut Ids) -> Result<(ByPrefix, ByPatte
     for Selected { set, groups } in selected {
         let rules = rules(set, *groups, ids.set(&set.key)?);
         for prefix in &set.ips {
-            prefixes.entry(*prefix).or_default().rules.extend(&rules);
+            let prefix = canonical(*prefix);
+            prefixes.entry(prefix).or_default().rules.extend(&rules);
         }
         for pattern in &set.urls {
             patterns
