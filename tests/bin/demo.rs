@@ -14,7 +14,7 @@ use lab::gateway::Egress;
 use lab::host::Life;
 use lab::process::Process;
 use lab::site::Site;
-use lab::status::{Count, Status};
+use lab::status::{Count, Interface, Status};
 use lab::wait;
 use serde::Serialize;
 
@@ -103,7 +103,11 @@ impl Stage {
         let anchors = self.site.anchors()?;
         eprintln!("\nThe lab stays up. Enter a host with:");
         for (host, process) in &anchors {
-            eprintln!("  {host:9} {}", enter(process.id()));
+            eprintln!("  {host:9} {}", enter(process.id(), "bash"));
+        }
+        if let Some((_, gateway)) = anchors.iter().find(|(host, _)| *host == "gateway") {
+            eprintln!("Ask the filter with:");
+            eprintln!("  {}", enter(gateway.id(), &self.egress.how_to_ask()));
         }
         let (mut processes, folder): (Vec<u32>, PathBuf) = self.site.leave();
         processes.extend([self.egress.leave(), self.echo.leave()]);
@@ -135,8 +139,13 @@ fn echo(site: &Site) -> Result<Process> {
 fn summary(outcomes: &[Outcome], status: &Status) -> Result<()> {
     line(format_args!("\n{}\n", counters(&status.verdicts)))?;
     let passed = outcomes.iter().filter(|outcome| outcome.passed).count();
+    for Interface { name, xdp, tc } in &status.interfaces {
+        let how = |hook: &Option<String>| hook.clone().unwrap_or_else(|| "nothing".into());
+        let (xdp, tc) = (how(xdp), how(tc));
+        line(format_args!("judged on {name}: XDP {xdp}, TC egress {tc}"))?;
+    }
     line(format_args!(
-        "{passed} of {} connections as announced, by {} prefixes and {} patterns; {} addresses learned.",
+        "{passed} of {} connections as announced, by {} prefixes and {} patterns; {} addresses learned",
         outcomes.len(),
         status.generation.prefixes,
         status.generation.patterns,

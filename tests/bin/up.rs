@@ -34,7 +34,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         );
     } else {
         for (host, process) in &anchors {
-            println!("{host:9} {}", enter(process.id()));
+            println!("{host:9} {}", enter(process.id(), "bash"));
         }
         println!("Ctrl-C removes it.");
     }
@@ -43,7 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     }
 }
 
-/// How to get into a host by a process in it.
-pub(crate) fn enter(process: u32) -> String {
-    format!("nsenter --target {process} --net --mount -- bash")
+/// How to run a command in a host, by a process in it.
+pub(crate) fn enter(process: u32, command: &str) -> String {
+    format!("nsenter --target {process} --net --mount -- {command}")
 }

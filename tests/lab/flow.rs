@@ -208,3 +208,76 @@ impl fmt::Display for Verdict {
         f.pad(&format!("{} {}", self.verdict, self.reason))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_seen_needs_the_client_and_the_counters_to_agree() {
+        use Action::{Allow, Drop, WouldDrop};
+        for (what, reached, risen, expected) in [
+            ("passes", true, &[(Allow, "prefix")][..], "allow prefix"),
+            (
+                "is resolved too",
+                true,
+                &[(Allow, "gateway"), (Allow, "learned")],
+                "allow learned",
+            ),
+            (
+                "is only resolved",
+                true,
+                &[(Allow, "link-scope"), (Allow, "gateway")],
+                "allow gateway",
+            ),
+            ("is not counted", true, &[], "allow no counter rose"),
+            (
+                "passes at last",
+                true,
+                &[(Drop, "expired"), (Allow, "learned")],
+                "allow but dropped at first: expired",
+            ),
+            (
+                "is audited",
+                true,
+                &[(WouldDrop, "no-group")],
+                "would-drop no-group",
+            ),
+            (
+                "is dropped",
+                false,
+                &[(Allow, "gateway"), (Drop, "expired")],
+                "drop expired",
+            ),
+            (
+                "is dropped twice",
+                false,
+                &[(Drop, "expired"), (Drop, "no-rule")],
+                "drop expired+no-rule",
+            ),
+            (
+                "is lost",
+                false,
+                &[(Allow, "learned")],
+                "drop no counter rose (timeout)",
+            ),
+        ] {
+            let attempt = Attempt {
+                reached,
+                elapsed: Duration::ZERO,
+                complaint: "timeout".to_owned(),
+            };
+            let count = |(action, reason): &(Action, &str)| Count {
+                action: *action,
+                reason: (*reason).to_owned(),
+                packets: 1,
+            };
+            let risen: Vec<Count> = risen.iter().map(count).collect();
+            assert_eq!(
+                Verdict::seen(&attempt, &risen).to_string(),
+                expected,
+                "{what}"
+            );
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -112,6 +112,12 @@ impl Egress {
         self.daemon.kill()
     }
 
+    /// What to run on the gateway to ask the filter.
+    pub fn how_to_ask(&self) -> String {
+        let (state, program) = (self.state.display(), self.program.display());
+        format!("env EGRESS_STATE_DIR={state} {program} status")
+    }
+
     /// Everything that the daemon has logged.
     pub fn log(&self) -> String {
         self.daemon.complaints()
@@ -172,7 +178,8 @@ fn json(mut command: Command) -> Result<Value> {
 /// `EGRESS_CTL`, or the program beside this one, or beside the folder of this one (for tests).
 fn program() -> Result<PathBuf> {
     if let Some(program) = env::var_os("EGRESS_CTL") {
-        return Ok(program.into());
+        // A host of the lab begins at the root folder.
+        return Ok(path::absolute(program)?);
     }
     let this = env::current_exe()?;
     let folders = this.ancestors().skip(1).take(2);

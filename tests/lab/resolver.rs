@@ -20,7 +20,7 @@ use crate::zone::Zone;
 const READY: &str = "ready.lab.example";
 const LIMIT: Duration = Duration::from_secs(10);
 /// No files of the machine, no daemon, no pid file, no names but our own.
-const COMMON: &str = "no-resolv\nno-hosts\nbind-interfaces\nlocal-service\n";
+const COMMON: &str = "no-resolv\nno-hosts\nbind-interfaces\n";
 
 /// Starts the resolver of the internet, on 192.0.2.2.
 pub fn upstream(lab: &Lab, zone: &Zone) -> Result<Process> {

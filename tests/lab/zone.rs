@@ -90,3 +90,21 @@ impl fmt::Display for Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_become_lines_of_a_dnsmasq_configuration() {
+        let v4 = Ipv4Addr::new(198, 51, 100, 1);
+        let zone = Zone::new()
+            .host("both.example", v4, Ipv6Addr::LOCALHOST, 2)
+            .host_v4("four.example", v4, 300)
+            .alias("alias.example", "both.example", 60);
+        let lines = "host-record=both.example,198.51.100.1,::1,2\n\
+                     host-record=four.example,198.51.100.1,300\n\
+                     cname=alias.example,both.example,60\n";
+        assert_eq!(zone.to_string(), lines);
+    }
+}

@@ -193,3 +193,18 @@ fn overflows_v6(snmp6: &str) -> Option<u64> {
         .find_map(|line| line.strip_prefix("Udp6RcvbufErrors"));
     value?.trim().parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overflows_are_read_by_name() {
+        let snmp = "Tcp: A B\nTcp: 1 2\nUdp: InDatagrams RcvbufErrors SndbufErrors\nUdp: 10 7 3\n";
+        assert_eq!(overflows_v4(snmp), Some(7));
+        assert_eq!(overflows_v4("Udp: InDatagrams\nUdp: 10\n"), None);
+        let snmp6 = "Udp6InDatagrams                 \t5\nUdp6RcvbufErrors                \t4\n";
+        assert_eq!(overflows_v6(snmp6), Some(4));
+        assert_eq!(overflows_v6(""), None);
+    }
+}
