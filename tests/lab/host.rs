@@ -76,6 +76,15 @@ impl Host {
         .with_context(|| format!("cannot enter host {}", self.name))
     }
 
+    /// Runs a closure on a thread inside the host's network and mounts.
+    pub fn run_mounted<T: Send>(&self, closure: impl FnOnce() -> T + Send) -> Result<T> {
+        thread::scope(|scope| {
+            let inside = scope.spawn(|| self.namespaces.enter_thread().map(|()| closure()));
+            inside.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+        .with_context(|| format!("cannot enter host {}", self.name))
+    }
+
     /// Starts a thread inside the host's network that may outlive the call.
     pub fn thread<T: Send + 'static>(
         &self,

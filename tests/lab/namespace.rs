@@ -38,6 +38,13 @@ impl Namespaces {
         Ok(())
     }
 
+    /// Moves the calling thread into both; its folders and mounts are its own from then on.
+    pub(crate) fn enter_thread(&self) -> io::Result<()> {
+        // SAFETY: the descriptor table stays shared: `UnshareFlags::FILES` is not asked for.
+        unsafe { unshare_unsafe(UnshareFlags::FS) }?;
+        self.enter()
+    }
+
     /// The network namespace, for netlink messages that name it.
     pub(crate) fn net(&self) -> &OwnedFd {
         &self.net

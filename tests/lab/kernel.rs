@@ -1,0 +1,155 @@
+//! The kernel's programs without any interface: frames go in through `BPF_PROG_TEST_RUN`, verdicts
+//! and learned addresses come out of the same maps that a gateway has.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use aya::programs::{TestRun, TestRunOptions};
+use egress_common::flow::Addr;
+use egress_common::learned::Learned;
+use egress_common::verdict::{Action, Counter, Reason, counter_index};
+use egress_ctl::config::Config;
+use egress_ctl::dataplane::load::{Loaded, load};
+use egress_ctl::dataplane::maps::Pinned;
+use egress_ctl::dataplane::{counters, swap};
+use egress_ctl::policy::compile::compile;
+use egress_ctl::policy::generation::Generation;
+use egress_ctl::policy::ids::Ids;
+
+use crate::host::{Host, Life};
+
+/// What a program said of a frame, and what it counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether the frame passes.
+    pub passes: bool,
+    /// The one counter of action and reason that rose.
+    pub counted: (Action, Reason),
+}
+
+/// Loaded programs and the generation in force; use it inside [`inside`].
+pub struct Kernel {
+    loaded: Loaded,
+    pin_dir: PathBuf,
+    number: u64,
+    ids: Ids,
+}
+
+/// Runs a closure where a BPF file system is mounted that nobody else sees.
+pub fn inside<T: Send>(closure: impl FnOnce(&Path) -> T + Send) -> Result<T> {
+    let dir = tempfile::tempdir().context("cannot make a folder")?;
+    let resolv_conf = dir.path().join("resolv.conf");
+    std::fs::write(&resolv_conf, "").context("cannot write resolv.conf")?;
+    let host = Host::new("kernel", &resolv_conf, Life::Bound)?;
+    host.run_mounted(|| closure(Path::new("/sys/fs/bpf/egress")))
+}
+
+impl Kernel {
+    /// Loads the programs; no generation is in force yet.
+    pub fn load(pin_dir: &Path) -> Result<Self> {
+        Ok(Self {
+            loaded: load(pin_dir)?,
+            pin_dir: pin_dir.to_owned(),
+            number: 0,
+            ids: Ids::default(),
+        })
+    }
+
+    /// Compiles a config and puts it into force.
+    pub fn put_into_force(&mut self, config: &Config, own: &[IpAddr]) -> Result<Generation> {
+        let generation = compile(config, own, &mut self.ids)?;
+        self.number += 1;
+        let given = self.ids.patterns_given();
+        swap::swap(self.pinned(), self.number, &generation, given)?;
+        Ok(generation)
+    }
+
+    /// The maps.
+    pub fn pinned(&self) -> Pinned<'_> {
+        Pinned(&self.pin_dir)
+    }
+
+    /// The ids given so far.
+    pub fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// Judges a frame as one that a client sent.
+    pub fn judge(&mut self, frame: &[u8]) -> Result<Seen> {
+        const XDP_DROP: u32 = 1;
+        const XDP_PASS: u32 = 2;
+
+        let before = counters::verdicts(self.pinned())?;
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        let action = self.loaded.ingress()?.test_run(options)?.return_value;
+        ensure!(matches!(action, XDP_DROP | XDP_PASS), "XDP action {action}");
+        let after = counters::verdicts(self.pinned())?;
+        Ok(Seen {
+            passes: action == XDP_PASS,
+            counted: risen(&before, &after, frame.len())?,
+        })
+    }
+
+    /// What a frame counted under one action and reason, which is cheaper than [`Self::judge`].
+    pub fn count(&self, action: Action, reason: Reason) -> Result<u64> {
+        let counters = self
+            .pinned()
+            .verdicts()?
+            .get(&counter_index(action, reason), 0)?;
+        Ok(counters.iter().map(|counter| counter.packets).sum())
+    }
+
+    /// Shows a frame to the program that learns, as one that this machine made; tells whether it passes on.
+    pub fn answer(&mut self, frame: &[u8]) -> Result<bool> {
+        const TC_ACT_UNSPEC: u32 = u32::MAX;
+
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        let action = self.loaded.egress()?.test_run(options)?.return_value;
+        Ok(action == TC_ACT_UNSPEC)
+    }
+
+    /// What was learned of an address.
+    pub fn learned(&self, addr: IpAddr) -> Result<Option<Learned>> {
+        Ok(self.pinned().learned()?.get(&Addr::from(addr), 0).ok())
+    }
+
+    /// Every learned address.
+    pub fn learned_addrs(&self) -> Result<Vec<IpAddr>> {
+        let mut addrs = Vec::new();
+        for addr in self.pinned().learned()?.keys() {
+            addrs.push(addr?.into());
+        }
+        addrs.sort();
+        Ok(addrs)
+    }
+
+    /// Forgets every learned address.
+    pub fn forget(&self) -> Result<()> {
+        Ok(swap::forget_learned(self.pinned())?)
+    }
+}
+
+type Counted = Vec<(Action, Reason, Counter)>;
+
+/// The one counter that rose, by one packet of `bytes` bytes.
+fn risen(before: &Counted, after: &Counted, bytes: usize) -> Result<(Action, Reason)> {
+    let earlier = |action, reason| {
+        let found = before.iter().find(|(a, r, _)| (*a, *r) == (action, reason));
+        found.map(|(_, _, counter)| *counter).unwrap_or_default()
+    };
+    let mut rose = after
+        .iter()
+        .filter(|(action, reason, counter)| *counter != earlier(*action, *reason));
+    let (action, reason, counter) = rose.next().context("no counter rose")?;
+    ensure!(rose.next().is_none(), "several counters rose");
+    let earlier = earlier(*action, *reason);
+    ensure!(counter.packets == earlier.packets + 1, "not one packet");
+    ensure!(
+        counter.bytes == earlier.bytes + bytes as u64,
+        "not its bytes"
+    );
+    Ok((*action, *reason))
+}

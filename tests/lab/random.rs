@@ -1,0 +1,248 @@
+//! Random policies and packets, as strategies of proptest: few distinct values, so that prefixes nest,
+//! ports meet and clients belong to groups.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use egress_ctl::config::Config;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::frame::{Extension, Frame, Transport};
+
+/// Patterns of a random policy; learned addresses name them.
+pub const PATTERNS: [&str; 6] = ["x.y", "*.x.y", "*x.y", "a.x.y", "*.a.x.y", "z.y"];
+
+/// A config as text.
+pub fn policy() -> impl Strategy<Value = String> {
+    (
+        select(vec!["enforce", "audit"]),
+        prop::collection::vec(set(), 1..6),
+        prop::collection::vec(group(), 0..4),
+        prop::collection::vec(prefix(), 0..2),
+        prop::collection::vec(address(), 0..6),
+    )
+        .prop_map(|(mode, sets, groups, internal, resolvers)| {
+            let mut text = format!(
+                "[gateway]\nmode = \"{mode}\"\nlan = [\"lan\"]\ninternal = {internal:?}\nresolvers = {resolvers:?}\n[source.r]\nkind = \"custom\"\n",
+                internal = texts(&internal),
+                resolvers = texts(&resolvers),
+            );
+            for (id, set) in sets.iter().enumerate() {
+                text += &format!("[[source.r.set]]\nid = {id}\n{set}");
+            }
+            let mut taken: Vec<IpNet> = Vec::new();
+            for (number, (mut clients, picks)) in groups.into_iter().enumerate() {
+                clients.retain(|client| !taken.contains(client));
+                taken.extend(&clients);
+                if clients.is_empty() {
+                    continue;
+                }
+                let mut allow: Vec<_> = picks.iter().map(|i| format!("r:{}", i.index(sets.len()))).collect();
+                allow.dedup();
+                text += &format!("[group.g{number}]\nclients = {:?}\nallow = {allow:?}\n", texts(&clients));
+            }
+            text
+        })
+}
+
+fn texts<T: ToString>(items: &[T]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
+}
+
+/// Keys of one endpoint set.
+fn set() -> impl Strategy<Value = String> {
+    let ports = || prop::option::of(prop::collection::vec(range(), 1..3));
+    let names = prop::collection::vec(select(&PATTERNS[..]), 0..3);
+    (
+        prop::collection::vec(prefix(), 1..6),
+        names,
+        ports(),
+        ports(),
+    )
+        .prop_map(|(ips, urls, tcp, udp)| {
+            let mut text = format!("ips = {:?}\nurls = {urls:?}\n", texts(&ips));
+            for (key, ports) in [("tcpPorts", tcp), ("udpPorts", udp)] {
+                if let Some(ports) = ports {
+                    text += &format!("{key} = \"{}\"\n", ports.join(","));
+                }
+            }
+            text
+        })
+}
+
+fn range() -> impl Strategy<Value = String> {
+    (port(), 0..3u16).prop_map(|(low, more)| format!("{low}-{}", low.saturating_add(more)))
+}
+
+fn group() -> impl Strategy<Value = (Vec<IpNet>, Vec<Index>)> {
+    (
+        prop::collection::vec(prefix(), 1..3),
+        prop::collection::vec(any::<Index>(), 0..4),
+    )
+}
+
+/// Prefixes of any length, the shortest too, around a few addresses.
+pub fn prefix() -> impl Strategy<Value = IpNet> {
+    prop_oneof![
+        (v4(), prop_oneof![20..=32u8, 0..=32u8])
+            .prop_map(|(addr, len)| IpNet::V4(Ipv4Net::new(addr, len).expect("a length").trunc())),
+        (v6(), prop_oneof![116..=128u8, 0..=128u8])
+            .prop_map(|(addr, len)| IpNet::V6(Ipv6Net::new(addr, len).expect("a length").trunc())),
+    ]
+}
+
+/// An address out of few.
+pub fn address() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![v4().prop_map(IpAddr::V4), v6().prop_map(IpAddr::V6)]
+}
+
+fn v4() -> impl Strategy<Value = Ipv4Addr> {
+    let near = (0..=0xfffu32).prop_map(|low| Ipv4Addr::from_bits(0xcb00_7000 | low & 0x30b));
+    let special = select(vec![
+        Ipv4Addr::BROADCAST,
+        Ipv4Addr::UNSPECIFIED,
+        Ipv4Addr::new(224, 0, 0, 5),
+        Ipv4Addr::new(239, 1, 2, 3),
+    ]);
+    prop_oneof![12 => near, 1 => special, 1 => any::<Ipv4Addr>()]
+}
+
+fn v6() -> impl Strategy<Value = Ipv6Addr> {
+    let base = 0x2001_0db8_u128 << 96;
+    let near = (0..=0xfffu128).prop_map(move |low| Ipv6Addr::from_bits(base | low & 0x30b));
+    let special = select(vec![
+        Ipv6Addr::UNSPECIFIED,
+        Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
+        Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1),
+        Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 2),
+        Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0xcb00, 0x7001),
+    ]);
+    prop_oneof![12 => near, 1 => special, 1 => any::<Ipv6Addr>()]
+}
+
+fn port() -> impl Strategy<Value = u16> {
+    prop_oneof![8 => select(vec![53, 80, 81, 443, 444, 65_535]), 1 => 1..=u16::MAX]
+}
+
+/// A frame, most of them whole; some cut off or with bytes changed.
+pub fn frame() -> impl Strategy<Value = Vec<u8>> {
+    let damage = prop_oneof![
+        8 => Just(Damage::None),
+        1 => any::<Index>().prop_map(Damage::Cut),
+        3 => prop::collection::vec((any::<Index>(), any::<u8>()), 1..4).prop_map(Damage::Bytes),
+    ];
+    (sound_frame(), damage).prop_map(|(frame, damage)| damage.of(frame.to_bytes()))
+}
+
+#[derive(Clone, Debug)]
+enum Damage {
+    None,
+    Cut(Index),
+    Bytes(Vec<(Index, u8)>),
+}
+
+impl Damage {
+    /// The kernel takes no frame for a test that is shorter than an Ethernet header.
+    const SHORTEST: usize = 14;
+    /// A longer frame lies in several buffers, of which the program sees the first.
+    const LONGEST: usize = 3000;
+
+    fn of(&self, mut frame: Vec<u8>) -> Vec<u8> {
+        frame.truncate(Self::LONGEST);
+        match self {
+            Self::None => {}
+            Self::Cut(at) => {
+                let len = Self::SHORTEST + at.index(frame.len() - Self::SHORTEST);
+                frame.truncate(len);
+            }
+            Self::Bytes(changes) => {
+                for (at, byte) in changes {
+                    let at = at.index(frame.len());
+                    frame[at] = *byte;
+                }
+            }
+        }
+        frame
+    }
+}
+
+fn sound_frame() -> impl Strategy<Value = Frame> {
+    let v4_ends = (v4(), v4()).prop_map(|(a, b)| (IpAddr::V4(a), IpAddr::V4(b)));
+    let v6_ends = (v6(), v6()).prop_map(|(a, b)| (IpAddr::V6(a), IpAddr::V6(b)));
+    let tag = select(vec![0x8100, 0x88a8]);
+    let fragment = prop::option::weighted(0.1, (0..=0x1fffu16, any::<bool>()));
+    (
+        prop_oneof![v4_ends, v6_ends],
+        transport(),
+        prop::collection::vec(tag, 0..4),
+        prop_oneof![4 => Just(0), 1 => 1..=10usize],
+        fragment,
+        prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(extension(), 1..10)],
+    )
+        .prop_map(
+            |((src, dst), transport, mut tags, words, fragment, extensions)| {
+                tags.truncate(tags.len().saturating_sub(1));
+                Frame {
+                    tags,
+                    options: vec![1; 4 * words],
+                    fragment,
+                    extensions,
+                    ..Frame::new(src, dst, transport)
+                }
+            },
+        )
+}
+
+fn transport() -> impl Strategy<Value = Transport> {
+    prop_oneof![
+        4 => (port(), port()).prop_map(|(from, to)| Transport::Tcp(from, to)),
+        3 => (port(), port()).prop_map(|(from, to)| Transport::Udp(from, to, vec![0; 5])),
+        1 => any::<u8>().prop_map(Transport::Other),
+    ]
+}
+
+fn extension() -> impl Strategy<Value = Extension> {
+    prop_oneof![
+        (0..4u8).prop_map(Extension::HopByHop),
+        prop_oneof![0..4u8, any::<u8>()].prop_map(Extension::Destination),
+        prop_oneof![4 => Just(0), 1 => any::<u8>()].prop_map(Extension::Routing),
+        (prop_oneof![4 => Just(0), 1 => 1..100u16], any::<bool>())
+            .prop_map(|(offset, more)| Extension::Fragment(offset, more)),
+        (0..6u8).prop_map(Extension::Auth),
+    ]
+}
+
+/// A pattern that taught an address, and for how many more ms; negative if that is over.
+#[derive(Clone, Debug)]
+pub struct Teaching {
+    /// The address.
+    pub addr: IpAddr,
+    /// The pattern's text.
+    pub pattern: &'static str,
+    /// Far enough from 0 that the time a test takes does not matter.
+    pub left_ms: i64,
+}
+
+/// Some teachings.
+pub fn teachings() -> impl Strategy<Value = Vec<Teaching>> {
+    let one = (
+        address(),
+        select(&PATTERNS[..]),
+        select(vec![-3_600_000, 3_600_000]),
+    );
+    let one = one.prop_map(|(addr, pattern, left_ms)| Teaching {
+        addr,
+        pattern,
+        left_ms,
+    });
+    prop::collection::vec(one, 0..40)
+}
+
+/// The config of a text that [`policy`] made.
+///
+/// # Panics
+/// It is not understood.
+pub fn config(text: &str) -> Config {
+    Config::parse(text).unwrap_or_else(|problems| panic!("{problems:?} in\n{text}"))
+}

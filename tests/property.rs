@@ -1,0 +1,259 @@
+//! Random catalogues and random packets: the kernel's program, the pure judge on the compiled
+//! generation, and the policy as it is written must agree about every one.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use anyhow::Result;
+use egress_common::flow::{Addr, Flow, proto};
+use egress_common::judge::judge;
+use egress_common::learned::{Learned, Slot};
+use egress_common::limits::TEACHERS;
+use egress_common::parse::parse;
+use egress_common::verdict::{Mode, Reason, Verdict};
+use egress_ctl::config::Config;
+use egress_ctl::dataplane::{boot_ms, swap};
+use egress_ctl::policy::tables::{HostTables, longest};
+use egress_ctl::prefix::canonical;
+use lab::kernel::{Kernel, Seen, inside};
+use lab::random::{self, Teaching};
+use proptest::prelude::*;
+use proptest::test_runner::{Config as Settings, TestCaseError, TestRunner};
+
+/// Random policies, and packets for each: 10,000 in all.
+const POLICIES: u32 = 40;
+const PACKETS: usize = 250;
+
+#[test]
+fn kernel_judge_and_policy_agree_about_random_packets() -> Result<()> {
+    inside(|pin_dir| {
+        let kernel = std::cell::RefCell::new(Kernel::load(pin_dir)?);
+        let settings = Settings {
+            cases: POLICIES,
+            failure_persistence: None,
+            max_shrink_iters: 60,
+            ..Settings::default()
+        };
+        let input = (
+            random::policy(),
+            random::teachings(),
+            prop::collection::vec(random::frame(), PACKETS),
+        );
+        let agree = |(policy, teachings, frames): (String, Vec<Teaching>, Vec<Vec<u8>>)| {
+            let mut kernel = kernel.borrow_mut();
+            agree(&mut kernel, &policy, &teachings, &frames)
+                .map_err(|fault| TestCaseError::fail(format!("{fault:#}")))
+        };
+        TestRunner::new(settings)
+            .run(&input, agree)
+            .map_err(|fault| anyhow::anyhow!("{fault}"))
+    })?
+}
+
+fn agree(
+    kernel: &mut Kernel,
+    policy: &str,
+    teachings: &[Teaching],
+    frames: &[Vec<u8>],
+) -> Result<()> {
+    let config = random::config(policy);
+    let own = ["203.0.112.1".parse()?, "2001:db8::1".parse()?];
+    kernel.forget()?;
+    let generation = kernel.put_into_force(&config, &own)?;
+    let learned = taught(kernel, teachings)?;
+    let tables = HostTables {
+        learned: learned.clone().into_iter().collect(),
+        now_ms: boot_ms(),
+        ..HostTables::new(&generation)
+    };
+    let written = Written {
+        config: &config,
+        own: &own,
+        teachings,
+    };
+    for frame in frames {
+        let parsed = parse(&frame[..]);
+        let verdict = match &parsed {
+            Ok(datagram) => judge(&datagram.flow, &tables),
+            Err(reason) => Verdict::because(*reason),
+        };
+        let action = config.gateway.mode.action(verdict.reason);
+        let expected = Seen {
+            passes: config.gateway.mode != Mode::Enforce || verdict.reason.passes(),
+            counted: (action, verdict.reason),
+        };
+        let seen = kernel.judge(frame)?;
+        anyhow::ensure!(
+            seen == expected,
+            "kernel {seen:?}, judge {expected:?}: {frame:02x?}"
+        );
+        if let Ok(datagram) = parsed {
+            let allowed = written.allows(&datagram.flow);
+            anyhow::ensure!(
+                allowed == verdict.reason.passes(),
+                "as written it is {allowed}, judge says {verdict:?}: {:?}",
+                datagram.flow
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Teaches kernel and caller the same.
+fn taught(kernel: &Kernel, teachings: &[Teaching]) -> Result<BTreeMap<Addr, Learned>> {
+    let now = boot_ms() as i64;
+    let mut all: BTreeMap<Addr, Vec<u64>> = BTreeMap::new();
+    for Teaching {
+        addr,
+        pattern,
+        left_ms,
+    } in teachings
+    {
+        let id = kernel.ids().sets().count() as u32;
+        let slot = Slot {
+            // A pattern that no generation knows yet is as good as any unknown one.
+            pattern: kernel.ids().clone().pattern(pattern).unwrap_or(id),
+            expires_ms: (now + left_ms).max(1) as u64,
+        };
+        all.entry((*addr).into()).or_default().push(slot.to_word());
+    }
+    let mut learned = BTreeMap::new();
+    for (addr, words) in all {
+        let mut slots = [0; TEACHERS];
+        for (slot, word) in slots.iter_mut().zip(words) {
+            *slot = word;
+        }
+        swap::teach(kernel.pinned(), addr, Learned { slots })?;
+        learned.insert(addr, Learned { slots });
+    }
+    Ok(learned)
+}
+
+/// The policy as the config writes it, without unions, tries or rulesets.
+struct Written<'a> {
+    config: &'a Config,
+    own: &'a [IpAddr],
+    teachings: &'a [Teaching],
+}
+
+impl Written<'_> {
+    fn allows(&self, flow: &Flow) -> bool {
+        let dst = IpAddr::from(flow.dst);
+        let gateway = &self.config.gateway;
+        if flow.dst.is_link_scope()
+            || self.own.contains(&dst)
+            || gateway.internal.iter().any(|prefix| prefix.contains(&dst))
+        {
+            return true;
+        }
+        let clients = self
+            .config
+            .groups
+            .iter()
+            .flat_map(|group| group.clients.iter().map(move |prefix| (prefix, group)));
+        let clients: Vec<_> = clients.collect();
+        let pairs = clients.iter().map(|(prefix, group)| (*prefix, group));
+        let Some((_, group)) = longest(pairs, flow.src.into()) else {
+            return false;
+        };
+        if flow.later_fragment {
+            return false;
+        }
+        if gateway.resolvers.contains(&dst)
+            && flow.dst_port == 53
+            && [proto::TCP, proto::UDP].contains(&flow.proto)
+        {
+            return true;
+        }
+        let sets = self.config.catalogue.sets().iter();
+        let mut sets = sets.filter(|set| group.allow.contains(&set.key));
+        sets.any(|set| {
+            let ports = match flow.proto {
+                proto::TCP => &set.tcp_ports,
+                proto::UDP => &set.udp_ports,
+                _ => return false,
+            };
+            let by_prefix = set
+                .ips
+                .iter()
+                .any(|prefix| canonical(*prefix).contains(&dst));
+            let by_name = || set.urls.iter().any(|pattern| self.is_taught(dst, pattern));
+            ports.contains(flow.dst_port) && (by_prefix || by_name())
+        })
+    }
+
+    /// Whether a valid teaching of the address is by a pattern that `pattern` covers.
+    fn is_taught(&self, dst: IpAddr, pattern: &egress_common::pattern::NamePattern) -> bool {
+        let of_addr = self
+            .teachings
+            .iter()
+            .filter(|t| t.addr == dst)
+            .take(TEACHERS);
+        of_addr.filter(|t| t.left_ms > 0).any(|teaching| {
+            let known = self.config.catalogue.sets().iter().any(|set| {
+                let selected = self
+                    .config
+                    .groups
+                    .iter()
+                    .any(|g| g.allow.contains(&set.key));
+                selected
+                    && set
+                        .urls
+                        .iter()
+                        .any(|url| url.to_string() == teaching.pattern)
+            });
+            let taught = teaching.pattern.parse();
+            known && taught.is_ok_and(|taught| pattern.covers(&taught))
+        })
+    }
+}
+
+#[test]
+fn every_kind_of_verdict_occurs_among_random_packets() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = TestRunner::deterministic();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..200 {
+        let policy = random::policy()
+            .new_tree(&mut runner)
+            .expect("a policy")
+            .current();
+        let config = random::config(&policy);
+        let mut ids = egress_ctl::policy::ids::Ids::default();
+        let own = ["203.0.112.1".parse().expect("an address")];
+        let generation =
+            egress_ctl::policy::compile::compile(&config, &own, &mut ids).expect("compiles");
+        let tables = HostTables::new(&generation);
+        for _ in 0..100 {
+            let frame = random::frame()
+                .new_tree(&mut runner)
+                .expect("a frame")
+                .current();
+            seen.insert(match parse(&frame[..]) {
+                Ok(datagram) => judge(&datagram.flow, &tables).reason,
+                Err(reason) => reason,
+            });
+        }
+    }
+    let expected = [
+        Reason::LinkScope,
+        Reason::Gateway,
+        Reason::Internal,
+        Reason::Resolver,
+        Reason::Prefix,
+        Reason::NoRule,
+        Reason::WrongPort,
+        Reason::WrongProtocol,
+        Reason::NeverResolved,
+        Reason::NoGroup,
+        Reason::FragmentUnknown,
+        Reason::Malformed,
+        Reason::EtherType,
+        Reason::EmbeddedAddress,
+    ];
+    let missing: Vec<_> = expected
+        .iter()
+        .filter(|reason| !seen.contains(reason))
+        .collect();
+    assert!(missing.is_empty(), "random packets never are {missing:?}");
+}
