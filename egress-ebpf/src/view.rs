@@ -80,14 +80,15 @@ fn same_register(mut pointer: usize) -> usize {
 /// `to` must have room for `MAX` bytes.
 #[inline(always)]
 pub unsafe fn copy<const MAX: u32>(ctx: &TcContext, at: usize, to: *mut u8, len: u32) -> bool {
-    let len = same_register(len as usize) as u32;
-    // Linux 7.3 wants to see both ends of the length on the value that goes to the helper.
-    if len == 0 || len > MAX {
+    // Checked in all 64 bits, of which LLVM knows nothing: up to Linux 6.12 the verifier forgets the
+    // upper half after a check of the lower one. Linux 7.3 wants to see both ends.
+    let len = same_register(len as usize);
+    if len == 0 || len > MAX as usize {
         return false;
     }
     // SAFETY: the caller has room for MAX bytes, and `len` is no more.
     let result = unsafe {
-        aya_ebpf::helpers::bpf_skb_load_bytes(ctx.as_ptr().cast(), at as u32, to.cast(), len)
+        aya_ebpf::helpers::bpf_skb_load_bytes(ctx.as_ptr().cast(), at as u32, to.cast(), len as u32)
     };
     result == 0
 }

@@ -66,6 +66,10 @@ fn record(message: &mut Message, at: u32) -> Step {
             }
             (TYPE_AAAA, 16) => {
                 let addr = message.v6(data);
+                // An IPv4-mapped address would teach an address of the other family.
+                if addr.is_v4() {
+                    return Step::Bad;
+                }
                 message.push(Found { addr, ttl });
             }
             (TYPE_A | TYPE_AAAA, _) => return Step::Bad,
