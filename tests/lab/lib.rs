@@ -11,6 +11,7 @@
 
 pub mod address;
 pub mod announced;
+pub mod answer;
 pub mod certificate;
 pub mod config;
 pub mod dns;

@@ -1,0 +1,479 @@
+//! DNS answers through the loaded program: what each teaches.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use anyhow::{Context, Result, ensure};
+use egress_common::dns::Direct;
+use egress_common::dns::Outcome;
+use egress_common::dns::answer::{read_question, read_records};
+use egress_common::dns::message::Message;
+use egress_common::learned::Slot;
+use egress_ctl::config::Config;
+use egress_ctl::dataplane::boot_ms;
+use egress_ctl::dataplane::counters;
+use egress_ctl::policy::generation::Generation;
+use lab::answer::Answer;
+use lab::frame::{Frame, Transport};
+use lab::kernel::{Kernel, inside};
+use proptest::prelude::*;
+use proptest::test_runner::{Config as Settings, TestCaseError, TestRunner};
+
+const CONFIG: &str = r#"
+[gateway]
+mode = "enforce"
+lan = ["lan"]
+resolvers = ["gateway"]
+internal = ["198.18.0.0/15"]
+
+[dns]
+ttl-floor = 30
+ttl-cap = 3600
+
+[source.corp]
+kind = "custom"
+[[source.corp.set]]
+id = 1
+urls = ["exact.example", "*.below.example", "*tail.example", "Mixed.Example"]
+tcpPorts = "443"
+
+[group.a]
+clients = ["10.20.0.0/16"]
+allow = ["corp"]
+"#;
+
+const GATEWAY: &str = "10.20.0.1";
+const CLIENT: &str = "10.20.0.2";
+const A: &str = "203.0.113.7";
+const AAAA: &str = "2001:db8::7";
+
+#[test]
+fn names_are_matched_by_exact_below_and_tail_patterns() -> Result<()> {
+    with_kernel(|kernel, _| {
+        let long = format!(
+            "{}.below.example",
+            [
+                "a".repeat(63),
+                "b".repeat(63),
+                "c".repeat(63),
+                "d".repeat(46)
+            ]
+            .join(".")
+        );
+        let table = [
+            ("exact.example", true),
+            ("EXACT.eXample", true),
+            ("mixed.example", true),
+            ("a.exact.example", false),
+            ("exact.example.org", false),
+            ("a.below.example", true),
+            ("a.b.below.example", true),
+            ("below.example", false),
+            ("xbelow.example", false),
+            ("tail.example", true),
+            ("xtail.example", true),
+            ("x.tail.example", true),
+            ("ail.example", false),
+            ("example", false),
+            (".", false),
+            (long.as_str(), true),
+        ];
+        for (name, expected) in table {
+            kernel.forget()?;
+            let answer = Answer::to(name).address(A, 60);
+            let outcome = if expected {
+                Outcome::Learned
+            } else {
+                Outcome::NameNotListed
+            };
+            teach(kernel, &answer.to_bytes(), outcome)
+                .with_context(|| format!("asked for {name}"))?;
+            let learned = kernel.learned_addrs()?;
+            ensure!(learned.is_empty() != expected, "{name}: {learned:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn addresses_are_learned_through_aliases_with_their_ttl() -> Result<()> {
+    with_kernel(|kernel, generation| {
+        let answer = Answer::to("a.below.example")
+            .alias("b.cdn.example.net", 5)
+            .alias("c.cdn.example.net", 5)
+            .address(A, 600)
+            .address(AAAA, 10)
+            .address("203.0.113.8", 1_000_000)
+            .address("203.0.113.9", u32::MAX)
+            .authority("example.net")
+            .options();
+        let before = boot_ms();
+        teach(kernel, &answer.to_bytes(), Outcome::Learned)?;
+        let pattern = generation
+            .pattern_of("a.below.example")
+            .context("a pattern")?
+            .id;
+        // Between the floor of 30 s and the cap of an hour; a TTL with the high bit set is 0.
+        for (addr, ttl_s) in [
+            (A, 600),
+            (AAAA, 30),
+            ("203.0.113.8", 3600),
+            ("203.0.113.9", 30),
+        ] {
+            let learned = kernel.learned(addr.parse()?)?.context(addr)?;
+            let slot = Slot::from_word(learned.slots[0]).context("a slot")?;
+            let left = slot.expires_ms as i64 - before as i64;
+            ensure!(slot.pattern == pattern, "{addr}: pattern {}", slot.pattern);
+            ensure!(
+                (ttl_s * 1000..ttl_s * 1000 + 5000).contains(&left),
+                "{addr}: {left} ms left"
+            );
+        }
+        ensure!(kernel.learned_addrs()?.len() == 4);
+        Ok(())
+    })
+}
+
+#[test]
+fn two_names_of_one_address_teach_side_by_side() -> Result<()> {
+    with_kernel(|kernel, generation| {
+        for (name, ttl) in [
+            ("exact.example", 60),
+            ("tail.example", 600),
+            ("exact.example", 90),
+        ] {
+            teach(
+                kernel,
+                &Answer::to(name).address(A, ttl).to_bytes(),
+                Outcome::Learned,
+            )?;
+        }
+        let learned = kernel.learned(A.parse()?)?.context("learned")?;
+        let patterns = |name| generation.pattern_of(name).map(|pattern| pattern.id);
+        let taught: Vec<_> = learned
+            .slots
+            .iter()
+            .filter_map(|word| Slot::from_word(*word))
+            .collect();
+        let of = |name| {
+            taught
+                .iter()
+                .find(|slot| Some(slot.pattern) == patterns(name))
+        };
+        let (short, long) = (
+            of("exact.example").context("exact")?,
+            of("tail.example").context("tail")?,
+        );
+        ensure!(
+            taught.len() == 2 && short.expires_ms + 400_000 < long.expires_ms,
+            "{taught:?}"
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_no_sound_answer_teaches_nothing() -> Result<()> {
+    let good = || Answer::to("exact.example").address(A, 60);
+    let bytes = good().to_bytes();
+    let question_end = 12 + "exact.example".len() + 2 + 4;
+    let edit = |at: usize, with: &[u8]| {
+        let mut bytes = good().to_bytes();
+        bytes[at..at + with.len()].copy_from_slice(with);
+        bytes
+    };
+    let mut table = vec![
+        ("a query", edit(2, &[0x01, 0x00]), Outcome::NoAnswer),
+        ("another opcode", edit(2, &[0x91, 0x80]), Outcome::NoAnswer),
+        ("no such name", edit(3, &[0x83]), Outcome::NoAnswer),
+        (
+            "cut off by the server",
+            edit(2, &[0x83, 0x80]),
+            Outcome::Truncated,
+        ),
+        ("no question", edit(4, &[0, 0]), Outcome::Malformed),
+        ("two questions", edit(4, &[0, 2]), Outcome::Malformed),
+        ("no answers", edit(6, &[0, 0]), Outcome::NoAddress),
+        (
+            "more answers than there are",
+            edit(6, &[0xff, 0xff]),
+            Outcome::Malformed,
+        ),
+        (
+            "more additional records than there are",
+            edit(10, &[0, 1]),
+            Outcome::Malformed,
+        ),
+        ("a label of 64", edit(12, &[64]), Outcome::Malformed),
+        (
+            "a pointer in the question",
+            edit(12, &[0xc0, 12]),
+            Outcome::Malformed,
+        ),
+        ("a dot in a label", edit(14, b"."), Outcome::Malformed),
+        ("a NUL in a label", edit(14, &[0]), Outcome::Malformed),
+        (
+            "chaos class",
+            edit(question_end - 1, &[3]),
+            Outcome::NoAnswer,
+        ),
+        (
+            "an owner that points to itself",
+            edit(question_end, &[0xc0, question_end as u8]),
+            Outcome::Malformed,
+        ),
+        (
+            "an owner that points ahead",
+            edit(question_end, &[0xc0, 0xff]),
+            Outcome::Malformed,
+        ),
+        (
+            "an owner that points into the header",
+            edit(question_end, &[0xc0, 4]),
+            Outcome::Malformed,
+        ),
+        (
+            "a reserved label type",
+            edit(question_end, &[0x80]),
+            Outcome::Malformed,
+        ),
+        (
+            "an address of three bytes",
+            edit(question_end + 11, &[3]),
+            Outcome::Malformed,
+        ),
+        (
+            "data beyond the message",
+            edit(question_end + 10, &[0xff, 0xff]),
+            Outcome::Malformed,
+        ),
+        (
+            "an answer of another class",
+            edit(question_end + 5, &[3]),
+            Outcome::NoAddress,
+        ),
+        (
+            "a byte too many",
+            [bytes.clone(), vec![0]].concat(),
+            Outcome::Malformed,
+        ),
+        (
+            "only aliases",
+            Answer::to("exact.example")
+                .alias("b.example", 60)
+                .to_bytes(),
+            Outcome::NoAddress,
+        ),
+        (
+            "an address in another section",
+            Answer::to("exact.example")
+                .alias("b.example", 60)
+                .additional(A, 60)
+                .to_bytes(),
+            Outcome::NoAddress,
+        ),
+        (
+            "an IPv4-mapped address",
+            Answer::to("exact.example")
+                .address("::ffff:203.0.113.7", 60)
+                .to_bytes(),
+            Outcome::Malformed,
+        ),
+        ("nothing", Vec::new(), Outcome::Malformed),
+    ];
+    for cut in 0..bytes.len() {
+        table.push(("cut", bytes[..cut].to_vec(), Outcome::Malformed));
+    }
+    with_kernel(move |kernel, _| {
+        for (what, payload, outcome) in &table {
+            teach(kernel, payload, *outcome)
+                .with_context(|| format!("{what}, {} bytes", payload.len()))?;
+            let learned = kernel.learned_addrs()?;
+            ensure!(learned.is_empty(), "{what} taught {learned:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn addresses_that_no_public_service_has_are_refused_and_counted() -> Result<()> {
+    with_kernel(|kernel, _| {
+        let special = [
+            "10.1.2.3",
+            "127.0.0.1",
+            "169.254.169.254",
+            "192.168.1.1",
+            "224.0.0.1",
+            "0.0.0.0",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+        ];
+        let internal = ["198.18.0.1", "198.19.255.255"];
+        let own = ["203.0.113.254"];
+        let mut answer = Answer::to("exact.example").address(A, 60);
+        for addr in special.iter().chain(&internal).chain(&own) {
+            answer = answer.address(addr, 60);
+        }
+        let before = counted(kernel, Outcome::AddressRefused)?;
+        teach(kernel, &answer.to_bytes(), Outcome::Learned)?;
+        let learned = kernel.learned_addrs()?;
+        ensure!(learned == [A.parse::<IpAddr>()?], "{learned:?}");
+        let refused = counted(kernel, Outcome::AddressRefused)? - before;
+        ensure!(
+            refused as usize == special.len() + internal.len() + own.len(),
+            "{refused} counted"
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn only_answers_of_a_trusted_resolver_teach() -> Result<()> {
+    with_kernel(|kernel, _| {
+        let payload = Answer::to("exact.example").address(A, 60).to_bytes();
+        let before = counted(kernel, Outcome::ResolverNotTrusted)?;
+        for (src, port, outcome) in [
+            ("203.0.113.53", 53, true),
+            ("10.20.0.9", 53, true),
+            (GATEWAY, 5353, false),
+        ] {
+            let frame = Frame::new(
+                src.parse()?,
+                CLIENT.parse()?,
+                Transport::Udp(port, 40_000, payload.clone()),
+            );
+            let seen = counted(kernel, Outcome::ResolverNotTrusted)?;
+            ensure!(kernel.answer(&frame.to_bytes())?, "an answer must pass on");
+            let counted = counted(kernel, Outcome::ResolverNotTrusted)? - seen;
+            ensure!(
+                counted == u64::from(outcome),
+                "{src} port {port}: {counted} counted"
+            );
+            ensure!(
+                kernel.learned_addrs()?.is_empty(),
+                "{src} port {port} taught"
+            );
+        }
+        ensure!(counted(kernel, Outcome::ResolverNotTrusted)? == before + 2);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_message_has_as_many_addresses_as_fit() -> Result<()> {
+    with_kernel(|kernel, _| {
+        let mut answer = Answer::to("exact.example");
+        for i in 0..165 {
+            answer = answer.address(&format!("203.0.113.{i}"), 60);
+        }
+        let payload = answer.to_bytes();
+        ensure!(payload.len() > 2600, "{} bytes", payload.len());
+        teach(kernel, &payload, Outcome::Learned)?;
+        ensure!(kernel.learned_addrs()?.len() == 165);
+        Ok(())
+    })
+}
+
+/// Messages of the property test.
+const MESSAGES: u32 = 3000;
+
+#[test]
+fn kernel_and_user_space_read_random_and_damaged_answers_alike() -> Result<()> {
+    with_kernel(|kernel, generation| {
+        let kernel = std::cell::RefCell::new(kernel);
+        let settings = Settings {
+            cases: MESSAGES,
+            failure_persistence: None,
+            max_shrink_iters: 500,
+            ..Settings::default()
+        };
+        let check = |payload: Vec<u8>| {
+            alike(&mut kernel.borrow_mut(), generation, &payload)
+                .map_err(|fault| TestCaseError::fail(format!("{fault:#}")))
+        };
+        TestRunner::new(settings)
+            .run(&lab::answer::payload(), check)
+            .map_err(|fault| anyhow::anyhow!("{fault}"))
+    })
+}
+
+fn alike(kernel: &mut Kernel, generation: &Generation, payload: &[u8]) -> Result<()> {
+    kernel.forget()?;
+    let (outcome, expected) = match read(payload, generation) {
+        Ok((true, addrs)) => (Outcome::Learned, addrs),
+        Ok((false, _)) => (Outcome::NameNotListed, BTreeSet::new()),
+        Err(outcome) => (outcome, BTreeSet::new()),
+    };
+    teach(kernel, payload, outcome)?;
+    let learned: BTreeSet<IpAddr> = kernel.learned_addrs()?.into_iter().collect();
+    ensure!(
+        learned == expected,
+        "learned {learned:?}, expected {expected:?}"
+    );
+    if let Some(by_library) = lab::answer::addresses(payload) {
+        let stray: Vec<_> = learned.difference(&by_library).collect();
+        ensure!(
+            stray.is_empty(),
+            "the library reads no answer that gives {stray:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Reads an answer in user space: whether its name is listed, and which addresses it may teach.
+fn read(payload: &[u8], generation: &Generation) -> Result<(bool, BTreeSet<IpAddr>), Outcome> {
+    let mut message = Box::new(Message::new());
+    message.fill(payload);
+    read_question::<Direct>(&mut message)?;
+    let reversed = message.reversed_name();
+    let name: Vec<u8> = reversed.iter().rev().skip(1).copied().collect();
+    let name = String::from_utf8_lossy(&name).into_owned();
+    read_records::<Direct>(&mut message)?;
+    let found = (0..message.found_len()).filter_map(|i| message.found(i));
+    let public = found.filter(|found| !found.addr.is_special());
+    let addrs = public.map(|found| IpAddr::from(found.addr)).filter(|addr| {
+        let internal = ["198.18.0.0/15", "203.0.113.254/32"]
+            .map(|p| p.parse::<ipnet::IpNet>().expect("a prefix"));
+        !internal.iter().any(|prefix| prefix.contains(addr))
+    });
+    Ok((generation.pattern_of(&name).is_some(), addrs.collect()))
+}
+
+/// Sends a payload from the gateway's resolver; the one counter that rises must be `outcome`'s.
+fn teach(kernel: &mut Kernel, payload: &[u8], outcome: Outcome) -> Result<()> {
+    let frame = Frame::new(
+        GATEWAY.parse()?,
+        CLIENT.parse()?,
+        Transport::Udp(53, 40_000, payload.to_vec()),
+    );
+    let before = counters::dns(kernel.pinned())?;
+    ensure!(kernel.answer(&frame.to_bytes())?, "an answer must pass on");
+    let side = [Outcome::AddressRefused, Outcome::TeacherDisplaced];
+    let rose: Vec<_> = counters::dns(kernel.pinned())?
+        .into_iter()
+        .filter(|counter| !before.contains(counter) && !side.contains(&counter.0))
+        .map(|(outcome, _)| outcome)
+        .collect();
+    ensure!(rose == [outcome], "{rose:?} counted, expected {outcome:?}");
+    Ok(())
+}
+
+fn counted(kernel: &Kernel, outcome: Outcome) -> Result<u64> {
+    let all = counters::dns(kernel.pinned())?;
+    Ok(all
+        .iter()
+        .find(|(o, _)| *o == outcome)
+        .map_or(0, |(_, messages)| *messages))
+}
+
+fn with_kernel(test: impl FnOnce(&mut Kernel, &Generation) -> Result<()> + Send) -> Result<()> {
+    inside(|pin_dir| {
+        let mut kernel = Kernel::load(pin_dir)?;
+        let config = Config::parse(CONFIG).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        let own = [GATEWAY.parse()?, "203.0.113.254".parse()?];
+        let generation = kernel.put_into_force(&config, &own)?;
+        test(&mut kernel, &generation)
+    })?
+}
