@@ -1,0 +1,42 @@
+//! What the README shows must be true.
+
+use egress_ctl::{
+    config::Config,
+    policy::{compile::compile, ids::Ids},
+};
+
+const README: &str = include_str!("../../README.md");
+
+fn config() -> &'static str {
+    let (_, behind) = README.split_once("```toml\n").expect("a config");
+    behind.split_once("```").expect("its end").0
+}
+
+#[test]
+fn its_config_works() {
+    let config = Config::parse(config()).unwrap();
+    assert_eq!(config.groups.len(), 2);
+    let generation = compile(&config, &[], &mut Ids::default()).unwrap();
+    assert!(generation.sets > 80, "{} sets", generation.sets);
+}
+
+#[test]
+fn its_error_is_what_is_said() {
+    let wrong = config().replacen("\"intune\", \"power", "\"intun\", \"power", 1);
+    let problems = Config::parse(&wrong).unwrap_err();
+    let [problem] = problems.as_slice() else {
+        panic!("{problems:?}");
+    };
+    let line = format!("{}: {}: {}", problem.line, problem.key, problem.message);
+    assert!(README.contains(&line), "{line}");
+}
+
+#[test]
+fn its_reasons_are_those_of_the_program() {
+    let (_, table) = README.split_once("## Why a packet was dropped").expect("the table");
+    let table = table.split_once("\n## ").expect("its end").0;
+    for reason in egress_common::verdict::Reason::ALL {
+        let named = table.contains(&format!("`{}`", reason.name()));
+        assert_eq!(named, !reason.passes(), "{}", reason.name());
+    }
+}
