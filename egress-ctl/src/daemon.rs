@@ -20,7 +20,7 @@ pub use self::lock::{Lock, LockError, holder};
 use crate::{
     config::Config,
     dataplane::{
-        attach::{attach, attached},
+        attach::{self, Choice},
         load::{Loaded, load},
         maps::Pinned,
         swap,
@@ -42,11 +42,11 @@ pub struct Places {
 ///
 /// # Errors
 /// The config is wrong, another daemon runs, or the kernel refuses: nothing that enforces was changed.
-pub async fn run(config: &Path, places: &Places) -> Result<()> {
+pub async fn run(config: &Path, places: &Places, choice: Choice) -> Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut daemon = Daemon::start(config, places).await?;
+    let mut daemon = Daemon::start(config, places, choice).await?;
     loop {
         tokio::select! {
             _ = hangup.recv() => daemon.reload().await,
@@ -62,6 +62,7 @@ pub async fn run(config: &Path, places: &Places) -> Result<()> {
 struct Daemon {
     config: PathBuf,
     places: Places,
+    choice: Choice,
     loaded: Loaded,
     ids: Ids,
     number: u64,
@@ -70,15 +71,17 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(config: &Path, places: &Places) -> Result<Self> {
+    async fn start(config: &Path, places: &Places, choice: Choice) -> Result<Self> {
         // The config first: one that is wrong must not touch anything.
-        Config::read(config)?;
+        let (checked, _) = Config::read(config)?;
+        attach::check(&checked.gateway.lan)?;
         let lock = Lock::take(&places.state_dir)?;
         let loaded = load(&places.pin_dir)?;
         let (number, ids) = adopt(places)?;
         let mut daemon = Self {
             config: config.to_owned(),
             places: places.clone(),
+            choice,
             loaded,
             ids,
             number,
@@ -102,6 +105,7 @@ impl Daemon {
     async fn put_into_force(&mut self) -> Result<()> {
         let began = Instant::now();
         let (config, text) = Config::read(&self.config)?;
+        attach::check(&config.gateway.lan)?;
         let own = addresses::own().await?;
         let mut ids = self.ids.clone();
         let generation = compile(&config, &own, &mut ids)?;
@@ -114,7 +118,9 @@ impl Daemon {
         self.number = number;
         self.ids = snapshot.ids;
         state.prune();
-        let attached = attach(&mut self.loaded, &self.places.pin_dir, &config.gateway.lan)?;
+        let pin_dir = &self.places.pin_dir;
+        let lan = &config.gateway.lan;
+        let attached = attach::attach(&mut self.loaded, pin_dir, lan, self.choice)?;
         for warning in &generation.warnings {
             warn!("{warning}");
         }
@@ -146,7 +152,7 @@ fn adopt(places: &Places) -> Result<(u64, Ids)> {
     }
     let why = match state.load(number) {
         Ok(Some(snapshot)) => {
-            let on = attached(&places.pin_dir)?.len();
+            let on = attach::attached(&places.pin_dir)?.len();
             info!("takes over generation {number}, {on} programs are attached");
             return Ok((number, snapshot.ids));
         }

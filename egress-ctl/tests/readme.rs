@@ -33,7 +33,9 @@ fn its_error_is_what_is_said() {
 
 #[test]
 fn its_reasons_are_those_of_the_program() {
-    let (_, table) = README.split_once("## Why a packet was dropped").expect("the table");
+    let (_, table) = README
+        .split_once("## Why a packet was dropped")
+        .expect("the table");
     let table = table.split_once("\n## ").expect("its end").0;
     for reason in egress_common::verdict::Reason::ALL {
         let named = table.contains(&format!("`{}`", reason.name()));

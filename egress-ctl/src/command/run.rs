@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use crate::daemon::{self, Places};
+use crate::{
+    daemon::{self, Places},
+    dataplane::attach::{Choice, Hook},
+};
 
 /// Enforce a config until SIGTERM; SIGHUP reads it again.
 #[derive(Args)]
@@ -14,6 +17,26 @@ pub struct Run {
     /// The config, in TOML.
     #[arg(long, value_name = "FILE", env = "EGRESS_CONFIG")]
     config: PathBuf,
+    /// Where to judge: in the driver, behind it, or wherever is possible.
+    #[arg(long, value_enum, default_value_t = XdpArg::Auto, env = "EGRESS_XDP")]
+    xdp: XdpArg,
+    /// Where to learn: by TCX link (Linux 6.6 and later), by clsact filter, or whichever there is.
+    #[arg(long, value_enum, default_value_t = TcArg::Auto, env = "EGRESS_TC")]
+    tc: TcArg,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum XdpArg {
+    Auto,
+    Native,
+    Generic,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TcArg {
+    Auto,
+    Tcx,
+    Clsact,
 }
 
 impl Run {
@@ -34,6 +57,22 @@ impl Run {
             .enable_all()
             .build()
             .context("cannot start")?;
-        runtime.block_on(daemon::run(&self.config, places))
+        runtime.block_on(daemon::run(&self.config, places, self.choice()))
+    }
+
+    fn choice(&self) -> Choice {
+        let any = Choice::default();
+        Choice {
+            xdp: match self.xdp {
+                XdpArg::Auto => any.xdp,
+                XdpArg::Native => &[Hook::XdpNative],
+                XdpArg::Generic => &[Hook::XdpGeneric],
+            },
+            tc: match self.tc {
+                TcArg::Auto => any.tc,
+                TcArg::Tcx => &[Hook::Tcx],
+                TcArg::Clsact => &[Hook::Clsact],
+            },
+        }
     }
 }

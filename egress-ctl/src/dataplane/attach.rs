@@ -6,13 +6,17 @@
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use aya::programs::{
     ProgramError, SchedClassifier, TcAttachType, TcError, Xdp, XdpMode,
-    links::{FdLink, LinkError, PinnedLink},
+    links::{FdLink, LinkError, LinkOrder, PinnedLink},
     tc,
 };
+
+use rustix::io::Errno;
 
 use super::load::{EGRESS, LoadError, Loaded};
 
@@ -61,6 +65,24 @@ impl Hook {
     }
 }
 
+/// Hooks that may be used, the preferred one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// For judging.
+    pub xdp: &'static [Hook],
+    /// For learning.
+    pub tc: &'static [Hook],
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            xdp: &[Hook::XdpNative, Hook::XdpGeneric],
+            tc: &[Hook::Tcx, Hook::Clsact],
+        }
+    }
+}
+
 /// A program on an interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attached {
@@ -76,6 +98,13 @@ impl Attached {
         pin_dir
             .join(LINKS)
             .join(format!("{interface}:{}", hook.suffix()))
+    }
+
+    fn refused(&self, fault: ProgramError) -> AttachError {
+        AttachError::Refused {
+            attached: self.clone(),
+            fault,
+        }
     }
 
     fn from_pin(name: &str) -> Option<Self> {
@@ -135,6 +164,16 @@ pub enum AttachError {
     Load(#[from] LoadError),
 }
 
+impl AttachError {
+    /// Whether the driver or the kernel has no such hook.
+    fn is_unsupported(&self) -> bool {
+        let Self::Refused { fault, .. } = self else {
+            return false;
+        };
+        is(fault, Errno::OPNOTSUPP) || is(fault, Errno::INVAL)
+    }
+}
+
 /// Everything that is attached, by the pins.
 ///
 /// # Errors
@@ -159,7 +198,15 @@ pub fn attached(pin_dir: &Path) -> Result<Vec<Attached>, AttachError> {
     Ok(all)
 }
 
-/// Attaches both programs to every interface of `lan`, then lets go of all others.
+/// Checks that every interface of `lan` is there.
+///
+/// # Errors
+/// Names the first that is not.
+pub fn check(lan: &[String]) -> Result<(), AttachError> {
+    lan.iter().try_for_each(|name| index(name).map(drop))
+}
+
+/// Attaches both programs to every interface of `lan`, by hooks of `choice`; then lets go of all others.
 ///
 /// # Errors
 /// An interface is missing or the kernel refused. What was attached before stays.
@@ -167,14 +214,35 @@ pub fn attach(
     loaded: &mut Loaded,
     pin_dir: &Path,
     lan: &[String],
+    choice: Choice,
 ) -> Result<Vec<Attached>, AttachError> {
-    for name in lan {
-        check_exists(name)?;
+    check(lan)?;
+    let before = attached(pin_dir)?;
+    for old in &before {
+        let chosen = choice.xdp.contains(&old.hook) || choice.tc.contains(&old.hook);
+        if lan.contains(&old.interface) && !chosen {
+            // The kernel has one XDP mode an interface at a time.
+            detach_one(pin_dir, old)?;
+        }
     }
     for name in lan {
+        let there = |hook: &Hook| {
+            before
+                .iter()
+                .any(|old| old.interface == *name && old.hook == *hook)
+        };
+        let first = |hooks: &[Hook]| {
+            let (mut first, rest): (Vec<_>, Vec<_>) = hooks.iter().partition(|hook| there(hook));
+            first.extend(rest);
+            first
+        };
         // Learning begins before judging, so that no answer is missed that a verdict would need.
-        attach_egress(loaded.egress()?, pin_dir, name)?;
-        attach_ingress(loaded.ingress()?, pin_dir, name)?;
+        attach_by(&first(choice.tc), |hook| {
+            attach_egress(loaded, pin_dir, name, hook)
+        })?;
+        attach_by(&first(choice.xdp), |hook| {
+            attach_ingress(loaded.ingress()?, pin_dir, name, hook)
+        })?;
     }
     for old in attached(pin_dir)? {
         if !lan.contains(&old.interface) {
@@ -184,9 +252,25 @@ pub fn attach(
     attached(pin_dir)
 }
 
-fn check_exists(name: &str) -> Result<(), AttachError> {
-    if rustix::net::netdevice::name_to_index(any_socket()?, name).is_ok() {
-        return Ok(());
+/// Tries hooks in their order, until one is there.
+fn attach_by(
+    hooks: &[Hook],
+    mut attach: impl FnMut(Hook) -> Result<(), AttachError>,
+) -> Result<(), AttachError> {
+    let mut refused = None;
+    for hook in hooks {
+        match attach(*hook) {
+            Err(fault) if fault.is_unsupported() => refused = Some(fault),
+            done => return done,
+        }
+    }
+    refused.map_or(Ok(()), Err)
+}
+
+/// Index of an interface.
+fn index(name: &str) -> Result<u32, AttachError> {
+    if let Ok(index) = rustix::net::netdevice::name_to_index(any_socket()?, name) {
+        return Ok(index);
     }
     let known = fs::read_dir("/sys/class/net").map(|entries| {
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -209,85 +293,93 @@ fn any_socket() -> Result<rustix::fd::OwnedFd, AttachError> {
     })
 }
 
-/// XDP in the driver, or behind it where the driver has none.
-fn attach_ingress(program: &mut Xdp, pin_dir: &Path, name: &str) -> Result<(), AttachError> {
-    let at = |hook| Attached {
-        interface: name.to_owned(),
-        hook,
-    };
-    for hook in [Hook::XdpNative, Hook::XdpGeneric] {
-        if let Some(link) = take_over(&at(hook), pin_dir)? {
-            let taken = link
-                .try_into()
-                .map_err(|fault: LinkError| fault.to_string());
-            if taken.is_ok_and(|link| program.attach_to_link(link).is_ok()) {
-                return Ok(());
-            }
-            // The interface that it was on is gone.
-            remove(&at(hook).pin(pin_dir))?;
-        }
-    }
-    let refused = |attached, fault| AttachError::Refused { attached, fault };
-    let (hook, link) = match program.attach(c_name(name).as_c_str(), XdpMode::Driver) {
-        Ok(link) => (Hook::XdpNative, link),
-        Err(fault) if is(&fault, rustix::io::Errno::BUSY) => {
-            return Err(AttachError::Occupied(name.to_owned()));
-        }
-        Err(fault) if is(&fault, rustix::io::Errno::OPNOTSUPP) => {
-            let link = program.attach(c_name(name).as_c_str(), XdpMode::Skb);
-            (
-                Hook::XdpGeneric,
-                link.map_err(|fault| refused(at(Hook::XdpGeneric), fault))?,
-            )
-        }
-        Err(fault) => return Err(refused(at(Hook::XdpNative), fault)),
-    };
-    let link = program
-        .take_link(link)
-        .map_err(|fault| refused(at(hook), fault))?;
-    pin(link.try_into(), &at(hook).pin(pin_dir))
+/// The kernel lets go of a link some time after its pin is removed.
+const BUSY_ATTEMPTS: u32 = 50;
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
+fn is_occupied(fault: &ProgramError) -> bool {
+    is(fault, Errno::BUSY) || is(fault, Errno::EXIST)
 }
 
-/// TC egress by link, or by filter where the kernel has no such links.
-fn attach_egress(
-    program: &mut SchedClassifier,
+fn attach_ingress(
+    program: &mut Xdp,
     pin_dir: &Path,
     name: &str,
+    hook: Hook,
 ) -> Result<(), AttachError> {
-    let at = |hook| Attached {
+    let attached = Attached {
         interface: name.to_owned(),
         hook,
     };
-    if let Some(link) = take_over(&at(Hook::Tcx), pin_dir)? {
-        let taken = link
-            .try_into()
-            .map_err(|fault: LinkError| fault.to_string());
-        if taken.is_ok_and(|link| program.attach_to_link(link).is_ok()) {
+    let put = |link: FdLink| {
+        program.attach_to_link(link.try_into()?)?;
+        Ok(())
+    };
+    if take_over(&attached, pin_dir, put)? {
+        return Ok(());
+    }
+    let mode = match hook {
+        Hook::XdpNative => XdpMode::Driver,
+        _ => XdpMode::Skb,
+    };
+    let mut link = program.attach(c_name(name).as_c_str(), mode);
+    for _ in 0..BUSY_ATTEMPTS {
+        if !link.as_ref().is_err_and(is_occupied) {
+            break;
+        }
+        thread::sleep(BUSY_PAUSE);
+        link = program.attach(c_name(name).as_c_str(), mode);
+    }
+    let link = match link {
+        Ok(link) => program.take_link(link),
+        Err(fault) if is_occupied(&fault) => return Err(AttachError::Occupied(name.to_owned())),
+        Err(fault) => Err(fault),
+    };
+    pin(
+        link.map_err(|fault| attached.refused(fault))?.try_into(),
+        &attached.pin(pin_dir),
+    )
+}
+
+fn attach_egress(
+    loaded: &mut Loaded,
+    pin_dir: &Path,
+    name: &str,
+    hook: Hook,
+) -> Result<(), AttachError> {
+    let attached = Attached {
+        interface: name.to_owned(),
+        hook,
+    };
+    if hook == Hook::Clsact {
+        let index = index(name)?;
+        if loaded.filters.contains(&index) {
             return Ok(());
         }
-        remove(&at(Hook::Tcx).pin(pin_dir))?;
+        attach_filter(loaded.egress()?, pin_dir, &attached)?;
+        loaded.filters.insert(index);
+        return Ok(());
     }
-    let refused = |hook| {
-        move |fault| AttachError::Refused {
-            attached: at(hook),
-            fault,
-        }
+    let program = loaded.egress()?;
+    let put = |link: FdLink| {
+        program.attach_to_link(link.try_into()?)?;
+        Ok(())
     };
+    if take_over(&attached, pin_dir, put)? {
+        return Ok(());
+    }
     let tcx = tc::TcAttach::Tcx {
         attach_type: TcAttachType::Egress,
-        order: Default::default(),
+        order: LinkOrder::default(),
     };
-    match program.attach(c_name(name).as_c_str(), tcx) {
-        Ok(link) => {
-            let link = program.take_link(link).map_err(refused(Hook::Tcx))?;
-            pin(link.try_into(), &at(Hook::Tcx).pin(pin_dir))
-        }
-        Err(fault) if is(&fault, rustix::io::Errno::INVAL) => {
-            attach_filter(program, pin_dir, &at(Hook::Clsact))
-        }
-        Err(fault) => Err(refused(Hook::Tcx)(fault)),
-    }
+    let link = program
+        .attach(c_name(name).as_c_str(), tcx)
+        .and_then(|link| program.take_link(link))
+        .map_err(|fault| attached.refused(fault))?;
+    pin(link.try_into(), &attached.pin(pin_dir))
 }
+
+const EXIST: i32 = Errno::EXIST.raw_os_error();
 
 /// A filter of clsact has no link; the pinned program says that it is there.
 fn attach_filter(
@@ -296,12 +388,10 @@ fn attach_filter(
     attached: &Attached,
 ) -> Result<(), AttachError> {
     let name = c_name(&attached.interface);
-    let refused = |fault: ProgramError| AttachError::Refused {
-        attached: attached.clone(),
-        fault,
-    };
+    let refused = |fault| attached.refused(fault);
     match tc::qdisc_add_clsact(name.as_c_str()) {
         Ok(()) | Err(TcError::AlreadyAttached) => {}
+        Err(TcError::NetlinkError(fault)) if fault.raw_os_error() == Some(EXIST) => {}
         Err(fault) => return Err(refused(fault.into())),
     }
     remove_filter(&attached.interface)?;
@@ -334,19 +424,26 @@ fn remove_filter(interface: &str) -> Result<(), AttachError> {
     }
 }
 
-/// The pinned link, where there is one.
-fn take_over(attached: &Attached, pin_dir: &Path) -> Result<Option<FdLink>, AttachError> {
+/// Puts the new program on the pinned link, where there is one; tells whether it is there.
+fn take_over(
+    attached: &Attached,
+    pin_dir: &Path,
+    put: impl FnOnce(FdLink) -> Result<(), Box<dyn std::error::Error>>,
+) -> Result<bool, AttachError> {
     let path = attached.pin(pin_dir);
     if !path.exists() {
-        return Ok(None);
+        return Ok(false);
     }
-    match PinnedLink::from_pin(&path) {
-        Ok(link) => Ok(Some(link.into())),
-        Err(fault) => Err(AttachError::Pin {
-            path,
-            fault: fault.to_string(),
-        }),
+    let link = PinnedLink::from_pin(&path).map_err(|fault| AttachError::Pin {
+        path: path.clone(),
+        fault: fault.to_string(),
+    })?;
+    if put(link.into()).is_ok() {
+        return Ok(true);
     }
+    // The interface that it was on is gone.
+    remove(&path)?;
+    Ok(false)
 }
 
 fn pin(link: Result<FdLink, LinkError>, path: &Path) -> Result<(), AttachError> {
@@ -400,7 +497,7 @@ fn c_name(name: &str) -> std::ffi::CString {
     std::ffi::CString::new(name).unwrap_or_default()
 }
 
-fn is(fault: &ProgramError, errno: rustix::io::Errno) -> bool {
+fn is(fault: &ProgramError, errno: Errno) -> bool {
     let ProgramError::SyscallError(fault) = fault else {
         return false;
     };

@@ -1,6 +1,6 @@
 //! Loads programs and maps; maps that are pinned already are taken over with all they hold.
 
-use std::{fs, io, path::Path};
+use std::{collections::HashSet, fs, io, path::Path};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
@@ -64,6 +64,8 @@ impl LoadError {
 /// Programs in the kernel, not yet attached, and their maps.
 pub struct Loaded {
     pub(super) ebpf: Ebpf,
+    /// Interfaces, by index, whose clsact filter is this program: it is not taken off and on again.
+    pub(super) filters: HashSet<u32>,
 }
 
 /// Loads everything; maps are pinned in `pin_dir`.
@@ -78,7 +80,8 @@ pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
         .map_err(|fault| LoadError::Object { fault })?;
     load_program::<Xdp>(&mut ebpf, INGRESS, Xdp::load)?;
     load_program::<SchedClassifier>(&mut ebpf, EGRESS, SchedClassifier::load)?;
-    Ok(Loaded { ebpf })
+    let filters = HashSet::new();
+    Ok(Loaded { ebpf, filters })
 }
 
 /// Makes the pin directory, which must be on a BPF file system.
