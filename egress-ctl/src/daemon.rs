@@ -8,8 +8,9 @@ mod lock;
 
 use std::{
     io::{self, Write as _},
+    net::IpAddr,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
@@ -25,7 +26,7 @@ use crate::{
         maps::Pinned,
         swap,
     },
-    policy::{compile::compile, ids::Ids},
+    policy::{compile::compile, generation::Generation, ids::Ids},
     state::{Snapshot, StateDir},
 };
 
@@ -101,23 +102,13 @@ impl Daemon {
         }
     }
 
-    /// Compiles the config as it stands now and swaps it in.
+    /// Compiles the config as it stands now, swaps it in, and attaches where it says.
     async fn put_into_force(&mut self) -> Result<()> {
         let began = Instant::now();
         let (config, text) = Config::read(&self.config)?;
         attach::check(&config.gateway.lan)?;
         let own = addresses::own().await?;
-        let mut ids = self.ids.clone();
-        let generation = compile(&config, &own, &mut ids)?;
-        let number = self.number + 1;
-        let given = ids.patterns_given();
-        let snapshot = Snapshot::new(number, self.config.clone(), text, own, ids);
-        let state = StateDir(&self.places.state_dir);
-        state.save(&snapshot)?;
-        swap::swap(Pinned(&self.places.pin_dir), number, &generation, given)?;
-        self.number = number;
-        self.ids = snapshot.ids;
-        state.prune();
+        let generation = self.swap(&config, text, own)?;
         let pin_dir = &self.places.pin_dir;
         let lan = &config.gateway.lan;
         let attached = attach::attach(&mut self.loaded, pin_dir, lan, self.choice)?;
@@ -127,14 +118,37 @@ impl Daemon {
         for one in attached {
             info!("attached to {one}");
         }
-        let (sets, prefixes) = (generation.sets, generation.destinations.len());
-        let (patterns, mode) = (generation.patterns.len(), config.gateway.mode.name());
-        let took = began.elapsed().as_millis();
-        info!(
-            "generation {number} is in force: mode {mode}, {sets} endpoint sets, {prefixes} prefixes, {patterns} patterns, {took} ms"
-        );
-        say(&format!("ready: generation {number}"));
+        self.tell(&config, &generation, began.elapsed());
         Ok(())
+    }
+
+    /// Compiles a config and swaps it in. The snapshot is on disk before the kernel knows its number.
+    fn swap(&mut self, config: &Config, text: String, own: Vec<IpAddr>) -> Result<Generation> {
+        let mut ids = self.ids.clone();
+        let generation = compile(config, &own, &mut ids)?;
+        let number = self.number + 1;
+        let given = ids.patterns_given();
+        let snapshot = Snapshot::new(number, self.config.clone(), text, own, ids);
+        let state = StateDir(&self.places.state_dir);
+        state.save(&snapshot)?;
+        swap::swap(Pinned(&self.places.pin_dir), number, &generation, given)?;
+        self.number = number;
+        self.ids = snapshot.ids;
+        state.prune();
+        Ok(generation)
+    }
+
+    fn tell(&self, config: &Config, generation: &Generation, took: Duration) {
+        info!(
+            "generation {} is in force: mode {}, {} endpoint sets, {} prefixes, {} patterns, {} ms",
+            self.number,
+            config.gateway.mode.name(),
+            generation.sets,
+            generation.destinations.len(),
+            generation.patterns.len(),
+            took.as_millis(),
+        );
+        say(&format!("ready: generation {}", self.number));
     }
 }
 

@@ -1,8 +1,6 @@
 //! Puts a compiled generation into force, as a whole.
 //!
-//! The half of the tables that no packet uses is filled first; then one word says that it is in
-//! force. A grace period follows, so that the half that was in force before is free for the next
-//! generation when this function returns.
+//! The half of the tables that no packet uses is filled; then one word says that it is in force.
 
 use aya::maps::MapError;
 use egress_common::{flow::Addr, learned::Learned, limits, rule::Destination};
@@ -54,28 +52,43 @@ pub fn swap(
     generation: &Generation,
     patterns_given: u32,
 ) -> Result<(), SwapError> {
-    let half = (number % u64::from(limits::HALVES)) as u32;
+    wait_for_packets(pinned)?;
+    let half = half(number);
     fill_arrays(pinned, half, generation, patterns_given)?;
-    let clients = clients(generation)?;
-    let mut outer_clients = pinned.clients()?;
-    outer_clients
-        .set(half, &clients, 0)
+    let mut outer = pinned.clients()?;
+    outer
+        .set(half, &clients(generation)?, 0)
         .map_err(of("clients"))?;
+    let mut outer = pinned.destinations()?;
     let destinations = destinations(generation)?;
-    let mut outer_destinations = pinned.destinations()?;
-    outer_destinations
+    outer
         .set(half, &destinations, 0)
         .map_err(of("destinations"))?;
-    let names = names(generation)?;
-    let mut outer_names = pinned.names()?;
-    outer_names.set(half, &names, 0).map_err(of("names"))?;
-    pinned
-        .generation()?
-        .set(0, &number, 0)
-        .map_err(of("generations"))?;
-    // The kernel waits for all running programs after it changed a map of maps
-    // (maybe_wait_bpf_programs, kernel/bpf/syscall.c), so this second write is the grace period.
-    outer_clients.set(half, &clients, 0).map_err(of("clients"))
+    let mut outer = pinned.names()?;
+    outer
+        .set(half, &names(generation)?, 0)
+        .map_err(of("names"))?;
+    let mut in_force = pinned.generation()?;
+    in_force.set(0, &number, 0).map_err(of("generations"))
+}
+
+fn half(number: u64) -> u32 {
+    (number % u64::from(limits::HALVES)) as u32
+}
+
+/// Waits until no packet uses the half any more that was in force before the last swap.
+///
+/// The kernel waits for all running programs after it changed a map of maps
+/// (`maybe_wait_bpf_programs`, kernel/bpf/syscall.c), so an entry is set to what it is.
+fn wait_for_packets(pinned: Pinned<'_>) -> Result<(), SwapError> {
+    let number = current(pinned)?;
+    if number == 0 {
+        return Ok(());
+    }
+    let half = half(number);
+    let mut outer = pinned.clients()?;
+    let inner = outer.get(&half, 0).map_err(of("clients"))?;
+    outer.set(half, &inner, 0).map_err(of("clients"))
 }
 
 fn fill_arrays(
