@@ -1,8 +1,15 @@
 //! End to end: real clients, servers and resolvers, with `egress-ctl` on the gateway between them.
 
-use anyhow::{Result, ensure};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use lab::address::LAN;
 use lab::announced;
 use lab::config::catalogue;
+use lab::dns;
 use lab::echo::Echo;
 use lab::flow::{Family, Flow, Verdict};
 use lab::gateway::Egress;
@@ -80,6 +87,39 @@ fn a_reload_revokes_what_the_new_config_does_not_allow() -> Result<()> {
         .reload(&config.replace(allow.unwrap_or_default(), only_intune))?;
     stage.refuses(ADDRESS_OF_NAME)?;
     stage.refuses(LISTED)
+}
+
+#[test]
+fn a_connection_outlives_its_answer_and_a_new_one_does_not_begin() -> Result<()> {
+    const SHORT_LIVED: &str = "shortlived.manage.microsoft.com";
+    const TTL: Duration = Duration::from_secs(2);
+    let stage = Stage::set("enforce")?;
+    stage.site.lab.client.run(|| -> Result<()> {
+        let limit = Duration::from_secs(2);
+        let address = dns::resolve(LAN.v4.into(), SHORT_LIVED, Family::Ipv4, limit)?;
+        let mut connection = TcpStream::connect_timeout(&(address, 80).into(), limit)?;
+        connection.set_read_timeout(Some(limit))?;
+        request(&mut connection).context("while the answer is valid")?;
+        thread::sleep(TTL + Duration::from_secs(1));
+        request(&mut connection).context("behind the end of the answer")?;
+        let late = TcpStream::connect_timeout(&(address, 80).into(), limit / 3);
+        ensure!(late.is_err(), "a new connection began");
+        request(&mut connection).context("once more")
+    })??;
+    let status = stage.egress.status()?;
+    ensure!(status.packets(Action::Allow, "established") > 0);
+    ensure!(status.packets(Action::Drop, "expired") > 0);
+    Ok(())
+}
+
+/// Asks for a page on a connection that goes on.
+fn request(connection: &mut TcpStream) -> Result<()> {
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: lab\r\n\r\n")?;
+    let mut answer = [0; 4096];
+    let length = connection.read(&mut answer).context("no answer")?;
+    let text = String::from_utf8_lossy(&answer[..length]);
+    ensure!(text.starts_with("HTTP/1.1 "), "{text}");
+    Ok(())
 }
 
 #[test]

@@ -20,6 +20,7 @@ id = 1
 ips = ["203.0.113.0/24", "2001:db8:1::/48"]
 tcpPorts = "80,443"
 udpPorts = "3478-3481"
+urls = ["named.example"]
 [[source.corp.set]]
 id = 2
 ips = ["203.0.113.128/25"]
@@ -598,6 +599,51 @@ fn the_mode_decides_what_a_denial_means() -> Result<()> {
         ensure!(kernel.judge(&denied).is_err(), "off counts nothing");
         ensure!(kernel.count(Action::Drop, Reason::WrongPort)? == before);
         Ok(())
+    })?
+}
+
+#[test]
+fn a_connection_outlives_the_answer_that_admitted_it() -> Result<()> {
+    const NAMED: &str = "192.0.2.80";
+    let tcp = |port| Transport::Tcp(port, 443);
+    let syn = |port| Transport::Syn(port, 443);
+    let udp = |port| Transport::Udp(port, 3478, Vec::new());
+    inside(|pin_dir| {
+        let mut kernel = Kernel::load(pin_dir)?;
+        kernel.put_into_force(&config("enforce")?, &[])?;
+        let mut judge = |kernel: &mut Kernel, transport, reason: Reason| -> Result<()> {
+            let frame = Frame::new(C4.parse()?, NAMED.parse()?, transport);
+            let seen = kernel.judge(&frame.to_bytes())?;
+            ensure!(
+                seen.counted.1 == reason,
+                "{frame:?}: {seen:?}, expected {reason:?}"
+            );
+            Ok(())
+        };
+        let hour = 3_600_000;
+        kernel.teach(NAMED.parse()?, "named.example", hour)?;
+        judge(&mut kernel, syn(1001), Reason::Learned)?;
+        judge(&mut kernel, tcp(1001), Reason::Learned)?;
+        judge(&mut kernel, udp(1001), Reason::Learned)?;
+        kernel.teach(NAMED.parse()?, "named.example", -hour)?;
+        judge(&mut kernel, tcp(1001), Reason::Established)?;
+        judge(&mut kernel, udp(1001), Reason::Established)?;
+        judge(&mut kernel, syn(1001), Reason::Expired)?;
+        judge(&mut kernel, tcp(1002), Reason::Expired)?;
+        judge(&mut kernel, udp(1002), Reason::Expired)?;
+        judge(&mut kernel, Transport::Tcp(1001, 444), Reason::WrongPort)?;
+        // The address itself may have left the map.
+        kernel.forget_addresses()?;
+        judge(&mut kernel, tcp(1001), Reason::Established)?;
+        judge(&mut kernel, tcp(1002), Reason::NeverResolved)?;
+        // A new generation revokes it, and allows it again.
+        let without = CONFIG.replace("\"named.example\"", "\"other.example\"");
+        let without =
+            Config::parse(&without).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        kernel.put_into_force(&without, &[])?;
+        judge(&mut kernel, tcp(1001), Reason::NeverResolved)?;
+        kernel.put_into_force(&config("enforce")?, &[])?;
+        judge(&mut kernel, tcp(1001), Reason::Established)
     })?
 }
 

@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use anyhow::Result;
-use egress_common::flow::{Addr, Flow, proto};
+use egress_common::flow::{Addr, Flow, FlowKey, proto};
 use egress_common::judge::judge;
 use egress_common::learned::{Learned, Slot};
 use egress_common::limits::TEACHERS;
 use egress_common::parse::parse;
+use egress_common::pattern::NamePattern;
 use egress_common::verdict::{Mode, Reason, Verdict};
 use egress_ctl::config::Config;
 use egress_ctl::dataplane::{boot_ms, swap};
 use egress_ctl::policy::tables::{HostTables, longest};
 use egress_ctl::prefix::canonical;
 use lab::kernel::{Kernel, Seen, inside};
-use lab::random::{self, Teaching};
+use lab::random::{self, Admission, Teaching};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Settings, TestCaseError, TestRunner};
 
@@ -38,10 +39,11 @@ fn kernel_judge_and_policy_agree_about_random_packets() -> Result<()> {
             random::policy(),
             random::teachings(),
             prop::collection::vec(random::frame(), PACKETS),
+            random::admissions(),
         );
-        let agree = |(policy, teachings, frames): (String, Vec<Teaching>, Vec<Vec<u8>>)| {
+        let agree = |(policy, teachings, frames, admissions): Case| {
             let mut kernel = kernel.borrow_mut();
-            agree(&mut kernel, &policy, &teachings, &frames)
+            agree(&mut kernel, &policy, &teachings, &frames, &admissions)
                 .map_err(|fault| TestCaseError::fail(format!("{fault:#}")))
         };
         TestRunner::new(settings)
@@ -50,19 +52,27 @@ fn kernel_judge_and_policy_agree_about_random_packets() -> Result<()> {
     })?
 }
 
+type Case = (String, Vec<Teaching>, Vec<Vec<u8>>, Vec<Admission>);
+
 fn agree(
     kernel: &mut Kernel,
     policy: &str,
     teachings: &[Teaching],
     frames: &[Vec<u8>],
+    admissions: &[Admission],
 ) -> Result<()> {
     let config = random::config(policy);
     let own = ["203.0.112.1".parse()?, "2001:db8::1".parse()?];
     kernel.forget()?;
     let generation = kernel.put_into_force(&config, &own)?;
     let learned = taught(kernel, teachings)?;
-    let tables = HostTables {
-        learned: learned.clone().into_iter().collect(),
+    let admitted = admitted(kernel, frames, admissions)?;
+    let mut tables = HostTables {
+        learned: learned.into_iter().collect(),
+        admitted: admitted
+            .iter()
+            .map(|(flow, (_, word))| (*flow, *word))
+            .collect(),
         now_ms: boot_ms(),
         ..HostTables::new(&generation)
     };
@@ -70,6 +80,7 @@ fn agree(
         config: &config,
         own: &own,
         teachings,
+        admitted,
     };
     for frame in frames {
         let parsed = parse(&frame[..]);
@@ -77,6 +88,9 @@ fn agree(
             Ok(datagram) => judge(&datagram.flow, &tables),
             Err(reason) => Verdict::because(*reason),
         };
+        if let (Ok(datagram), 1..) = (&parsed, verdict.admits) {
+            tables.admitted.insert(datagram.flow.key(), verdict.admits);
+        }
         let action = config.gateway.mode.action(verdict.reason);
         let expected = Seen {
             passes: config.gateway.mode != Mode::Enforce || verdict.reason.passes(),
@@ -129,11 +143,37 @@ fn taught(kernel: &Kernel, teachings: &[Teaching]) -> Result<BTreeMap<Addr, Lear
     Ok(learned)
 }
 
+/// Admits connections of some of the frames, in the kernel and for the caller: by which pattern, if
+/// that is not over, and the word of its slot.
+fn admitted(
+    kernel: &Kernel,
+    frames: &[Vec<u8>],
+    admissions: &[Admission],
+) -> Result<BTreeMap<FlowKey, (Option<&'static str>, u64)>> {
+    let now = boot_ms();
+    let mut all = BTreeMap::new();
+    for admission in admissions {
+        let Ok(datagram) = parse(&admission.frame.get(frames)[..]) else {
+            continue;
+        };
+        let slot = Slot {
+            pattern: kernel.ids().clone().pattern(admission.pattern)?,
+            expires_ms: now.saturating_add_signed(admission.left_ms).max(1),
+        };
+        let flow = datagram.flow.key();
+        swap::admit(kernel.pinned(), flow, slot.to_word())?;
+        let pattern = (admission.left_ms > 0).then_some(admission.pattern);
+        all.insert(flow, (pattern, slot.to_word()));
+    }
+    Ok(all)
+}
+
 /// The policy as the config writes it, without unions, tries or rulesets.
 struct Written<'a> {
     config: &'a Config,
     own: &'a [IpAddr],
     teachings: &'a [Teaching],
+    admitted: BTreeMap<FlowKey, (Option<&'static str>, u64)>,
 }
 
 impl Written<'_> {
@@ -177,34 +217,39 @@ impl Written<'_> {
                 .ips
                 .iter()
                 .any(|prefix| canonical(*prefix).contains(&dst));
-            let by_name = || set.urls.iter().any(|pattern| self.is_taught(dst, pattern));
+            let by_name = || {
+                let mut urls = set.urls.iter();
+                urls.any(|pattern| self.is_taught(dst, pattern) || self.is_admitted(flow, pattern))
+            };
             ports.contains(flow.dst_port) && (by_prefix || by_name())
         })
     }
 
     /// Whether a valid teaching of the address is by a pattern that `pattern` covers.
-    fn is_taught(&self, dst: IpAddr, pattern: &egress_common::pattern::NamePattern) -> bool {
+    fn is_taught(&self, dst: IpAddr, pattern: &NamePattern) -> bool {
         let of_addr = self
             .teachings
             .iter()
             .filter(|t| t.addr == dst)
             .take(TEACHERS);
-        of_addr.filter(|t| t.left_ms > 0).any(|teaching| {
-            let known = self.config.catalogue.sets().iter().any(|set| {
-                let selected = self
-                    .config
-                    .groups
-                    .iter()
-                    .any(|g| g.allow.contains(&set.key));
-                selected
-                    && set
-                        .urls
-                        .iter()
-                        .any(|url| url.to_string() == teaching.pattern)
-            });
-            let taught = teaching.pattern.parse();
-            known && taught.is_ok_and(|taught| pattern.covers(&taught))
-        })
+        let mut valid = of_addr.filter(|t| t.left_ms > 0);
+        valid.any(|teaching| self.is_covered(teaching.pattern, pattern))
+    }
+
+    /// Whether the packet goes on with a connection that a pattern admitted which `pattern` covers.
+    fn is_admitted(&self, flow: &Flow, pattern: &NamePattern) -> bool {
+        let by = self.admitted.get(&flow.key()).and_then(|(by, _)| *by);
+        !flow.opens && by.is_some_and(|by| self.is_covered(by, pattern))
+    }
+
+    /// Whether `narrow` is a pattern of the policy that `wide` covers.
+    fn is_covered(&self, narrow: &str, wide: &NamePattern) -> bool {
+        let mut selected = self.config.catalogue.sets().iter().filter(|set| {
+            let mut groups = self.config.groups.iter();
+            groups.any(|group| group.allow.contains(&set.key))
+        });
+        let known = selected.any(|set| set.urls.iter().any(|url| url.to_string() == narrow));
+        known && narrow.parse().is_ok_and(|narrow| wide.covers(&narrow))
     }
 }
 

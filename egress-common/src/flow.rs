@@ -146,9 +146,53 @@ pub struct Flow {
     pub proto: u8,
     /// Whether this is a fragment other than the first, which has no ports.
     pub later_fragment: bool,
+    /// Whether this is the first segment of a TCP connection (SYN without ACK).
+    pub opens: bool,
 }
 
+/// What tells connections apart.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowKey {
+    /// Source address.
+    pub src: Addr,
+    /// Destination address.
+    pub dst: Addr,
+    /// Source port.
+    pub src_port: u16,
+    /// Destination port.
+    pub dst_port: u16,
+    /// IP protocol number.
+    pub proto: u32,
+}
+
+const _: () = assert!(size_of::<FlowKey>() == 40);
+
 impl Flow {
+    /// The connection that the packet belongs to.
+    #[inline(always)]
+    pub const fn key(&self) -> FlowKey {
+        FlowKey {
+            src: self.src,
+            dst: self.dst,
+            src_port: self.src_port,
+            dst_port: self.dst_port,
+            proto: self.proto as u32,
+        }
+    }
+
+    /// How long a connection may be silent and still goes on, in ms; 0 where the protocol has no
+    /// connections. RFC 5382 REQ-5 wants two hours and four minutes of TCP, RFC 4787 REQ-5 two
+    /// minutes of UDP.
+    #[inline(always)]
+    pub const fn idle_ms(&self) -> u64 {
+        match self.proto {
+            proto::TCP => 7_440_000,
+            proto::UDP => 120_000,
+            _ => 0,
+        }
+    }
+
     /// Whether this goes to the port of DNS, over UDP or TCP.
     #[inline(always)]
     pub const fn is_dns_query(&self) -> bool {

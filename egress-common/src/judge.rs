@@ -27,6 +27,8 @@ pub trait Tables {
     fn pattern_ruleset(&self, pattern: u32) -> u32;
     /// The slots of an address that DNS answers gave.
     fn learned(&self, addr: &Addr) -> Option<&Self::Learned>;
+    /// What admitted this connection before, and until when it may be silent, as the word of a [`Slot`].
+    fn admitted(&self, flow: &Flow) -> Option<u64>;
     /// Until when the last answer for a name that is not allowed gave this address, in boot-time ms.
     fn refused_until_ms(&self, addr: &Addr) -> Option<u64>;
     /// The boot-time clock in ms.
@@ -73,6 +75,7 @@ fn by_prefix<T: Tables + ?Sized>(
         Some(Match::Set(set)) => Verdict {
             reason: Reason::Prefix,
             set,
+            admits: 0,
         },
         Some(Match::Not(misses)) => by_answer(flow, group, Some(misses), tables),
         None => Verdict::because(Reason::NoPolicy),
@@ -88,10 +91,7 @@ fn by_answer<T: Tables + ?Sized>(
     tables: &T,
 ) -> Verdict {
     let Some(learned) = tables.learned(&flow.dst) else {
-        return Verdict::because(match misses {
-            Some(misses) => misses.nearest(),
-            None => unknown(&flow.dst, tables),
-        });
+        return by_connection(flow, group, misses, tables);
     };
     let now_ms = tables.now_ms();
     let mut misses = misses.unwrap_or_default();
@@ -101,17 +101,61 @@ fn by_answer<T: Tables + ?Sized>(
         };
         match tables.decide(tables.pattern_ruleset(slot.pattern), flow, group) {
             Some(Match::Set(set)) if slot.is_valid(now_ms) => {
-                return Verdict {
-                    reason: Reason::Learned,
-                    set,
-                };
+                return admit(flow, Reason::Learned, set, slot.pattern, now_ms);
             }
             Some(Match::Set(_)) => misses = misses.and(Misses::EXPIRED),
             Some(Match::Not(more)) => misses = misses.and(more),
             None => {}
         }
     }
-    Verdict::because(misses.nearest())
+    by_connection(flow, group, Some(misses), tables)
+}
+
+/// The connection was admitted while the answer was valid, and has not been silent for too long.
+/// The pattern that admitted it must still allow it, so a new generation can revoke it.
+#[inline(always)]
+fn by_connection<T: Tables + ?Sized>(
+    flow: &Flow,
+    group: u32,
+    misses: Option<Misses>,
+    tables: &T,
+) -> Verdict {
+    let admitted = if flow.opens {
+        None
+    } else {
+        tables.admitted(flow)
+    };
+    if let Some(slot) = admitted.and_then(Slot::from_word) {
+        let now_ms = tables.now_ms();
+        let decided = tables.decide(tables.pattern_ruleset(slot.pattern), flow, group);
+        if let Some(Match::Set(set)) = decided
+            && slot.is_valid(now_ms)
+        {
+            return admit(flow, Reason::Established, set, slot.pattern, now_ms);
+        }
+    }
+    Verdict::because(match misses {
+        Some(misses) => misses.nearest(),
+        None => unknown(&flow.dst, tables),
+    })
+}
+
+/// Allows a packet, and its connection until it falls silent.
+#[inline(always)]
+fn admit(flow: &Flow, reason: Reason, set: u16, pattern: u32, now_ms: u64) -> Verdict {
+    let until = Slot {
+        pattern,
+        expires_ms: now_ms + flow.idle_ms(),
+    };
+    Verdict {
+        reason,
+        set,
+        admits: if flow.idle_ms() == 0 {
+            0
+        } else {
+            until.to_word()
+        },
+    }
 }
 
 /// Nothing in the policy names the address: did an answer for another name give it?

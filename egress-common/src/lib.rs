@@ -27,7 +27,7 @@ mod pod {
     use aya::Pod;
 
     use crate::{
-        flow::Addr,
+        flow::{Addr, FlowKey},
         learned::Learned,
         rule::{Ruleset, Settings},
         verdict::Counter,
@@ -35,6 +35,8 @@ mod pod {
 
     // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
     unsafe impl Pod for Addr {}
+    // SAFETY: as above.
+    unsafe impl Pod for FlowKey {}
     // SAFETY: as above.
     unsafe impl Pod for Ruleset {}
     // SAFETY: as above.

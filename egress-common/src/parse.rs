@@ -269,6 +269,11 @@ fn extensions<P: Packet + ?Sized>(packet: &P, mut ip: Ip) -> Result<Ip, Reason> 
 fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason> {
     const WORD: usize = 4;
 
+    /// SYN and ACK among the flags (RFC 9293 section 3.1).
+    const SYN_ACK: u8 = 0x12;
+    const SYN: u8 = 0x02;
+
+    let mut opens = false;
     let (src_port, dst_port) = match ip.proto {
         _ if ip.later_fragment => (0, 0),
         proto::TCP => {
@@ -277,6 +282,7 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
             if header_len < size_of::<TcpHeader>() || ip.l4 + header_len > ip.end {
                 return Err(Reason::Malformed);
             }
+            opens = tcp.flags & SYN_ACK == SYN;
             (
                 u16::from_be_bytes(tcp.src_port),
                 u16::from_be_bytes(tcp.dst_port),
@@ -304,6 +310,7 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
             dst_port,
             proto: ip.proto,
             later_fragment: ip.later_fragment,
+            opens,
         },
         l4: ip.l4,
         end: ip.end,

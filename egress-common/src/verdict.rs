@@ -7,13 +7,16 @@ pub struct Verdict {
     pub reason: Reason,
     /// Id of the endpoint set whose rule allowed it; [`NO_SET`] where no rule did.
     pub set: u16,
+    /// What to remember of the connection, as the word of a [`Slot`](crate::learned::Slot): the pattern
+    /// that admits it, and until when if it falls silent. 0 where there is nothing to remember.
+    pub admits: u64,
 }
 
 /// In place of an endpoint set's id where no set is concerned.
 pub const NO_SET: u16 = u16::MAX;
 
 impl Verdict {
-    /// As a global function returns it: number of the reason in the high half, set in the low half.
+    /// As a global function returns it, without what to remember: number of the reason in the high half, set in the low half.
     #[inline(always)]
     pub const fn to_code(self) -> u32 {
         (self.reason as u32) << 16 | self.set as u32
@@ -25,6 +28,7 @@ impl Verdict {
         Self {
             reason: Reason::from_number((code >> 16) as u8),
             set: code as u16,
+            admits: 0,
         }
     }
 
@@ -34,6 +38,7 @@ impl Verdict {
         Self {
             reason,
             set: NO_SET,
+            admits: 0,
         }
     }
 }
@@ -94,6 +99,8 @@ reasons! {
     Prefix = 5, "prefix", true;
     /// An address that a DNS answer gave for an allowed name.
     Learned = 6, "learned", true;
+    /// A connection to a learned address whose answer has expired meanwhile.
+    Established = 7, "established", true;
     /// The destination is in the policy, but nothing of it is allowed to this client's group.
     NoRule = 16, "no-rule", false;
     /// The destination is allowed, on other ports.
@@ -260,6 +267,7 @@ mod tests {
                 let verdict = Verdict {
                     reason: *reason,
                     set,
+                    admits: 0,
                 };
                 assert_eq!(Verdict::from_code(verdict.to_code()), verdict);
             }

@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use egress_common::{
     dns::{OUTCOMES, message::Message},
-    flow::Addr,
+    flow::{Addr, FlowKey},
     learned::Learned,
     limits,
     name::NAME_KEY_BYTES,
@@ -65,6 +65,12 @@ pub static LEARNED: LruHashMap<Addr, Learned, { limits::LEARNED as usize }> = Lr
 /// Written at LAN egress, read at LAN ingress to name the reason of a drop; it allows nothing.
 #[btf_map(pin_by_name)]
 pub static REFUSED: LruHashMap<Addr, u64, { limits::REFUSED as usize }> = LruHashMap::new();
+
+/// Connection to a learned address, to the pattern that admitted it and the end of its silence, as the
+/// word of a slot. Written and read at LAN ingress; it outlives generations. When it is full, the
+/// connection that was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static FLOWS: LruHashMap<FlowKey, u64, { limits::FLOWS as usize }> = LruHashMap::new();
 
 /// Packets and bytes by action and reason. Written at LAN ingress, read by user space.
 #[btf_map(pin_by_name)]

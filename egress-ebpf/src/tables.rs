@@ -12,7 +12,7 @@ use egress_common::{
 };
 
 use crate::maps::{
-    CLIENTS, DESTINATIONS, GENERATION, LEARNED, NAMES, PATTERNS, REFUSED, RULESETS, SETTINGS,
+    CLIENTS, DESTINATIONS, FLOWS, GENERATION, LEARNED, NAMES, PATTERNS, REFUSED, RULESETS, SETTINGS,
 };
 
 /// The generation in force, as one packet sees it.
@@ -122,6 +122,13 @@ impl Tables for Generation {
     }
 
     #[inline(always)]
+    fn admitted(&self, flow: &Flow) -> Option<u64> {
+        let until = FLOWS.get_ptr(&flow.key())?;
+        // SAFETY: one aligned word of an entry that stays readable for the program's life.
+        Some(unsafe { ptr::read_volatile(until) })
+    }
+
+    #[inline(always)]
     fn refused_until_ms(&self, addr: &Addr) -> Option<u64> {
         let until = REFUSED.get_ptr(addr)?;
         // SAFETY: one aligned word of an entry that stays readable for the program's life.
@@ -142,6 +149,18 @@ pub extern "C" fn ruleset_decide(ruleset: *const Ruleset, proto: u8, port: u16, 
     match unsafe { ruleset.as_ref() } {
         Some(ruleset) => ruleset.decide(proto, port, group).to_code(),
         None => Match::Not(Misses::NONE).to_code(),
+    }
+}
+
+/// Remembers what admits a connection, and until when it may be silent.
+#[inline(always)]
+pub fn remember(flow: &Flow, admits: u64) {
+    let key = flow.key();
+    match FLOWS.get_ptr_mut(&key) {
+        // SAFETY: one aligned word, written as a whole; of several CPUs any may be the last.
+        Some(until) => unsafe { ptr::write_volatile(until, admits) },
+        // Without a place the connection ends with its answer.
+        None => drop(FLOWS.insert(&key, &admits, 0)),
     }
 }
 

@@ -9,7 +9,11 @@ use egress_common::{
     verdict::{Action, Mode, Reason, Verdict},
 };
 
-use crate::{stats::count_verdict, tables::Generation, view::View};
+use crate::{
+    stats::count_verdict,
+    tables::{Generation, remember},
+    view::View,
+};
 
 /// Judges a frame, counts it, and turns the verdict into an XDP action.
 #[inline(always)]
@@ -48,10 +52,14 @@ fn decide(frame: &View, generation: Option<Generation>) -> Verdict {
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_flow(flow: *const Flow, half: u32) -> u32 {
     // SAFETY: null, or a flow on the caller's stack.
-    let verdict = match unsafe { flow.as_ref() } {
-        // A copy: Linux 6.1 refuses a map key behind a global function's pointer.
-        Some(flow) => judge(&Flow { ..*flow }, &Generation::of_half(half)),
-        None => Verdict::because(Reason::Malformed),
+    let Some(flow) = (unsafe { flow.as_ref() }) else {
+        return Verdict::because(Reason::Malformed).to_code();
     };
+    // A copy: Linux 6.1 refuses a map key behind a global function's pointer.
+    let flow = Flow { ..*flow };
+    let verdict = judge(&flow, &Generation::of_half(half));
+    if verdict.admits != 0 {
+        remember(&flow, verdict.admits);
+    }
     verdict.to_code()
 }

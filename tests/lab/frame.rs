@@ -51,6 +51,8 @@ pub enum Extension {
 pub enum Transport {
     /// A TCP segment between two ports, without payload.
     Tcp(u16, u16),
+    /// The first segment of a TCP connection.
+    Syn(u16, u16),
     /// A UDP datagram between two ports, with a payload.
     Udp(u16, u16, Vec<u8>),
     /// Eight bytes of another protocol.
@@ -188,7 +190,7 @@ impl Extension {
 impl Transport {
     fn number(&self) -> u8 {
         match self {
-            Self::Tcp(..) => 6,
+            Self::Tcp(..) | Self::Syn(..) => 6,
             Self::Udp(..) => 17,
             Self::Other(number) => *number,
         }
@@ -196,7 +198,18 @@ impl Transport {
 
     fn to_bytes(&self) -> Vec<u8> {
         match self {
-            Self::Tcp(from, to) => TcpHeader::new(*from, *to, 1, 65_535).to_bytes().to_vec(),
+            Self::Tcp(from, to) => TcpHeader {
+                ack: true,
+                ..TcpHeader::new(*from, *to, 1, 65_535)
+            }
+            .to_bytes()
+            .to_vec(),
+            Self::Syn(from, to) => TcpHeader {
+                syn: true,
+                ..TcpHeader::new(*from, *to, 1, 65_535)
+            }
+            .to_bytes()
+            .to_vec(),
             Self::Udp(from, to, payload) => {
                 let header = UdpHeader {
                     source_port: *from,

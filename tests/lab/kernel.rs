@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use aya::programs::{TestRun, TestRunOptions};
 use egress_common::flow::Addr;
-use egress_common::learned::Learned;
+use egress_common::learned::{Learned, Slot};
+use egress_common::limits::TEACHERS;
 use egress_common::verdict::{Action, Counter, Reason, counter_index};
 use egress_ctl::config::Config;
 use egress_ctl::dataplane::load::{Loaded, load};
 use egress_ctl::dataplane::maps::Pinned;
-use egress_ctl::dataplane::{counters, swap};
+use egress_ctl::dataplane::{boot_ms, counters, swap};
 use egress_ctl::policy::compile::compile;
 use egress_ctl::policy::generation::Generation;
 use egress_ctl::policy::ids::Ids;
@@ -126,7 +127,29 @@ impl Kernel {
         Ok(addrs)
     }
 
-    /// Forgets every learned address.
+    /// Teaches an address by a pattern of the generation, for so many more ms; negative if that is over.
+    pub fn teach(&self, addr: IpAddr, pattern: &str, left_ms: i64) -> Result<()> {
+        let slot = Slot {
+            pattern: self.ids.clone().pattern(pattern)?,
+            expires_ms: boot_ms().saturating_add_signed(left_ms).max(1),
+        };
+        let mut learned = Learned {
+            slots: [0; TEACHERS],
+        };
+        learned.slots[0] = slot.to_word();
+        Ok(swap::teach(self.pinned(), addr.into(), learned)?)
+    }
+
+    /// Forgets every learned address, but not the connections.
+    pub fn forget_addresses(&self) -> Result<()> {
+        let mut learned = self.pinned().learned()?;
+        for addr in self.learned_addrs()? {
+            learned.remove(&addr.into())?;
+        }
+        Ok(())
+    }
+
+    /// Forgets every learned address and every connection.
     pub fn forget(&self) -> Result<()> {
         Ok(swap::forget_learned(self.pinned())?)
     }

@@ -197,6 +197,7 @@ fn sound_frame() -> impl Strategy<Value = Frame> {
 fn transport() -> impl Strategy<Value = Transport> {
     prop_oneof![
         4 => (port(), port()).prop_map(|(from, to)| Transport::Tcp(from, to)),
+        2 => (port(), port()).prop_map(|(from, to)| Transport::Syn(from, to)),
         3 => (port(), port()).prop_map(|(from, to)| Transport::Udp(from, to, vec![0; 5])),
         1 => any::<u8>().prop_map(Transport::Other),
     ]
@@ -237,6 +238,30 @@ pub fn teachings() -> impl Strategy<Value = Vec<Teaching>> {
         left_ms,
     });
     prop::collection::vec(one, 0..40)
+}
+
+/// A connection that a pattern admitted, and for how many more ms it may be silent; negative if that
+/// is over.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// Which of the frames belongs to it.
+    pub frame: Index,
+    /// The pattern's text.
+    pub pattern: &'static str,
+    /// Far enough from 0 that the time a test takes does not matter.
+    pub left_ms: i64,
+}
+
+/// Some admissions.
+pub fn admissions() -> impl Strategy<Value = Vec<Admission>> {
+    let left_ms = select(vec![-3_600_000, 3_600_000]);
+    let one = (any::<Index>(), select(&PATTERNS[..]), left_ms);
+    let one = one.prop_map(|(frame, pattern, left_ms)| Admission {
+        frame,
+        pattern,
+        left_ms,
+    });
+    prop::collection::vec(one, 0..60)
 }
 
 /// The config of a text that [`policy`] made.

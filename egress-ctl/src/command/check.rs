@@ -316,6 +316,8 @@ impl Question<'_> {
                 dst_port: self.check.port,
                 proto: self.check.proto.number(),
                 later_fragment: false,
+                // What is asked about is a new connection.
+                opens: true,
             };
             self.told(group, judge(&flow, &self.tables))
         });
@@ -346,6 +348,7 @@ impl Question<'_> {
             Match::Set(set) => Verdict {
                 reason: Reason::Learned,
                 set,
+                admits: 0,
             },
             Match::Not(misses) => Verdict::because(misses.nearest()),
         }

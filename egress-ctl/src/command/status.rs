@@ -71,6 +71,8 @@ struct Generation {
 struct Learned {
     addresses: usize,
     capacity: u32,
+    connections: usize,
+    connections_capacity: u32,
 }
 
 #[derive(Serialize)]
@@ -124,6 +126,8 @@ impl Report {
             learned: Learned {
                 addresses: pinned.learned()?.keys().filter(Result::is_ok).count(),
                 capacity: limits::LEARNED,
+                connections: pinned.flows()?.keys().filter(Result::is_ok).count(),
+                connections_capacity: limits::FLOWS,
             },
             verdicts: verdicts(pinned)?,
             sets: sets(pinned, &force)?,
@@ -203,8 +207,11 @@ impl Report {
         line(
             "learned",
             format!(
-                "{} of {} addresses",
-                self.learned.addresses, self.learned.capacity
+                "{} of {} addresses, {} of {} connections to them",
+                self.learned.addresses,
+                self.learned.capacity,
+                self.learned.connections,
+                self.learned.connections_capacity,
             ),
         );
         for warning in &self.warnings {

@@ -8,7 +8,7 @@ use aya::maps::{
     Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, lpm_trie,
 };
 use egress_common::{
-    flow::Addr,
+    flow::{Addr, FlowKey},
     learned::Learned,
     name::NAME_KEY_BYTES,
     rule::{Ruleset, Settings},
@@ -87,6 +87,8 @@ pinned! {
     patterns: "PATTERNS", Array => Array<MapData, u32>;
     /// Learned addresses.
     learned: "LEARNED", LruHashMap => HashMap<MapData, Addr, Learned>;
+    /// Connections to learned addresses, and the words of their slots.
+    flows: "FLOWS", LruHashMap => HashMap<MapData, FlowKey, u64>;
     /// Addresses of names that are not allowed, and until when in boot-time ms.
     refused: "REFUSED", LruHashMap => HashMap<MapData, Addr, u64>;
     /// Counters by action and reason.

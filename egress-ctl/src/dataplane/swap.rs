@@ -2,8 +2,16 @@
 //!
 //! The half of the tables that no packet uses is filled; then one word says that it is in force.
 
-use aya::maps::MapError;
-use egress_common::{flow::Addr, learned::Learned, limits, rule::Destination};
+use aya::{
+    Pod,
+    maps::{HashMap, MapData, MapError},
+};
+use egress_common::{
+    flow::{Addr, FlowKey},
+    learned::Learned,
+    limits,
+    rule::Destination,
+};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::maps::{AddrKey, AddrTrie, NameTrie, NameTrieKey, Pinned, PinnedError};
@@ -174,19 +182,27 @@ fn trie_key(prefix: IpNet) -> AddrKey {
     AddrKey::new(key.bits, key.addr)
 }
 
-/// Forgets all learned addresses: needed where nobody knows any more what their pattern ids mean.
+/// Forgets all learned addresses and the connections to them: needed where nobody knows any more
+/// what their pattern ids mean.
 ///
 /// # Errors
-/// The map is not there, or the kernel refused.
+/// A map is not there, or the kernel refused.
 pub fn forget_learned(pinned: Pinned<'_>) -> Result<(), SwapError> {
-    let mut learned = pinned.learned()?;
-    let addrs: Vec<Addr> = learned.keys().filter_map(Result::ok).collect();
-    for addr in addrs {
-        match learned.remove(&addr) {
+    clear(&mut pinned.learned()?, "learned addresses")?;
+    clear(&mut pinned.flows()?, "connections")
+}
+
+fn clear<K: Pod, V: Pod>(
+    map: &mut HashMap<MapData, K, V>,
+    table: &'static str,
+) -> Result<(), SwapError> {
+    let keys: Vec<K> = map.keys().filter_map(Result::ok).collect();
+    for key in keys {
+        match map.remove(&key) {
             Ok(()) | Err(MapError::KeyNotFound) => {}
-            // The address went between listing and removing.
+            // The entry went between listing and removing.
             Err(MapError::SyscallError(fault)) if is_absent(&fault.io_error) => {}
-            Err(fault) => return Err(of("learned addresses")(fault)),
+            Err(fault) => return Err(of(table)(fault)),
         }
     }
     Ok(())
@@ -204,4 +220,13 @@ pub fn teach(pinned: Pinned<'_>, addr: Addr, learned: Learned) -> Result<(), Swa
     let mut map = pinned.learned()?;
     map.insert(&addr, &learned, 0)
         .map_err(of("learned addresses"))
+}
+
+/// Admits a connection, as a packet to a learned address would; `until` is the word of a slot.
+///
+/// # Errors
+/// The map is not there, or the kernel refused.
+pub fn admit(pinned: Pinned<'_>, flow: FlowKey, until: u64) -> Result<(), SwapError> {
+    let mut map = pinned.flows()?;
+    map.insert(&flow, &until, 0).map_err(of("connections"))
 }

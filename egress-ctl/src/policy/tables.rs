@@ -5,7 +5,7 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use egress_common::{
-    flow::{Addr, Flow},
+    flow::{Addr, Flow, FlowKey},
     judge::Tables,
     learned::Learned,
     rule::{Destination, Match},
@@ -20,6 +20,8 @@ pub struct HostTables<'a> {
     pub generation: &'a Generation,
     /// What DNS answers taught.
     pub learned: HashMap<Addr, Learned>,
+    /// Connections that were admitted before, and the words of their slots.
+    pub admitted: HashMap<FlowKey, u64>,
     /// Addresses of names that are not allowed, and until when.
     pub refused: HashMap<Addr, u64>,
     /// The boot-time clock in ms.
@@ -32,6 +34,7 @@ impl<'a> HostTables<'a> {
         Self {
             generation,
             learned: HashMap::new(),
+            admitted: HashMap::new(),
             refused: HashMap::new(),
             now_ms: 0,
         }
@@ -75,6 +78,10 @@ impl Tables for HostTables<'_> {
 
     fn learned(&self, addr: &Addr) -> Option<&Learned> {
         self.learned.get(addr)
+    }
+
+    fn admitted(&self, flow: &Flow) -> Option<u64> {
+        self.admitted.get(&flow.key()).copied()
     }
 
     fn refused_until_ms(&self, addr: &Addr) -> Option<u64> {

@@ -57,6 +57,7 @@ fn flow(src: &str, dst: &str, proto: u8, dst_port: u16) -> Flow {
         dst_port,
         proto,
         later_fragment: false,
+        opens: false,
     }
 }
 
