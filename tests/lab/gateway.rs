@@ -34,12 +34,17 @@ pub struct Egress {
 impl Egress {
     /// Starts the daemon with the configuration and returns once it enforces.
     pub fn start(lab: &Lab, config: &str) -> Result<Self> {
+        Self::start_with(lab, config, &[])
+    }
+
+    /// As [`Self::start`], with further options of `egress-ctl run`, such as `--xdp generic`.
+    pub fn start_with(lab: &Lab, config: &str, options: &[&str]) -> Result<Self> {
         let program = program()?;
         let (file, state) = (lab.path("egress.toml"), lab.path("state"));
         fs::write(&file, config)?;
         fs::create_dir_all(&state)?;
         let mut command = lab.gateway.command(&program);
-        command.arg("run").arg("--config").arg(&file);
+        command.arg("run").arg("--config").arg(&file).args(options);
         command.env("EGRESS_STATE_DIR", &state);
         let mut egress = Self {
             daemon: Process::spawn("egress-ctl", command, lab.folder())?,
