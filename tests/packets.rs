@@ -611,7 +611,7 @@ fn a_connection_outlives_the_answer_that_admitted_it() -> Result<()> {
     inside(|pin_dir| {
         let mut kernel = Kernel::load(pin_dir)?;
         kernel.put_into_force(&config("enforce")?, &[])?;
-        let mut judge = |kernel: &mut Kernel, transport, reason: Reason| -> Result<()> {
+        let judge = |kernel: &mut Kernel, transport, reason: Reason| -> Result<()> {
             let frame = Frame::new(C4.parse()?, NAMED.parse()?, transport);
             let seen = kernel.judge(&frame.to_bytes())?;
             ensure!(
