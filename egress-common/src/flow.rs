@@ -63,23 +63,38 @@ impl Addr {
     }
 
     /// Whether an answer that gives this address teaches nothing: no client reaches a public
-    /// service at a private, shared, loopback, link-local, multicast or unspecified address
-    /// (RFC 6890; a defence against DNS rebinding).
+    /// service at a private, shared, loopback, link-local, multicast or unspecified address (RFC 6890;
+    /// a defence against DNS rebinding), nor through 6to4 (2002::/16) or Teredo (2001::/32), which hold
+    /// any IPv4 address. Behind the NAT64 prefixes (64:ff9b::/96, 64:ff9b:1::/48) counts the IPv4 address.
     #[inline(always)]
     pub const fn is_special(&self) -> bool {
-        let last = u32::from_be(self.0[3]);
+        let [a, b, c, d] = self.0;
+        let (first, last) = (u32::from_be(a), u32::from_be(d));
         if self.is_v4() {
-            return matches!(last >> 24, 0 | 10 | 127)
-                || last >> 22 == (100 << 2) + 1
-                || last >> 16 == 0xa9fe
-                || last >> 20 == 0xac1
-                || last >> 16 == 0xc0a8
-                || last >> 28 >= 0xe;
+            return is_special_v4(last);
         }
-        let first = u32::from_be(self.0[0]);
+        if first == 0x0064_ff9b {
+            return b != 0 || c != 0 || is_special_v4(last);
+        }
         // ::/32 holds unspecified, loopback, IPv4-compatible; fc00::/7, fe80::/10, fec0::/10, ff00::/8.
-        first == 0 || first >> 25 == 0x7e || first >> 23 == 0x1fd || first >> 24 == 0xff
+        first == 0
+            || first >> 25 == 0x7e
+            || first >> 23 == 0x1fd
+            || first >> 24 == 0xff
+            || first >> 16 == 0x2002
+            || first == 0x2001_0000
     }
+}
+
+/// Whether no public service has this IPv4 address (RFC 6890).
+#[inline(always)]
+const fn is_special_v4(addr: u32) -> bool {
+    matches!(addr >> 24, 0 | 10 | 127)
+        || addr >> 22 == (100 << 2) + 1
+        || addr >> 16 == 0xa9fe
+        || addr >> 20 == 0xac1
+        || addr >> 16 == 0xc0a8
+        || addr >> 28 >= 0xe
 }
 
 impl From<IpAddr> for Addr {
@@ -276,6 +291,11 @@ mod tests {
             "fe80::1",
             "fec0::1",
             "ff02::1",
+            "2002:cb00:7107::1",
+            "2001::1",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::8.8.8.8",
         ];
         let outside = [
             "9.255.255.255",
@@ -289,6 +309,8 @@ mod tests {
             "2001:db8::1",
             "fbff::1",
             "2620:1ec::1",
+            "64:ff9b::8.8.8.8",
+            "2001:db8::1",
         ];
         for text in inside {
             assert!(addr(text).is_special(), "{text}");

@@ -45,7 +45,12 @@ impl Slot {
     /// The word in the map.
     #[inline(always)]
     pub const fn to_word(self) -> u64 {
-        (self.pattern as u64) << EXPIRY_BITS | (self.expires_ms & EXPIRY_MASK)
+        let expires_ms = if self.expires_ms > EXPIRY_MASK {
+            EXPIRY_MASK
+        } else {
+            self.expires_ms
+        };
+        (self.pattern as u64) << EXPIRY_BITS | expires_ms
     }
 
     /// Whether the teaching still holds.
@@ -190,6 +195,8 @@ mod tests {
             assert_eq!(Slot::from_word(s.to_word()), Some(s));
         }
         assert_eq!(Slot::from_word(0), None);
+        let never = Slot::from_word(slot(7, u64::MAX).to_word()).unwrap();
+        assert_eq!(never, slot(7, EXPIRY_MASK), "too late is as late as can be");
     }
 
     #[test]

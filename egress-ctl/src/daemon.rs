@@ -8,23 +8,24 @@ mod lock;
 
 use std::{
     io::{self, Write as _},
-    net::IpAddr,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-pub use self::lock::{Lock, LockError, holder};
+pub use self::addresses::own_addresses;
+pub use self::lock::{Lock, LockError, holder, pins};
 use crate::{
     config::Config,
     dataplane::{
-        attach::{self, Choice},
-        load::{Loaded, load},
-        maps::Pinned,
-        swap,
+        attach,
+        hook::{Choice, attached},
+        load::{Loaded, load, prepare},
+        maps::{Pinned, PinnedError},
+        swap::{self, SwapError},
     },
     policy::{compile::compile, generation::Generation, ids::Ids},
     state::{Snapshot, StateDir},
@@ -65,10 +66,19 @@ struct Daemon {
     places: Places,
     choice: Choice,
     loaded: Loaded,
-    ids: Ids,
-    number: u64,
+    past: Past,
     /// Held for as long as the daemon runs.
     _lock: Lock,
+}
+
+/// What was there before the next generation.
+struct Past {
+    /// The generation in the kernel; 0 where there is none.
+    in_force: u64,
+    /// The highest number given so far.
+    last: u64,
+    /// Ids that what was learned and counted is known by.
+    ids: Ids,
 }
 
 impl Daemon {
@@ -76,16 +86,15 @@ impl Daemon {
         // The config first: one that is wrong must not touch anything.
         let (checked, _) = Config::read(config)?;
         attach::check(&checked.gateway.lan)?;
-        let lock = Lock::take(&places.state_dir)?;
-        let loaded = load(&places.pin_dir)?;
-        let (number, ids) = adopt(places)?;
+        prepare(&places.pin_dir)?;
+        let lock = Lock::take(&places.state_dir, &places.pin_dir)?;
+        let past = adopt(places)?;
         let mut daemon = Self {
             config: config.to_owned(),
             places: places.clone(),
             choice,
-            loaded,
-            ids,
-            number,
+            loaded: load(&places.pin_dir)?,
+            past,
             _lock: lock,
         };
         daemon.put_into_force().await?;
@@ -93,11 +102,12 @@ impl Daemon {
     }
 
     async fn reload(&mut self) {
-        match self.put_into_force().await {
-            Ok(()) => {}
-            Err(fault) => {
-                error!("{fault:#}");
-                error!("generation {} stays in force", self.number);
+        let before = self.past.in_force;
+        if let Err(fault) = self.put_into_force().await {
+            error!("{fault:#}");
+            match self.past.in_force {
+                now if now == before => error!("generation {now} stays in force"),
+                now => error!("generation {now} is in force all the same"),
             }
         }
     }
@@ -106,78 +116,106 @@ impl Daemon {
     async fn put_into_force(&mut self) -> Result<()> {
         let began = Instant::now();
         let (config, text) = Config::read(&self.config)?;
-        attach::check(&config.gateway.lan)?;
         let own = addresses::own().await?;
-        let generation = self.swap(&config, text, own)?;
-        let pin_dir = &self.places.pin_dir;
-        let lan = &config.gateway.lan;
-        let attached = attach::attach(&mut self.loaded, pin_dir, lan, self.choice)?;
+        let mut ids = self.past.ids.clone();
+        let generation = compile(&config, &own, &mut ids)?;
         for warning in &generation.warnings {
             warn!("{warning}");
         }
-        for one in attached {
+        let lan = &config.gateway.lan;
+        // Where a generation is in force, interfaces come before the new one: what cannot be attached
+        // then changes nothing.
+        if self.past.in_force != 0 {
+            attach::attach(&mut self.loaded, &self.places.pin_dir, lan, self.choice)?;
+        }
+        let snapshot = Snapshot::new(self.past.next(), self.config.clone(), text, own, ids);
+        let was_in_force = self.past.in_force != 0;
+        self.swap(&generation, snapshot)?;
+        if !was_in_force {
+            attach::attach(&mut self.loaded, &self.places.pin_dir, lan, self.choice)?;
+        }
+        attach::let_go(&self.places.pin_dir, lan)?;
+        for one in attached(&self.places.pin_dir)? {
             info!("attached to {one}");
         }
         self.tell(&config, &generation, began.elapsed());
         Ok(())
     }
 
-    /// Compiles a config and swaps it in. The snapshot is on disk before the kernel knows its number.
-    fn swap(&mut self, config: &Config, text: String, own: Vec<IpAddr>) -> Result<Generation> {
-        let mut ids = self.ids.clone();
-        let generation = compile(config, &own, &mut ids)?;
-        let number = self.number + 1;
-        let given = ids.patterns_given();
-        let snapshot = Snapshot::new(number, self.config.clone(), text, own, ids);
+    /// Swaps a generation in. Its snapshot is on disk before the kernel knows its number.
+    fn swap(&mut self, generation: &Generation, snapshot: Snapshot) -> Result<()> {
         let state = StateDir(&self.places.state_dir);
         state.save(&snapshot)?;
-        swap::swap(Pinned(&self.places.pin_dir), number, &generation, given)?;
-        self.number = number;
-        self.ids = snapshot.ids;
+        let Snapshot { number, ids, .. } = snapshot;
+        let pinned = Pinned(&self.places.pin_dir);
+        let given = ids.patterns_given();
+        swap::swap(pinned, self.past.in_force, number, generation, given)?;
+        self.past = Past {
+            in_force: number,
+            last: number,
+            ids,
+        };
         state.prune();
-        Ok(generation)
+        Ok(())
     }
 
     fn tell(&self, config: &Config, generation: &Generation, took: Duration) {
         info!(
             "generation {} is in force: mode {}, {} endpoint sets, {} prefixes, {} patterns, {} ms",
-            self.number,
+            self.past.in_force,
             config.gateway.mode.name(),
             generation.sets,
             generation.destinations.len(),
             generation.patterns.len(),
             took.as_millis(),
         );
-        say(&format!("ready: generation {}", self.number));
+        say(&format!("ready: generation {}", self.past.in_force));
     }
 }
 
-/// Number of the generation that is in force already, and the ids that what was learned is known by.
-///
-/// A file with a higher number is of a swap that did not happen; the next one replaces it.
-fn adopt(places: &Places) -> Result<(u64, Ids)> {
-    let pinned = Pinned(&places.pin_dir);
-    let state = StateDir(&places.state_dir);
-    let number = swap::current(pinned)?;
-    if number == 0 {
-        // The maps are new. Numbers go on from those before the machine started.
-        let last = state.numbers().last().copied().unwrap_or(0);
-        return Ok((last, Ids::default()));
-    }
-    let why = match state.load(number) {
-        Ok(Some(snapshot)) => {
-            let on = attach::attached(&places.pin_dir)?.len();
-            info!("takes over generation {number}, {on} programs are attached");
-            return Ok((number, snapshot.ids));
+impl Past {
+    /// The next number. Its half of the tables is not the one in force.
+    fn next(&self) -> u64 {
+        match self.in_force {
+            0 => self.last + 1,
+            in_force => in_force + 1,
         }
-        Ok(None) => "its state file is missing".to_owned(),
+    }
+}
+
+/// What a daemon before left. Where the kernel's generation is not known by its file, nobody knows what
+/// the ids in the maps mean: new maps are made, and until they are in force the old ones judge on.
+fn adopt(places: &Places) -> Result<Past> {
+    let state = StateDir(&places.state_dir);
+    let newest = state.numbers().last().copied().unwrap_or(0);
+    let number = match swap::current(Pinned(&places.pin_dir)) {
+        Err(SwapError::Pinned(PinnedError::NotLoaded(_))) => 0,
+        number => number?,
+    };
+    let why = match state.load(number) {
+        Ok(Some(Snapshot { ids, .. })) if number != 0 => {
+            let on = attached(&places.pin_dir)?.len();
+            info!("takes over generation {number}, {on} programs are attached");
+            return Ok(Past {
+                in_force: number,
+                last: number,
+                ids,
+            });
+        }
+        Ok(_) => "its state file is missing".to_owned(),
         Err(fault) => fault.to_string(),
     };
-    warn!(
-        "generation {number} is in force, but {why}: learned addresses are forgotten, since their patterns are unknown"
-    );
-    swap::forget_learned(pinned).context("cannot forget learned addresses")?;
-    Ok((number, Ids::default()))
+    if number != 0 {
+        warn!(
+            "generation {number} is in force, but {why}: learned addresses and counters begin anew"
+        );
+    }
+    attach::remove_maps(&places.pin_dir)?;
+    Ok(Past {
+        in_force: 0,
+        last: number.max(newest),
+        ids: Ids::default(),
+    })
 }
 
 /// Tells on standard output what tests and scripts wait for.

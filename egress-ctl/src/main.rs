@@ -1,6 +1,10 @@
 //! `egress-ctl`: one binary, both the daemon and the commands.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -52,7 +56,8 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("egress-ctl: {fault:#}");
+            // Where nobody listens, the exit code still tells.
+            let _: io::Result<()> = writeln!(io::stderr(), "egress-ctl: {fault:#}");
             ExitCode::FAILURE
         }
     }

@@ -44,14 +44,14 @@ pub struct Snapshot {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// A file operation failed.
-    #[error("cannot {what} {}: {fault}", .path.display())]
+    #[error("cannot {what} {}", .path.display())]
     File {
         /// Which operation.
         what: &'static str,
         /// On which file.
         path: PathBuf,
         /// Why.
-        fault: io::Error,
+        source: io::Error,
     },
     /// A file is damaged or of another version.
     #[error("{} is not the state that this version of egress writes: {fault}", .path.display())]
@@ -92,7 +92,7 @@ impl StateDir<'_> {
         let path = self.path(snapshot.number);
         let file = |what| {
             let path = path.clone();
-            move |fault| StateError::File { what, path, fault }
+            move |source| StateError::File { what, path, source }
         };
         let text = serde_json::to_vec(snapshot).map_err(|fault| StateError::Foreign {
             path: path.clone(),
@@ -117,9 +117,9 @@ impl StateDir<'_> {
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(fault) => {
+            Err(source) => {
                 let what = "read";
-                return Err(StateError::File { what, path, fault });
+                return Err(StateError::File { what, path, source });
             }
         };
         let foreign = |fault: String| StateError::Foreign {
@@ -128,8 +128,14 @@ impl StateDir<'_> {
         };
         let snapshot: Snapshot =
             serde_json::from_slice(&text).map_err(|fault| foreign(fault.to_string()))?;
-        if snapshot.schema != SCHEMA || snapshot.number != number {
-            return Err(foreign(format!("its schema is {}", snapshot.schema)));
+        if snapshot.schema != SCHEMA {
+            return Err(foreign(format!(
+                "its schema is {}, not {SCHEMA}",
+                snapshot.schema
+            )));
+        }
+        if snapshot.number != number {
+            return Err(foreign(format!("it is of generation {}", snapshot.number)));
         }
         Ok(Some(snapshot))
     }

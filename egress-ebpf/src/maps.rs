@@ -5,7 +5,7 @@
 //! so no packet sees a part of a generation.
 
 use aya_ebpf::{
-    btf_maps::{Array, ArrayOfMaps, LpmTrie, LruHashMap, PerCpuArray},
+    btf_maps::{Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, PerCpuArray},
     macros::btf_map,
 };
 use egress_common::{
@@ -71,6 +71,10 @@ pub static REFUSED: LruHashMap<Addr, u64, { limits::REFUSED as usize }> = LruHas
 /// connection that was used least recently leaves.
 #[btf_map(pin_by_name)]
 pub static FLOWS: LruHashMap<FlowKey, u64, { limits::FLOWS as usize }> = LruHashMap::new();
+
+/// Indices of LAN interfaces. Written by user space, read at LAN egress.
+#[btf_map(pin_by_name)]
+pub static LAN: HashMap<u32, u32, { limits::LAN_INTERFACES as usize }> = HashMap::new();
 
 /// Packets and bytes by action and reason. Written at LAN ingress, read by user space.
 #[btf_map(pin_by_name)]

@@ -152,16 +152,22 @@ pub extern "C" fn ruleset_decide(ruleset: *const Ruleset, proto: u8, port: u16, 
     }
 }
 
-/// Remembers what admits a connection, and until when it may be silent.
+/// Remembers what admits a connection, and until when it may be silent. Written anew at most once a
+/// second, and as a new entry: a full map may give the place of the old one to another connection.
 #[inline(always)]
 pub fn remember(flow: &Flow, admits: u64) {
+    const EVERY_MS: u64 = 1000;
+
     let key = flow.key();
-    match FLOWS.get_ptr_mut(&key) {
-        // SAFETY: one aligned word, written as a whole; of several CPUs any may be the last.
-        Some(until) => unsafe { ptr::write_volatile(until, admits) },
-        // Without a place the connection ends with its answer.
-        None => drop(FLOWS.insert(&key, &admits, 0)),
+    if let Some(old) = FLOWS.get_ptr(&key) {
+        // SAFETY: one aligned word of an entry that stays readable for the program's life.
+        let old = unsafe { ptr::read_volatile(old) };
+        if admits.wrapping_sub(old) < EVERY_MS {
+            return;
+        }
     }
+    // Without a place the connection ends with its answer.
+    let _: Result<(), i32> = FLOWS.insert(&key, &admits, 0);
 }
 
 /// The boot-time clock in ms.

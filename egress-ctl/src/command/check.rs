@@ -20,7 +20,7 @@ use super::{
 use crate::{
     catalogue::set::EndpointSet,
     config::Config,
-    daemon::Places,
+    daemon::{self, Places},
     dataplane::{boot_ms, maps::Pinned},
     policy::{
         compile::compile,
@@ -44,7 +44,7 @@ pub struct Check {
     /// Judge a packet of this client; without it, one of each group.
     #[arg(long, value_name = "ADDRESS")]
     client: Option<IpAddr>,
-    /// Judge by this config rather than by the generation in force; nothing is learned then.
+    /// Judge by this config on this machine rather than by the generation in force; nothing is learned then.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print one JSON object.
@@ -148,7 +148,7 @@ impl Check {
     fn by_config(&self, path: &std::path::Path) -> Result<Report> {
         let (config, _) = Config::read(path)?;
         let mut ids = Ids::default();
-        let generation = compile(&config, &[], &mut ids)?;
+        let generation = compile(&config, &daemon::own_addresses()?, &mut ids)?;
         let tables = HostTables::new(&generation);
         self.ask(None, &config, tables, &ids)
     }
@@ -157,7 +157,7 @@ impl Check {
         let force = Force::read(places)?;
         let mut tables = HostTables::new(&force.generation);
         tables.now_ms = boot_ms();
-        if let Ok(addr) = self.target.parse::<IpAddr>() {
+        if let Some(addr) = self.address() {
             let addr = Addr::from(addr);
             let pinned = Pinned(&places.pin_dir);
             if let Ok(learned) = pinned.learned()?.get(&addr, 0) {
@@ -169,6 +169,12 @@ impl Check {
         }
         let number = force.snapshot.number;
         self.ask(Some(number), &force.config, tables, &force.snapshot.ids)
+    }
+
+    /// The target as an address; an IPv4-mapped one is the IPv4 address that it means.
+    fn address(&self) -> Option<IpAddr> {
+        let addr = self.target.parse::<IpAddr>().ok()?;
+        Some(addr.to_canonical())
     }
 
     fn ask(
@@ -184,14 +190,14 @@ impl Check {
             ids,
             check: self,
         };
-        let (kind, sets, taught, verdicts) = match self.target.parse::<IpAddr>() {
-            Ok(addr) => (
+        let (kind, sets, taught, verdicts) = match self.address() {
+            Some(addr) => (
                 "address",
                 question.covering(|set| prefix_of(set, addr)),
                 question.teachings(addr),
                 question.address_verdicts(addr)?,
             ),
-            Err(_) => {
+            None => {
                 check_name(&self.target)?;
                 (
                     "name",
@@ -293,7 +299,7 @@ impl Question<'_> {
 
     /// A client of each group that is asked about, and the group's name.
     fn clients(&self) -> Result<Vec<(Option<String>, IpAddr)>> {
-        if let Some(client) = self.check.client {
+        if let Some(client) = self.check.client.map(|client| client.to_canonical()) {
             let group = longest(&self.generation().clients, client);
             let name = group.and_then(|(_, number)| self.generation().groups.get(*number as usize));
             return Ok(vec![(name.cloned(), client)]);

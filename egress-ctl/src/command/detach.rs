@@ -22,6 +22,10 @@ impl Detach {
         if let Some(pid) = daemon::holder(&places.state_dir) {
             bail!("a daemon runs, as process {pid}: end it first with `kill {pid}`");
         }
+        if !places.pin_dir.exists() {
+            return print("nothing was attached\n");
+        }
+        let _lock = daemon::pins(&places.pin_dir)?;
         let detached = attach::detach(&places.pin_dir)?;
         if detached.is_empty() {
             return print("nothing was attached\n");

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    config::Config,
+    config::{Config, ConfigError},
     daemon::Places,
     dataplane::{maps::Pinned, swap},
     policy::{compile::compile, generation::Generation},
@@ -30,7 +30,7 @@ impl Force {
         let dir = places.state_dir.display();
         let snapshot = StateDir(&places.state_dir).load(number)?.with_context(|| {
             format!(
-                "generation {number} is in force, but {dir} does not know it; is --state-dir right?"
+                "generation {number} is in force, but there is no file of it in {dir}: name the daemon's --state-dir, or restart the daemon"
             )
         })?;
         if snapshot.version != env!("CARGO_PKG_VERSION") {
@@ -40,7 +40,8 @@ impl Force {
             );
         }
         let config = Config::parse(&snapshot.text).map_err(|problems| {
-            anyhow::anyhow!("the config of generation {number} is not understood: {problems:?}")
+            let path = snapshot.config.clone();
+            ConfigError { path, problems }
         })?;
         let generation = compile(&config, &snapshot.own, &mut snapshot.ids.clone())?;
         Ok(Self {

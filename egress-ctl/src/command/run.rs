@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     daemon::{self, Places},
-    dataplane::attach::{Choice, Hook},
+    dataplane::hook::{Choice, Hook},
 };
 
 /// Enforce a config until SIGTERM; SIGHUP reads it again.
@@ -49,6 +49,8 @@ impl Run {
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
+            // A reader of the log that went away must not end the daemon.
+            .log_internal_errors(false)
             .with_target(false)
             .without_time()
             .with_ansi(false)

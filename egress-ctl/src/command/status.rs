@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     daemon::{self, Places},
-    dataplane::{attach, counters, maps::Pinned},
+    dataplane::{counters, hook, maps::Pinned},
 };
 use egress_common::limits;
 
@@ -122,7 +122,7 @@ impl Report {
                 running: pid.is_some(),
                 pid,
             },
-            interfaces: interfaces(places)?,
+            interfaces: interfaces(places, &force.config.gateway.lan)?,
             learned: Learned {
                 addresses: pinned.learned()?.keys().filter(Result::is_ok).count(),
                 capacity: limits::LEARNED,
@@ -242,24 +242,23 @@ impl Generation {
     }
 }
 
-/// Interfaces by name, with what is attached on each side.
-fn interfaces(places: &Places) -> Result<Vec<Interface>> {
-    let mut all: Vec<Interface> = Vec::new();
-    for attached in attach::attached(&places.pin_dir)? {
-        let known = all.iter().position(|i| i.name == attached.interface);
-        let place = known.unwrap_or_else(|| {
-            all.push(Interface {
-                name: attached.interface.clone(),
-                ..Interface::default()
-            });
-            all.len() - 1
-        });
+/// The LAN interfaces of the config, and others where something is attached, with what is there now.
+fn interfaces(places: &Places, lan: &[String]) -> Result<Vec<Interface>> {
+    let named = |name: &String| Interface {
+        name: name.clone(),
+        ..Interface::default()
+    };
+    let mut all: Vec<Interface> = lan.iter().map(named).collect();
+    let attached = hook::attached(&places.pin_dir)?;
+    for attached in attached.into_iter().filter(hook::Attached::is_there) {
+        if !all.iter().any(|i| i.name == attached.interface) {
+            all.push(named(&attached.interface));
+        }
         let mode = Some(attached.hook.mode());
-        if let Some(interface) = all.get_mut(place) {
-            if attached.hook.is_ingress() {
-                interface.xdp = mode;
-            } else {
-                interface.tc = mode;
+        for interface in all.iter_mut().filter(|i| i.name == attached.interface) {
+            match attached.hook.is_ingress() {
+                true => interface.xdp = mode,
+                false => interface.tc = mode,
             }
         }
     }

@@ -73,6 +73,9 @@ pub struct Dns {
 }
 
 impl Dns {
+    /// Longest cap, in seconds; an expiry must fit into its bits in the kernel's map.
+    const TTL_CAP_MAX: u32 = 31_536_000;
+
     /// A minute, so that a connection begun late in a short TTL still passes, and a day.
     const DEFAULT: Self = Self {
         ttl_floor: 60,
@@ -120,7 +123,9 @@ impl Config {
         let raw: Raw = match toml::from_str(text) {
             Ok(raw) => raw,
             Err(fault) => {
-                problems.add(fault.span().unwrap_or(0..0), "", fault.message());
+                let span = fault.span().unwrap_or(0..0);
+                let key = problem::key_at(text, span.start);
+                problems.add(span, &key, fault.message());
                 return Err(problems.into_result(()).unwrap_err());
             }
         };
@@ -184,6 +189,13 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         ttl_floor: value(&ttl_floor, Dns::DEFAULT.ttl_floor),
         ttl_cap: value(&ttl_cap, Dns::DEFAULT.ttl_cap),
     };
+    if let Some(cap) = ttl_cap
+        .as_ref()
+        .filter(|cap| *cap.get_ref() > Dns::TTL_CAP_MAX)
+    {
+        let message = format!("at most a year, {} s", Dns::TTL_CAP_MAX);
+        problems.add(cap.span(), "dns.ttl-cap", message);
+    }
     if dns.ttl_floor > dns.ttl_cap {
         let span = ttl_floor.or(ttl_cap).map_or(0..0, |v| v.span());
         let message = format!(

@@ -37,6 +37,30 @@ impl fmt::Display for ConfigError {
     }
 }
 
+/// The key at a byte offset, from the top of the file; empty where there is none.
+pub(super) fn key_at(text: &str, offset: usize) -> String {
+    let start = text
+        .get(..offset)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |at| at + 1);
+    let line = text
+        .get(start..)
+        .and_then(|rest| rest.lines().next())
+        .unwrap_or_default();
+    let table = text
+        .get(..start)
+        .unwrap_or_default()
+        .lines()
+        .rev()
+        .find(|line| line.starts_with('['));
+    let table = table.unwrap_or_default().trim_matches(['[', ']']);
+    match line.split_once('=') {
+        Some((key, _)) if table.is_empty() => key.trim().to_owned(),
+        Some((key, _)) => format!("{table}.{}", key.trim()),
+        None => line.trim_matches(['[', ']']).to_owned(),
+    }
+}
+
 /// Gathers problems while a file is read.
 pub(super) struct Problems<'a> {
     text: &'a str,

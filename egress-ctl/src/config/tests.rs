@@ -51,7 +51,7 @@ fn problems_name_line_and_key() {
             "mode = \"enforce\"",
             "mode = \"enforced\"",
             3,
-            "",
+            "gateway.mode",
             "unknown variant `enforced`, expected one of `audit`, `enforce`, `off`",
         ),
         (
@@ -65,7 +65,7 @@ fn problems_name_line_and_key() {
             "lan = [\"lan\"]",
             "lans = [\"lan\"]",
             4,
-            "",
+            "gateway.lans",
             "unknown field `lans`",
         ),
         (
@@ -124,7 +124,13 @@ fn problems_name_line_and_key() {
             "source.corp.set.tcpPorts",
             "holds port 0",
         ),
-        ("tcpPorts", "ports", 17, "", "unknown field `ports`"),
+        (
+            "tcpPorts",
+            "ports",
+            17,
+            "source.corp.set.ports",
+            "unknown field `ports`",
+        ),
         (
             "\"10.20.0.0/16\"",
             "\"10.20.0.0\\\\16\"",
@@ -164,7 +170,7 @@ fn problems_name_line_and_key() {
             "default = \"drop\"",
             "steer = 1",
             22,
-            "",
+            "group.staging.steer",
             "unknown field `steer`",
         ),
     ];
@@ -214,6 +220,9 @@ fn the_floor_of_ttls_is_not_above_their_cap() {
     let text = format!("{GOOD}[dns]\nttl-floor = 100\nttl-cap = 10\n");
     let problems = Config::parse(&text).unwrap_err();
     assert_eq!(problems[0].key, "dns.ttl-floor");
+    let text = format!("{GOOD}[dns]\nttl-cap = 31536001\n");
+    let problems = Config::parse(&text).unwrap_err();
+    assert_eq!(problems[0].key, "dns.ttl-cap");
     let text = format!("{GOOD}[dns]\nttl-floor = 1\n");
     assert_eq!(Config::parse(&text).unwrap().dns.ttl_floor, 1);
 }

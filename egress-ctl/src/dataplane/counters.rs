@@ -15,7 +15,7 @@ pub enum ReadError {
     #[error(transparent)]
     Pinned(#[from] PinnedError),
     /// The kernel refused to read.
-    #[error("cannot read the kernel's counters: {0}")]
+    #[error("cannot read the kernel's counters")]
     Read(#[from] MapError),
 }
 

@@ -1,12 +1,14 @@
 //! Loads programs and maps; maps that are pinned already are taken over with all they hold.
 
-use std::{collections::HashSet, fs, io, path::Path};
+use std::{fs, io, path::Path};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     programs::{ProgramError, SchedClassifier, Xdp},
 };
 use rustix::fs::statfs;
+
+use super::hook::LINKS;
 
 /// The kernel object, built with this binary.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/egress"));
@@ -20,12 +22,12 @@ pub const EGRESS: &str = "lan_egress";
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The pin directory cannot be made.
-    #[error("cannot make the pin directory {path}: {fault}")]
+    #[error("cannot make the pin directory {path}")]
     PinDir {
         /// The directory.
         path: String,
         /// Why.
-        fault: io::Error,
+        source: io::Error,
     },
     /// The pin directory is on another file system.
     #[error(
@@ -33,18 +35,18 @@ pub enum LoadError {
     )]
     NotBpffs(String),
     /// The kernel refused a map or the object.
-    #[error("cannot load the kernel object: {fault}{hint}", hint = Self::hint(.fault))]
+    #[error("cannot load the kernel object{hint}", hint = Self::hint(.source))]
     Object {
         /// Why.
-        fault: EbpfError,
+        source: EbpfError,
     },
     /// The kernel refused a program.
-    #[error("the kernel refuses the program `{name}`: {fault}")]
+    #[error("the kernel refuses the program `{name}`")]
     Program {
         /// Which.
         name: &'static str,
         /// Why.
-        fault: ProgramError,
+        source: ProgramError,
     },
     /// The object does not hold a program: a fault of the build.
     #[error("the kernel object holds no program `{0}`")]
@@ -54,7 +56,8 @@ pub enum LoadError {
 impl LoadError {
     fn hint(fault: &EbpfError) -> &'static str {
         if matches!(fault, EbpfError::MapError(_)) {
-            "; if maps of another version are pinned, `egress-ctl detach` removes them and what they learned"
+            " (if maps of another version are pinned, `egress-ctl detach` removes them, what they learned, and \
+             all filtering until the next start)"
         } else {
             ""
         }
@@ -64,8 +67,6 @@ impl LoadError {
 /// Programs in the kernel, not yet attached, and their maps.
 pub struct Loaded {
     pub(super) ebpf: Ebpf,
-    /// Interfaces, by index, whose clsact filter is this program: it is not taken off and on again.
-    pub(super) filters: HashSet<u32>,
 }
 
 /// Loads everything; maps are pinned in `pin_dir`.
@@ -77,28 +78,40 @@ pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
     let mut ebpf = EbpfLoader::new()
         .default_map_pin_directory(pin_dir)
         .load(OBJECT)
-        .map_err(|fault| LoadError::Object { fault })?;
+        .map_err(|source| LoadError::Object { source })?;
     load_program::<Xdp>(&mut ebpf, INGRESS, Xdp::load)?;
     load_program::<SchedClassifier>(&mut ebpf, EGRESS, SchedClassifier::load)?;
-    let filters = HashSet::new();
-    Ok(Loaded { ebpf, filters })
+    Ok(Loaded { ebpf })
 }
 
 /// Makes the pin directory, which must be on a BPF file system.
-fn prepare(pin_dir: &Path) -> Result<(), LoadError> {
+///
+/// # Errors
+/// It is not, or it cannot be made.
+pub fn prepare(pin_dir: &Path) -> Result<(), LoadError> {
+    check_bpffs(pin_dir)?;
+    fs::create_dir_all(pin_dir.join(LINKS)).map_err(|source| LoadError::PinDir {
+        path: pin_dir.display().to_string(),
+        source,
+    })
+}
+
+/// Checks that a folder, or the one that it is to be made in, is on a BPF file system.
+///
+/// # Errors
+/// It is not.
+pub fn check_bpffs(pin_dir: &Path) -> Result<(), LoadError> {
     // BPF_FS_MAGIC, linux/magic.h.
     const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
 
-    let path = pin_dir.display().to_string();
     let parent = pin_dir.ancestors().find(|dir| dir.is_dir());
-    let on_bpffs = parent
+    let magic = parent
         .and_then(|dir| statfs(dir).ok())
-        .is_some_and(|fs| fs.f_type as u64 & 0xffff_ffff == BPF_FS_MAGIC);
-    if !on_bpffs {
-        return Err(LoadError::NotBpffs(path));
+        .map(|fs| fs.f_type as u64);
+    if magic.is_some_and(|magic| magic & 0xffff_ffff == BPF_FS_MAGIC) {
+        return Ok(());
     }
-    fs::create_dir_all(pin_dir.join(super::attach::LINKS))
-        .map_err(|fault| LoadError::PinDir { path, fault })
+    Err(LoadError::NotBpffs(pin_dir.display().to_string()))
 }
 
 fn load_program<'a, P>(
@@ -113,8 +126,8 @@ where
     let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
     let program: &mut P = program
         .try_into()
-        .map_err(|fault| LoadError::Program { name, fault })?;
-    load(program).map_err(|fault| LoadError::Program { name, fault })
+        .map_err(|source| LoadError::Program { name, source })?;
+    load(program).map_err(|source| LoadError::Program { name, source })
 }
 
 impl Loaded {

@@ -31,20 +31,20 @@ pub enum PinnedError {
     #[error("nothing is loaded: there is no {}; `egress-ctl run --config FILE` loads it", .0.display())]
     NotLoaded(PathBuf),
     /// Reading needs a right that this user does not have.
-    #[error("{} cannot be opened: {fault} (reading BPF maps needs root)", .path.display())]
+    #[error("{} cannot be opened (reading BPF maps needs root)", .path.display())]
     Denied {
         /// The pin.
         path: PathBuf,
         /// Why.
-        fault: MapError,
+        source: MapError,
     },
     /// It is a map, but not the one that this version makes.
-    #[error("{} is not the map that this version of egress makes: {fault}", .path.display())]
+    #[error("{} is not the map that this version of egress makes", .path.display())]
     Foreign {
         /// The pin.
         path: PathBuf,
         /// Why.
-        fault: MapError,
+        source: MapError,
     },
 }
 
@@ -54,6 +54,9 @@ pub struct Pinned<'a>(pub &'a Path);
 
 macro_rules! pinned {
     ($($(#[$doc:meta])* $function:ident: $pin:literal, $variant:ident => $kind:ty;)*) => {
+        /// Names of the pins of all maps.
+        pub(super) const PINS: &[&str] = &[$($pin),*];
+
         impl Pinned<'_> {
             $(
                 $(#[$doc])*
@@ -63,7 +66,7 @@ macro_rules! pinned {
                 pub fn $function(self) -> Result<$kind, PinnedError> {
                     let path = self.0.join($pin);
                     let map = Map::$variant(open(&path)?);
-                    <$kind>::try_from(map).map_err(|fault| PinnedError::Foreign { path, fault })
+                    <$kind>::try_from(map).map_err(|source| PinnedError::Foreign { path, source })
                 }
             )*
         }
@@ -89,6 +92,8 @@ pinned! {
     learned: "LEARNED", LruHashMap => HashMap<MapData, Addr, Learned>;
     /// Connections to learned addresses, and the words of their slots.
     flows: "FLOWS", LruHashMap => HashMap<MapData, FlowKey, u64>;
+    /// Indices of LAN interfaces.
+    lan: "LAN", HashMap => HashMap<MapData, u32, u32>;
     /// Addresses of names that are not allowed, and until when in boot-time ms.
     refused: "REFUSED", LruHashMap => HashMap<MapData, Addr, u64>;
     /// Counters by action and reason.
@@ -100,12 +105,11 @@ pinned! {
 }
 
 fn open(path: &Path) -> Result<MapData, PinnedError> {
-    match path.try_exists() {
-        Ok(true) => {}
-        _ => return Err(PinnedError::NotLoaded(path.to_owned())),
+    if matches!(path.try_exists(), Ok(false)) {
+        return Err(PinnedError::NotLoaded(path.to_owned()));
     }
-    MapData::from_pin(path).map_err(|fault| PinnedError::Denied {
+    MapData::from_pin(path).map_err(|source| PinnedError::Denied {
         path: path.to_owned(),
-        fault,
+        source,
     })
 }

@@ -2,10 +2,7 @@
 //!
 //! The half of the tables that no packet uses is filled; then one word says that it is in force.
 
-use aya::{
-    Pod,
-    maps::{HashMap, MapData, MapError},
-};
+use aya::maps::MapError;
 use egress_common::{
     flow::{Addr, FlowKey},
     learned::Learned,
@@ -24,18 +21,26 @@ pub enum SwapError {
     #[error(transparent)]
     Pinned(#[from] PinnedError),
     /// The kernel refused an entry.
-    #[error("cannot write the kernel's table of {table}: {fault}")]
+    #[error("cannot write the kernel's table of {table}")]
     Write {
         /// Which table.
         table: &'static str,
         /// Why.
-        fault: MapError,
+        source: MapError,
+    },
+    /// Another daemon swapped meanwhile.
+    #[error("generation {seen} is in force, not {expected}: another daemon uses these pins")]
+    Overtaken {
+        /// What the kernel says.
+        seen: u64,
+        /// What this daemon put into force last.
+        expected: u64,
     },
 }
 
 /// Names the table in an error.
 fn of(table: &'static str) -> impl Fn(MapError) -> SwapError {
-    move |fault| SwapError::Write { table, fault }
+    move |source| SwapError::Write { table, source }
 }
 
 /// Flags of a trie, which must not be preallocated (`BPF_F_NO_PREALLOC`, linux/bpf.h).
@@ -49,18 +54,24 @@ pub fn current(pinned: Pinned<'_>) -> Result<u64, SwapError> {
     pinned.generation()?.get(&0, 0).map_err(of("generations"))
 }
 
-/// Puts `generation` into force under `number`, which is the number in force plus one.
-/// `patterns_given` is how many patterns have ids.
+/// Puts `generation` into force under `number`; `before` is the number in force, of another parity, or
+/// 0. `patterns_given` is how many patterns have ids.
 ///
 /// # Errors
-/// A table could not be written; the generation before stays in force.
+/// A table could not be written, or `before` is not in force; what is in force stays.
 pub fn swap(
     pinned: Pinned<'_>,
+    before: u64,
     number: u64,
     generation: &Generation,
     patterns_given: u32,
 ) -> Result<(), SwapError> {
-    wait_for_packets(pinned)?;
+    let seen = current(pinned)?;
+    if seen != before {
+        let expected = before;
+        return Err(SwapError::Overtaken { seen, expected });
+    }
+    wait_for_packets(pinned, before)?;
     let half = half(number);
     fill_arrays(pinned, half, generation, patterns_given)?;
     let mut outer = pinned.clients()?;
@@ -88,8 +99,7 @@ fn half(number: u64) -> u32 {
 ///
 /// The kernel waits for all running programs after it changed a map of maps
 /// (`maybe_wait_bpf_programs`, kernel/bpf/syscall.c), so an entry is set to what it is.
-fn wait_for_packets(pinned: Pinned<'_>) -> Result<(), SwapError> {
-    let number = current(pinned)?;
+fn wait_for_packets(pinned: Pinned<'_>, number: u64) -> Result<(), SwapError> {
     if number == 0 {
         return Ok(());
     }
@@ -180,36 +190,6 @@ fn names(generation: &Generation) -> Result<NameTrie, SwapError> {
 fn trie_key(prefix: IpNet) -> AddrKey {
     let key = prefix_key(prefix);
     AddrKey::new(key.bits, key.addr)
-}
-
-/// Forgets all learned addresses and the connections to them: needed where nobody knows any more
-/// what their pattern ids mean.
-///
-/// # Errors
-/// A map is not there, or the kernel refused.
-pub fn forget_learned(pinned: Pinned<'_>) -> Result<(), SwapError> {
-    clear(&mut pinned.learned()?, "learned addresses")?;
-    clear(&mut pinned.flows()?, "connections")
-}
-
-fn clear<K: Pod, V: Pod>(
-    map: &mut HashMap<MapData, K, V>,
-    table: &'static str,
-) -> Result<(), SwapError> {
-    let keys: Vec<K> = map.keys().filter_map(Result::ok).collect();
-    for key in keys {
-        match map.remove(&key) {
-            Ok(()) | Err(MapError::KeyNotFound) => {}
-            // The entry went between listing and removing.
-            Err(MapError::SyscallError(fault)) if is_absent(&fault.io_error) => {}
-            Err(fault) => return Err(of(table)(fault)),
-        }
-    }
-    Ok(())
-}
-
-fn is_absent(fault: &std::io::Error) -> bool {
-    fault.kind() == std::io::ErrorKind::NotFound
 }
 
 /// Teaches an address, as a DNS answer would.

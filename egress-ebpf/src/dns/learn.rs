@@ -26,6 +26,7 @@ const NO_EXIST: u64 = 1;
 /// A whole answer, and the pattern that lists its name.
 pub struct Lesson {
     pub message: &'static mut Message,
+    pub generation: Generation,
     pub pattern: Option<u32>,
 }
 
@@ -33,9 +34,10 @@ pub struct Lesson {
 #[inline(always)]
 pub fn teach_all(lesson: Lesson) -> Outcome {
     let pattern = lesson.pattern.unwrap_or(0);
+    let half = lesson.generation.half();
     let now_ms = now_ms();
     for i in 0..ADDRESSES as u32 {
-        if dns_teach_step(lesson.message, i, pattern, now_ms) != 0 {
+        if dns_teach_step(lesson.message, i, pattern, half, now_ms) != 0 {
             break;
         }
     }
@@ -49,18 +51,19 @@ pub fn teach_all(lesson: Lesson) -> Outcome {
 /// Learns address `i`; 0 while there are more.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn dns_teach_step(message: *mut Message, i: u32, pattern: u32, now_ms: u64) -> u32 {
+pub extern "C" fn dns_teach_step(
+    message: *mut Message,
+    i: u32,
+    pattern: u32,
+    half: u32,
+    now_ms: u64,
+) -> u32 {
     // SAFETY: null, or the one message of this CPU.
     let Some(message) = (unsafe { message.as_ref() }) else {
         return 1;
     };
-    let Some(found) = message.found(i) else {
-        return 1;
-    };
-    let Some(generation) = Generation::current() else {
-        return 1;
-    };
-    let Some(settings) = generation.settings() else {
+    let generation = Generation::of_half(half);
+    let (Some(found), Some(settings)) = (message.found(i), generation.settings()) else {
         return 1;
     };
     let expires_ms = now_ms + ttl_ms(found, settings);
@@ -103,7 +106,7 @@ fn is_refused(addr: &Addr, generation: Generation) -> bool {
 #[inline(always)]
 fn learn(addr: &Addr, slot: Slot, now_ms: u64) -> Taught {
     if let Some(known) = known(addr) {
-        return teach(known, slot, now_ms);
+        return teach_known(addr, known, slot, now_ms);
     }
     let mut slots = [0; TEACHERS];
     slots[0] = slot.to_word();
@@ -112,9 +115,23 @@ fn learn(addr: &Addr, slot: Slot, now_ms: u64) -> Taught {
     }
     // Another CPU was first, or the map is full.
     match known(addr) {
-        Some(known) => teach(known, slot, now_ms),
+        Some(known) => teach_known(addr, known, slot, now_ms),
         None => Taught::Contended,
     }
+}
+
+/// Teaches an address that the map holds. A full map may give the entry to another address meanwhile,
+/// which must not inherit the teaching.
+#[inline(always)]
+fn teach_known(addr: &Addr, slots: &MapSlots, slot: Slot, now_ms: u64) -> Taught {
+    let taught = teach(slots, slot, now_ms);
+    if known(addr).is_some_and(|now| core::ptr::eq(now, slots)) {
+        return taught;
+    }
+    for i in 0..TEACHERS {
+        slots.exchange(i, slot.to_word(), 0);
+    }
+    Taught::Contended
 }
 
 #[inline(always)]

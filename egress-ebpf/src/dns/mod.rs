@@ -22,7 +22,12 @@ use self::{
     learn::{Lesson, teach_all},
     steps::Global,
 };
-use crate::{maps::MESSAGE, stats::count_dns, tables::Generation, view};
+use crate::{
+    maps::{LAN, MESSAGE},
+    stats::count_dns,
+    tables::Generation,
+    view,
+};
 
 /// Reads a DNS answer and learns from it; other packets are left alone. Nothing is ever dropped here.
 #[inline(always)]
@@ -57,17 +62,24 @@ fn read(ctx: &TcContext, headers: &view::View, datagram: &Datagram) -> Result<Le
         None => None,
     };
     read_records::<Global>(message)?;
-    Ok(Lesson { message, pattern })
+    Ok(Lesson {
+        message,
+        generation,
+        pattern,
+    })
 }
 
 /// Whether answers from there teach: made on this machine from one of its addresses, or forwarded
-/// from a configured resolver.
+/// from a configured resolver. What comes in from a LAN interface is no answer of a resolver: a
+/// client forges it.
 #[inline(always)]
 fn is_trusted(ctx: &TcContext, datagram: &Datagram, generation: Generation) -> bool {
     // SAFETY: the context is valid for the program's life.
-    let made_here = unsafe { (*ctx.as_ptr().cast::<__sk_buff>()).ingress_ifindex } == 0;
-    let wanted = if made_here {
+    let from = unsafe { (*ctx.as_ptr().cast::<__sk_buff>()).ingress_ifindex };
+    let wanted = if from == 0 {
         mark::LOCAL_RESOLVER
+    } else if LAN.get_ptr(&from).is_some() {
+        return false;
     } else {
         mark::RESOLVER
     };

@@ -1,0 +1,22 @@
+//! Network interfaces of this network namespace.
+
+use std::fs;
+
+use rustix::net::{AddressFamily, SocketType, netdevice::name_to_index, socket};
+
+/// The interface's index; none where there is no such interface.
+pub fn index(name: &str) -> Option<u32> {
+    let any = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
+    name_to_index(any, name).ok()
+}
+
+/// Names of all interfaces, for messages.
+pub fn names() -> Vec<String> {
+    let Ok(entries) = fs::read_dir("/sys/class/net") else {
+        return Vec::new();
+    };
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
+    let mut names: Vec<_> = entries.filter_map(name).collect();
+    names.sort();
+    names
+}
