@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use hickory_proto::op::{Edns, Message, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS};
-use hickory_proto::rr::{Name, RData, Record, RecordType};
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -100,14 +100,15 @@ pub fn addresses(payload: &[u8]) -> Option<BTreeSet<IpAddr>> {
     if message.metadata.response_code != ResponseCode::NoError {
         return None;
     }
-    let addrs = message
+    let of_internet = message
         .answers
         .iter()
-        .filter_map(|record| match &record.data {
-            RData::A(a) => Some(IpAddr::V4(a.0)),
-            RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
-            _ => None,
-        });
+        .filter(|record| record.dns_class == DNSClass::IN);
+    let addrs = of_internet.filter_map(|record| match &record.data {
+        RData::A(a) => Some(IpAddr::V4(a.0)),
+        RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
+        _ => None,
+    });
     Some(addrs.collect())
 }
 

@@ -181,7 +181,7 @@ fn json(mut command: Command) -> Result<Value> {
 }
 
 /// `EGRESS_CTL`, or the program beside this one, or beside the folder of this one (for tests).
-fn program() -> Result<PathBuf> {
+pub fn program() -> Result<PathBuf> {
     if let Some(program) = env::var_os("EGRESS_CTL") {
         // A host of the lab begins at the root folder.
         return Ok(path::absolute(program)?);

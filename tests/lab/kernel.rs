@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use aya::programs::{TestRun, TestRunOptions};
-use egress_common::flow::Addr;
+use egress_common::flow::{Addr, FlowKey};
 use egress_common::learned::{Learned, Slot};
 use egress_common::limits::TEACHERS;
-use egress_common::verdict::{Action, Counter, Reason, counter_index};
+use egress_common::verdict::{Action, Counter, Reason};
 use egress_ctl::config::Config;
 use egress_ctl::dataplane::load::{Loaded, load};
 use egress_ctl::dataplane::maps::Pinned;
@@ -62,7 +62,8 @@ impl Kernel {
         let generation = compile(config, own, &mut self.ids)?;
         self.number += 1;
         let given = self.ids.patterns_given();
-        swap::swap(self.pinned(), self.number, &generation, given)?;
+        let before = self.number - 1;
+        swap::swap(self.pinned(), before, self.number, &generation, given)?;
         Ok(generation)
     }
 
@@ -78,28 +79,30 @@ impl Kernel {
 
     /// Judges a frame as one that a client sent.
     pub fn judge(&mut self, frame: &[u8]) -> Result<Seen> {
-        const XDP_DROP: u32 = 1;
-        const XDP_PASS: u32 = 2;
-
-        let before = counters::verdicts(self.pinned())?;
-        let mut options = TestRunOptions::new();
-        options.data_in = Some(frame);
-        let action = self.loaded.ingress()?.test_run(options)?.return_value;
-        ensure!(matches!(action, XDP_DROP | XDP_PASS), "XDP action {action}");
-        let after = counters::verdicts(self.pinned())?;
+        let before = self.counted()?;
+        let passes = self.passes(frame)?;
+        let after = self.counted()?;
         Ok(Seen {
-            passes: action == XDP_PASS,
+            passes,
             counted: risen(&before, &after, frame.len())?,
         })
     }
 
-    /// What a frame counted under one action and reason, which is cheaper than [`Self::judge`].
-    pub fn count(&self, action: Action, reason: Reason) -> Result<u64> {
-        let counters = self
-            .pinned()
-            .verdicts()?
-            .get(&counter_index(action, reason), 0)?;
-        Ok(counters.iter().map(|counter| counter.packets).sum())
+    /// Whether a frame passes that a client sent.
+    pub fn passes(&mut self, frame: &[u8]) -> Result<bool> {
+        const XDP_DROP: u32 = 1;
+        const XDP_PASS: u32 = 2;
+
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        let action = self.loaded.ingress()?.test_run(options)?.return_value;
+        ensure!(matches!(action, XDP_DROP | XDP_PASS), "XDP action {action}");
+        Ok(action == XDP_PASS)
+    }
+
+    /// All counters by action and reason.
+    pub fn counted(&self) -> Result<Counted> {
+        Ok(counters::verdicts(self.pinned())?)
     }
 
     /// Shows a frame to the program that learns, as one that this machine made; tells whether it passes on.
@@ -151,11 +154,18 @@ impl Kernel {
 
     /// Forgets every learned address and every connection.
     pub fn forget(&self) -> Result<()> {
-        Ok(swap::forget_learned(self.pinned())?)
+        self.forget_addresses()?;
+        let mut flows = self.pinned().flows()?;
+        let keys: Vec<FlowKey> = flows.keys().collect::<Result<_, _>>()?;
+        for key in keys {
+            flows.remove(&key)?;
+        }
+        Ok(())
     }
 }
 
-type Counted = Vec<(Action, Reason, Counter)>;
+/// Counters by action and reason.
+pub type Counted = Vec<(Action, Reason, Counter)>;
 
 /// The one counter that rose, by one packet of `bytes` bytes.
 fn risen(before: &Counted, after: &Counted, bytes: usize) -> Result<(Action, Reason)> {

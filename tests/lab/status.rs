@@ -28,6 +28,15 @@ pub struct Count {
     pub packets: u64,
 }
 
+/// DNS messages with one outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsCount {
+    /// What became of them.
+    pub outcome: String,
+    /// How many.
+    pub messages: u64,
+}
+
 /// How many packets one endpoint set decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetCount {
@@ -83,6 +92,8 @@ pub struct Status {
     pub verdicts: Vec<Count>,
     /// Packets by endpoint set.
     pub sets: Vec<SetCount>,
+    /// DNS messages by what became of them.
+    pub dns: Vec<DnsCount>,
 }
 
 impl Status {
