@@ -327,23 +327,23 @@ fn allow(
     problems: &mut Problems<'_>,
 ) -> Vec<String> {
     let key = format!("group.{name}.allow");
-    let selected = parsed(raw.get_ref(), &key, problems, |text| {
+    let selections = parsed(raw.get_ref(), &key, problems, |text| {
         let selector: Selector = text.parse().map_err(|fault| format!("{fault}"))?;
-        match selector.select(catalogue) {
-            Ok(sets) => Ok(sets.iter().map(|set| set.key.clone()).collect()),
+        let keys = match selector.select(catalogue) {
+            Ok(sets) => sets.iter().map(|set| set.key.clone()).collect(),
             // All its words are known: it selects nothing, and so allows nothing.
-            Err(SelectorError::Empty(_)) => Ok(Vec::new()),
-            Err(fault) => Err(fault.to_string()),
-        }
+            Err(SelectorError::Empty(_)) => Vec::new(),
+            Err(fault) => return Err(fault.to_string()),
+        };
+        Ok((selector.excludes(), keys))
     });
-    let selected: BTreeSet<String> = selected
-        .into_iter()
-        .flat_map(|keys: Vec<String>| keys)
-        .collect();
+    let keys_of = |excludes: bool| -> BTreeSet<&String> {
+        let these = selections.iter().filter(|(does, _)| *does == excludes);
+        these.flat_map(|(_, keys)| keys).collect()
+    };
+    let selected = &keys_of(false) - &keys_of(true);
     let keys = catalogue.sets().iter().map(|set| &set.key);
-    keys.filter(|key| selected.contains(*key))
-        .cloned()
-        .collect()
+    keys.filter(|key| selected.contains(key)).cloned().collect()
 }
 
 /// A prefix without host bits, or an address.

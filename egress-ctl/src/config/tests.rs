@@ -210,6 +210,23 @@ fn a_selection_without_sets_allows_nothing() {
 }
 
 #[test]
+fn a_selector_behind_an_exclamation_mark_takes_away() {
+    let allow = "[\"!intune:163\", \"intune:core\", \"!intune:172\", \"corp\"]";
+    let text = GOOD.replace("[\"intune:163\", \"corp\"]", allow);
+    let config = Config::parse(&text).unwrap();
+    let expected = [
+        "corp:1",
+        "intune:170",
+        "intune:97",
+        "intune:190",
+        "intune:189",
+    ];
+    assert_eq!(config.groups[0].allow, expected);
+    let problems = Config::parse(&text.replace("!intune:172", "!intune:9999")).unwrap_err();
+    assert_eq!(problems[0].line, 21);
+}
+
+#[test]
 fn the_floor_of_ttls_is_not_above_their_cap() {
     let text = format!("{GOOD}[dns]\nttl-floor = 100\nttl-cap = 10\n");
     let problems = Config::parse(&text).unwrap_err();

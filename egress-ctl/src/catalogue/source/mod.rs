@@ -4,6 +4,8 @@
 
 pub mod builtin;
 pub mod custom;
+pub mod file;
+pub mod learn;
 pub mod web_service;
 
 use std::collections::HashMap;
@@ -37,19 +39,19 @@ pub enum SourceError {
 }
 
 /// Gives the sets of one source their keys, in the order of the source.
-struct Keys<'a> {
+pub(super) struct Keys<'a> {
     source: &'a str,
     given: HashMap<String, u32>,
 }
 
 impl<'a> Keys<'a> {
-    fn new(source: &'a str) -> Self {
+    pub(super) fn new(source: &'a str) -> Self {
         let given = HashMap::new();
         Self { source, given }
     }
 
     /// `source:local`; for the second set that has this local key `source:local.2`.
-    fn next(&mut self, local: String) -> String {
+    pub(super) fn next(&mut self, local: String) -> String {
         let key = format!("{}:{local}", self.source);
         let times = self.given.entry(local).or_default();
         *times += 1;

@@ -71,6 +71,7 @@ impl WireSet {
             tcp_ports,
             udp_ports,
             notes: notes.filter(|notes| !notes.is_empty()),
+            ..SetRecord::default()
         }
     }
 }

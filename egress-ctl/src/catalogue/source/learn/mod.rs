@@ -1,0 +1,43 @@
+//! Pages of Microsoft Learn: any page laid out like those of Intune, Power Automate and
+//! Microsoft 365.
+//!
+//! In: Markdown. Out: a [`Page`] with an endpoint set for each row of a table of endpoints and for
+//! each name of a list, what the prose demands, where it points, and findings about what was not
+//! understood. It goes by structure: heads of columns and contents of cells, never by sentences.
+
+mod address;
+mod block;
+mod column;
+mod entry;
+mod finding;
+mod front;
+mod html;
+mod place;
+mod port;
+mod prose;
+mod reader;
+mod rich;
+mod section;
+mod table;
+mod word;
+
+use crate::catalogue::page::Page;
+
+/// A page, and what only its text tells.
+#[derive(Clone, Debug, Default)]
+pub struct Import {
+    /// The page as the catalogue knows it.
+    pub page: Page,
+    /// For each set the headings above it, as the page words them.
+    pub headings: Vec<String>,
+    /// Words of the page that belong to names without being some: storage accounts, with lines.
+    pub labels: Vec<(u32, String)>,
+}
+
+/// Reads a page as the source called `source`. It always ends; a text that is no page has no sets.
+pub fn import(text: &str, source: &str) -> Import {
+    reader::read(text, source)
+}
+
+#[cfg(test)]
+mod tests;
