@@ -148,7 +148,11 @@ fn host_part(word: &str) -> Option<&str> {
     if host.contains("::") || host.matches(':').count() > 1 {
         return Some(host);
     }
-    host.split(['/', ':', '?', '#']).next()
+    // `#-courier.example.org`: a leading `#` stands for a number.
+    let end = host
+        .char_indices()
+        .find(|(at, c)| "/:?".contains(*c) || (*c == '#' && *at > 0));
+    end.map_or(Some(host), |(at, _)| host.get(..at))
 }
 
 /// Digits and dots, or an IPv6 address with a length: an address that is wrong.
@@ -194,7 +198,10 @@ fn without_placeholder(name: &str) -> (String, bool) {
             return (format!("{head}*{tail}"), true);
         }
     }
-    (name.to_owned(), false)
+    match name.strip_prefix('#') {
+        Some(tail) => (format!("*{tail}"), true),
+        None => (name.to_owned(), false),
+    }
 }
 
 /// The names in running text.
@@ -213,6 +220,7 @@ pub(super) fn entry(lines: &[String]) -> Option<(Vec<String>, Option<String>)> {
     let text = lines.join(" ");
     let mut rest = text.trim();
     let mut names = Vec::new();
+    let mut colon = false;
     while let Some((word, after)) = first_word(rest) {
         match word_of(word.trim_end_matches([',', ';'])) {
             Word::Name(name) if names.is_empty() || is_entry_name(&name) => {
@@ -221,6 +229,7 @@ pub(super) fn entry(lines: &[String]) -> Option<(Vec<String>, Option<String>)> {
                 }
                 names.push(without_placeholder(&name).0);
                 rest = after;
+                colon = word.ends_with(':');
                 // Another name follows only behind a comma or where the item ends with names.
                 if !word.ends_with([',', ';']) && !begins_with_name(after) {
                     break;
@@ -233,7 +242,7 @@ pub(super) fn entry(lines: &[String]) -> Option<(Vec<String>, Option<String>)> {
         .trim_start_matches([' ', '-', '–', '—', ':', ','])
         .trim();
     let follows = rest.trim_start();
-    let ends_well = follows.is_empty() || follows.starts_with(['-', '–', '—', ':', '(']);
+    let ends_well = colon || follows.is_empty() || follows.starts_with(['-', '–', '—', ':', '(']);
     if names.is_empty() || !ends_well {
         return None;
     }
@@ -265,7 +274,7 @@ mod tests {
 
     #[test]
     fn cells_give_names_and_prefixes() {
-        let table: [(&str, &[&str], &[&str]); 9] = [
+        let table: [(&str, &[&str], &[&str]); 10] = [
             ("*.a.example.org", &["*.a.example.org"], &[]),
             (
                 " a.b.example , c.d.example",
@@ -282,6 +291,7 @@ mod tests {
             ("a.b.example (until then)", &["a.b.example"], &[]),
             ("<tenant>.b.example", &["*.b.example"], &[]),
             ("192.0.2.0 - 192.0.2.31", &[], &["192.0.2.0/27"]),
+            ("#-push.b.example", &["*-push.b.example"], &[]),
             (
                 "*mobile.b.example and c.example.",
                 &["*mobile.b.example", "c.example"],
@@ -319,7 +329,7 @@ mod tests {
     #[test]
     fn items_that_begin_with_names_are_entries() {
         type Expected<'a> = Option<(&'a [&'a str], Option<&'a str>)>;
-        let table: [(&str, Expected<'_>); 9] = [
+        let table: [(&str, Expected<'_>); 10] = [
             ("a.b.example", Some((&["a.b.example"], None))),
             ("'https://a.b.example'", Some((&["a.b.example"], None))),
             (
@@ -330,6 +340,7 @@ mod tests {
                 "a.b.example, c.example",
                 Some((&["a.b.example", "c.example"], None)),
             ),
+            ("*.b.example: sync", Some((&["*.b.example"], Some("sync")))),
             ("Varies, as a.b.example", None),
             ("ASP.NET - a framework", None),
             ("a.b.example is needed", None),

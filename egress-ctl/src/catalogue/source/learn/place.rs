@@ -54,6 +54,7 @@ pub(super) fn clouds_in(text: &str) -> Vec<&'static str> {
     add(
         text.contains("china")
             || text.contains("21via")
+            || text.contains("21 via")
             || text.contains("21vina")
             || has("mooncake"),
         "china",

@@ -183,8 +183,10 @@ fn sentence_ports(sentence: &str, into: &mut RowPorts) {
                 .take_while(|w| !is_number(w))
                 .find_map(|w| protocol(w));
             let follows = named.is_some() || ahead.take(1).any(|w| is_port_word(w));
+            let through_nat = words.iter().skip(i + 1).take(2).any(|w| is_nat(w));
             if (armed || follows) && word.parse::<Ports>().is_ok() {
-                into.add(if armed { to } else { named.unwrap_or(TCP) }, word);
+                let said = if armed { to } else { named.unwrap_or(TCP) };
+                into.add(if through_nat { UDP } else { said }, word);
             }
         } else if !is_joint(word) {
             armed = false;
@@ -211,6 +213,11 @@ fn is_port_word(word: &str) -> bool {
     let word = word.to_lowercase();
     let stem = |stem: &&str| word.starts_with(stem);
     WORDS.contains(&word.as_str()) || ["порт", "端口", "ポート", "포트"].iter().any(stem)
+}
+
+/// Teredo passes NAT over UDP: `3544 for NAT traversal`.
+fn is_nat(word: &str) -> bool {
+    word.to_lowercase().starts_with("nat-") || word.eq_ignore_ascii_case("nat")
 }
 
 /// Words that may stand between a port and the word that announces it.
@@ -285,6 +292,10 @@ mod tests {
 
     #[test]
     fn optional_ports_are_kept_apart() {
+        let older =
+            "For peers, it uses 7680 for TCP/IP or 3544 for NAT traversal (optionally Teredo)";
+        let found = prose_ports(older).optional;
+        assert_eq!((found.tcp.as_str(), found.udp.as_str()), ("7680", "3544"));
         let text =
             "It needs port 443. Optionally, peers use 7680 for TCP/IP and Teredo on port 3544.";
         let found = prose_ports(text);

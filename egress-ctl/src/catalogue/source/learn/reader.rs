@@ -11,6 +11,7 @@ use super::{
     entry::Entry,
     finding,
     front::front,
+    place,
     port::{ProsePorts, prose_ports},
     prose,
     rich::{Link, Rich},
@@ -189,6 +190,16 @@ impl<'a> Reader<'a> {
             }
         };
         record.key = self.keys.next(local);
+        if record.clouds.is_empty() {
+            let title = self
+                .import
+                .page
+                .about
+                .document
+                .as_deref()
+                .unwrap_or_default();
+            record.clouds = place::clouds("", title);
+        }
         record.document.clone_from(&self.import.page.about.document);
         record.date = self.import.page.about.date;
         let line = record.line.unwrap_or_default();

@@ -34,7 +34,7 @@ impl Sections {
             .iter()
             .find_map(|link| link.url.strip_prefix("#tab/"));
         let level = if tab.is_some() { TAB } else { level };
-        self.open.retain(|above| above.level < level);
+        self.close(level);
         let title = heading.joined();
         let slug = match (tab, &heading.anchor) {
             (Some(tab), _) => slug(tab.split('/').next().unwrap_or_default()),
@@ -48,6 +48,17 @@ impl Sections {
             ports: ProsePorts::default(),
             is_tab: tab.is_some(),
         });
+    }
+
+    /// Ends the sections of this level and below. What a section on ports says holds for those
+    /// beside it.
+    fn close(&mut self, level: u8) {
+        while let Some(last) = self.open.pop_if(|last| last.level >= level) {
+            let about_ports = last.slug.split('-').any(|word| word.starts_with("port"));
+            if let Some(around) = self.open.last_mut().filter(|_| about_ports) {
+                around.ports = last.ports;
+            }
+        }
     }
 
     /// A rule ends the tabs.
@@ -143,9 +154,12 @@ fn system(slug: &str) -> Option<&'static str> {
 
 /// A heading without the words that every heading of such pages has.
 fn short(slug: &str) -> String {
-    const FILLERS: [&str; 22] = [
+    const FILLERS: [&str; 25] = [
         "access",
         "and",
+        "firewall",
+        "port",
+        "proxy",
         "dependencies",
         "dependency",
         "domains",

@@ -275,3 +275,41 @@ fn wild_input_ends_in_time() {
         import(&page, "doc");
     }
 }
+
+#[test]
+fn a_translated_page_is_read() {
+    let page = include_str!("tests/translated.md");
+    let found: Vec<_> = sets_of(page)
+        .iter()
+        .map(|set| {
+            format!(
+                "{} {} {} {}",
+                set.key,
+                names(set).join(","),
+                set.ips.len(),
+                set.tcp_ports
+            )
+        })
+        .collect();
+    let expected = [
+        "doc:1 anmelden.example,*.dienst.example 0 ",
+        "doc:2 portal.example 2 ",
+        "doc:win32-apps/1 daten.cdn.example 0 ",
+        "doc:delivery-optimization/1 *.peer.example 0 80,443",
+        "doc:apple/1 *.obst.example 0 80",
+        "doc:apple/2 *-kurier.obst.example 0 443,5223",
+        "doc:delivery-optimization/peers  4 7680",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_page_of_one_cloud_says_so_for_all_its_rows() {
+    let page = "---\ntitle: U.S. Government GCC High endpoints\n---\n## Mail\n\n|ID|Category|Domain name|Ports|\n|--|--|--|--|\n|1|Required|`a.<tenant>.b.example, *.c.example`|TCP: 443|";
+    let sets = sets_of(page);
+    assert_eq!(
+        (sets[0].clouds.join(","), sets[0].required),
+        ("gcc-high".to_owned(), true)
+    );
+    assert_eq!(names(&sets[0]), ["a.*.b.example", "*.c.example"]);
+}
