@@ -25,6 +25,7 @@ use self::{
 };
 use crate::catalogue::{
     Catalogue,
+    page::Page,
     selector::{Selector, SelectorError},
     set::EndpointSet,
     source::{
@@ -199,15 +200,15 @@ fn catalogue(raw: BTreeMap<String, RawSource>, problems: &mut Problems<'_>) -> C
     for (name, source) in raw {
         let key = format!("source.{name}");
         let span = source.kind.span();
-        let sets = sets(&name, source, problems);
-        if let Err(fault) = catalogue.add(&name, sets) {
+        let page = page(&name, source, problems);
+        if let Err(fault) = catalogue.add_page(&name, page) {
             problems.add(span, &key, fault);
         }
     }
     catalogue
 }
 
-fn sets(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Vec<EndpointSet> {
+fn page(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Page {
     let RawSource { kind, set } = raw;
     let key = format!("source.{name}.kind");
     match kind.get_ref().as_str() {
@@ -220,24 +221,27 @@ fn sets(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Vec<Endpoint
                 let known = Builtin::ALL.map(Builtin::name).join(", ");
                 let message = format!("there is no built-in source `{name}`; there are {known}");
                 problems.add(kind.span(), &key, message);
-                return Vec::new();
+                return Page::default();
             };
-            builtin::sets(builtin, name).unwrap_or_else(|fault| {
+            builtin::page(builtin, name).unwrap_or_else(|fault| {
                 problems.add(kind.span(), &key, fault);
-                Vec::new()
+                Page::default()
             })
         }
-        "custom" => custom_sets(name, set, problems),
+        "custom" => Page {
+            sets: custom_sets(name, set, problems),
+            ..Page::default()
+        },
         "web-service" => {
             let message = "`web-service` is not there yet; `builtin` has the Microsoft 365 \
                            Worldwide data of 2026-05-31";
             problems.add(kind.span(), &key, message);
-            Vec::new()
+            Page::default()
         }
         other => {
             let message = format!("unknown kind `{other}`; there are builtin and custom");
             problems.add(kind.span(), &key, message);
-            Vec::new()
+            Page::default()
         }
     }
 }

@@ -1,112 +1,73 @@
-//! `egress-ctl catalogue`: shows the built-in endpoint sets.
+//! `egress-ctl catalogue`: endpoint sets, built in or of other sources.
 //!
-//! In: filters or an id. Out: a table, or one JSON object with all facts.
+//! In: filters, selectors or files. Out: tables, lines for scripts, or JSON.
 
 mod import;
+mod list;
+mod show;
 
-use std::path::Path;
-
-use clap::{Args, Subcommand};
-use serde::Serialize;
-
-use self::import::Import;
-use super::output::print;
-use crate::catalogue::{
-    Catalogue,
-    finding::Finding,
-    listing::{details, table},
-    set::{Category, EndpointSet},
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
 };
 
-/// Show what the built-in catalogue holds
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use self::{import::Import, list::List, show::Show};
+use super::output::print;
+use crate::{
+    catalogue::{Catalogue, finding::Finding},
+    config::Config,
+};
+
+/// Show, read and compare endpoint sets
 #[derive(Debug, Subcommand)]
 pub enum CatalogueCommand {
     /// List endpoint sets
     List(List),
-    /// Show all facts of one endpoint set
+    /// Show all that is known of a source or of endpoint sets
     Show(Show),
     /// Read endpoint sets from a page or the data of a service
     Import(Import),
 }
 
-/// Which sets to list.
+/// Whose catalogue is meant.
 #[derive(Debug, Args)]
-pub struct List {
-    /// Only sets of this source: intune, power-automate or m365
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-    /// Only sets of this category: Optimize, Allow or Default
-    #[arg(long)]
-    category: Option<Category>,
-    /// Only sets without which the service fails
-    #[arg(long, conflicts_with = "optional")]
-    required: bool,
-    /// Only sets without which the service still works
-    #[arg(long)]
-    optional: bool,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
+pub struct Which {
+    /// The sources of this config rather than all built-in ones
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
-/// Which set to show.
-#[derive(Debug, Args)]
-pub struct Show {
-    /// Key of the set (intune:163), or an id alone (163) for all sets that have it
-    id: String,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-impl CatalogueCommand {
-    /// Prints what was asked for. A reader that closed the pipe has had enough: no error.
-    pub fn run(self) -> anyhow::Result<()> {
-        let text = match self {
-            // Needs no other source, also not to make the built-in ones.
-            Self::Import(import) => import.render()?,
-            other => other.render(&Catalogue::builtin()?)?,
-        };
-        print(&text)
-    }
-
-    /// The text to print, with its final newline.
-    fn render(self, catalogue: &Catalogue) -> anyhow::Result<String> {
-        match self {
-            Self::List(list) => {
-                let sets = list.filter(catalogue)?;
-                if list.json {
-                    json(&sets)
-                } else {
-                    Ok(table(&sets))
-                }
-            }
-            Self::Show(show) => {
-                let sets = catalogue.find(&show.id)?;
-                if show.json {
-                    json(&sets)
-                } else {
-                    Ok(details(&sets))
-                }
-            }
-            Self::Import(import) => import.render(),
+impl Which {
+    fn catalogue(&self) -> Result<Catalogue> {
+        match &self.config {
+            Some(path) => Ok(Config::read(path)?.0.catalogue),
+            None => Ok(Catalogue::builtin()?),
         }
     }
 }
 
-impl List {
-    fn filter<'a>(&self, catalogue: &'a Catalogue) -> anyhow::Result<Vec<&'a EndpointSet>> {
-        let mut sets = match &self.source {
-            Some(source) => catalogue.sets_of(source)?,
-            None => catalogue.sets().iter().collect(),
-        };
-        sets.retain(|set| {
-            self.category
-                .is_none_or(|category| set.category == category)
-        });
-        sets.retain(|set| !self.required || set.required);
-        sets.retain(|set| !self.optional || !set.required);
-        Ok(sets)
+/// Of what `--json` prints.
+const SCHEMA: &str = "egress.catalogue/1";
+
+impl CatalogueCommand {
+    /// Prints what was asked for. A reader that closed the pipe has had enough: no error.
+    ///
+    /// # Errors
+    /// What is unknown, and files that cannot be read.
+    pub fn run(self) -> Result<()> {
+        print(&self.render()?)
+    }
+
+    /// The text to print, with its final newline.
+    fn render(self) -> Result<String> {
+        match self {
+            Self::List(list) => list.render(&list.which.catalogue()?),
+            Self::Show(show) => show.render(&show.which.catalogue()?),
+            Self::Import(import) => import.render(),
+        }
     }
 }
 
@@ -120,22 +81,14 @@ fn say_findings(file: &Path, findings: &[Finding]) {
         let Finding {
             severity, message, ..
         } = finding;
-        eprintln!("{}:{line} {}: {message}", file.display(), severity.name());
+        // Nobody may be listening; the result counts.
+        let _: io::Result<()> = writeln!(
+            io::stderr(),
+            "{}:{line} {}: {message}",
+            file.display(),
+            severity.name()
+        );
     }
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Listing<'a> {
-    schema: &'static str,
-    sets: &'a [&'a EndpointSet],
-}
-
-fn json(sets: &[&EndpointSet]) -> anyhow::Result<String> {
-    let schema = "egress.catalogue/1";
-    let mut text = serde_json::to_string_pretty(&Listing { schema, sets })?;
-    text.push('\n');
-    Ok(text)
 }
 
 #[cfg(test)]
@@ -155,8 +108,7 @@ mod tests {
             .into_iter()
             .chain(arguments.split_whitespace());
         let cli = Cli::try_parse_from(arguments).map_err(|e| e.to_string())?;
-        let catalogue = Catalogue::builtin().unwrap();
-        cli.command.render(&catalogue).map_err(|e| e.to_string())
+        cli.command.render().map_err(|e| e.to_string())
     }
 
     #[test]
