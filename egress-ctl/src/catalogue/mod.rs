@@ -13,6 +13,7 @@ pub mod ports;
 pub mod record;
 pub mod selector;
 pub mod set;
+mod sound;
 pub mod source;
 mod words;
 

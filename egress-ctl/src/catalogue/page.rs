@@ -56,6 +56,8 @@ pub struct Page {
     pub about: About,
     /// Its endpoint sets, in its order.
     pub sets: Vec<EndpointSet>,
+    /// The headings above each set, as the document words them; only of documents.
+    pub headings: Vec<String>,
     /// What could not be read, or looks wrong.
     pub findings: Vec<Finding>,
 }
@@ -114,6 +116,7 @@ impl PageText {
         Ok(Page {
             sets: sets.collect::<Result<_, _>>()?,
             about,
+            headings: Vec::new(),
             findings: Vec::new(),
         })
     }

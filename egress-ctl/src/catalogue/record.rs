@@ -68,6 +68,9 @@ pub struct SetRecord {
     /// Scale units of the tenants.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scale_units: Vec<String>,
+    /// Storage accounts, which are no names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub storage: Vec<String>,
     /// Whether only a selector that names the set selects it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub extra: bool,
@@ -113,6 +116,7 @@ impl TryFrom<SetRecord> for EndpointSet {
             clouds,
             region,
             scale_units,
+            storage,
             extra,
             document,
             date,
@@ -138,6 +142,7 @@ impl TryFrom<SetRecord> for EndpointSet {
             clouds: clouds.into_iter().map(plain).collect(),
             region: region.map(plain),
             scale_units: scale_units.into_iter().map(plain).collect(),
+            storage: storage.into_iter().map(plain).collect(),
             extra,
             document: document.map(plain),
             date,
@@ -153,7 +158,7 @@ fn plain(text: String) -> String {
 }
 
 /// A prefix, or an address as the prefix of itself alone. Host bits are cleared, as firewalls do.
-fn prefix(text: &str) -> Result<IpNet, Fault> {
+pub(super) fn prefix(text: &str) -> Result<IpNet, Fault> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let net = text.parse::<IpNet>().or_else(|_| address());
     net.map(|net| net.trunc()).map_err(|_| Fault::Prefix)
@@ -225,6 +230,7 @@ impl From<EndpointSet> for SetRecord {
             clouds,
             region,
             scale_units,
+            storage,
             extra,
             document,
             date,
@@ -250,6 +256,7 @@ impl From<EndpointSet> for SetRecord {
             clouds,
             region,
             scale_units,
+            storage,
             extra,
             document,
             date,

@@ -57,6 +57,8 @@ pub struct EndpointSet {
     pub region: Option<String>,
     /// Scale units of the tenants that need the set.
     pub scale_units: Vec<String>,
+    /// Storage accounts that the document names beside the set's names.
+    pub storage: Vec<String>,
     /// An extra that only a selector which names it selects.
     pub extra: bool,
     /// Title of the document that lists the set.

@@ -5,7 +5,10 @@
 pub mod builtin;
 pub mod custom;
 pub mod file;
+pub mod format;
 pub mod learn;
+mod service_tags;
+mod web_csv;
 pub mod web_service;
 
 use std::collections::HashMap;
@@ -20,6 +23,22 @@ pub enum SourceError {
     /// Not what the web service answers.
     #[error("source `{origin}` is not a JSON array of endpoint sets: {fault}")]
     Json {
+        /// Name of the source.
+        origin: String,
+        /// Where and why.
+        fault: serde_json::Error,
+    },
+    /// Not the CSV of the web service.
+    #[error("source `{origin}` is not the web service's CSV: {fault}")]
+    Csv {
+        /// Name of the source.
+        origin: String,
+        /// Where and why.
+        fault: csv::Error,
+    },
+    /// Not the weekly JSON of Azure's service tags.
+    #[error("source `{origin}` is not a file of Azure service tags: {fault}")]
+    ServiceTags {
         /// Name of the source.
         origin: String,
         /// Where and why.

@@ -5,20 +5,17 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
 use serde::Serialize;
 
 use super::say_findings;
 use crate::catalogue::{
     listing::table,
-    page::PageText,
+    page::{Page, PageText},
     record::SetRecord,
     set::EndpointSet,
-    source::{
-        file,
-        learn::{self, Import as Imported},
-    },
+    source::{file, format::Format},
 };
 
 /// Which file to read, and how.
@@ -26,9 +23,9 @@ use crate::catalogue::{
 pub struct Import {
     /// File to read; - is standard input
     file: PathBuf,
-    /// What the file is
+    /// What the file is; without it what it seems to be
     #[arg(long, value_enum)]
-    from: Format,
+    from: Option<Format>,
     /// Name of the source; without it the name of the file
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
@@ -43,47 +40,42 @@ pub struct Import {
     facts: bool,
 }
 
-/// Formats of sources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A page of Microsoft Learn, in Markdown
-    Learn,
-}
-
 impl Import {
     /// The text to print.
     pub(super) fn render(&self) -> Result<String> {
-        let source = self
-            .source
-            .clone()
-            .unwrap_or_else(|| source_name(&self.file));
-        let imported = read(&self.file, self.from, &source)?;
-        say_findings(&self.file, &imported.page.findings);
-        let rows = imported.page.sets.iter().filter(|set| !set.extra).count();
-        if rows == 0 {
-            bail!(
-                "{}: no table and no list of endpoints in it",
-                self.file.display()
-            );
-        }
+        let page = read(&self.file, self.from, self.source.as_deref())?;
+        say_findings(&self.file, &page.findings);
         if self.json {
-            return lines(&imported);
+            return lines(&page);
         }
         if self.toml {
-            let text = PageText::new(&imported.page, self.facts);
+            let text = PageText::new(&page, self.facts);
             let head = if self.facts { HEAD } else { "" };
             return Ok(format!("{head}{}", toml::to_string_pretty(&text)?));
         }
-        Ok(table(&imported.page.sets.iter().collect::<Vec<_>>()))
+        Ok(table(&page.sets.iter().collect::<Vec<_>>()))
     }
 }
 
-/// Reads a source from a file.
-pub(super) fn read(path: &Path, format: Format, source: &str) -> Result<Imported> {
+/// Reads a source from a file, in the format that its text seems to have where none is given.
+pub(super) fn read(path: &Path, format: Option<Format>, source: Option<&str>) -> Result<Page> {
     let text = file::read(path)?;
-    match format {
-        Format::Learn => Ok(learn::import(&text, source)),
+    let source = source.map_or_else(|| source_name(path), str::to_owned);
+    let format = format.unwrap_or_else(|| Format::guessed(&text));
+    let page = format.read(&text, &source);
+    let page = page.with_context(|| path.display().to_string())?;
+    if page.sets.iter().all(|set| set.extra) {
+        let first = page
+            .findings
+            .first()
+            .map(|finding| format!(": {}", finding.message));
+        bail!(
+            "{}: no endpoints in it{}",
+            path.display(),
+            first.unwrap_or_default()
+        );
     }
+    Ok(page)
 }
 
 /// Above data without words.
@@ -160,17 +152,11 @@ impl<'a> Row<'a> {
     }
 }
 
-fn lines(imported: &Imported) -> Result<String> {
+fn lines(page: &Page) -> Result<String> {
     let mut text = String::new();
     let empty = String::new();
-    for (at, set) in imported
-        .page
-        .sets
-        .iter()
-        .enumerate()
-        .filter(|(_, set)| !set.extra)
-    {
-        let section = imported.headings.get(at).unwrap_or(&empty);
+    for (at, set) in page.sets.iter().enumerate().filter(|(_, set)| !set.extra) {
+        let section = page.headings.get(at).unwrap_or(&empty);
         text += &serde_json::to_string(&Row::new(set, section))?;
         text.push('\n');
     }

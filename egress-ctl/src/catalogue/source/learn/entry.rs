@@ -2,10 +2,8 @@
 //!
 //! In: what tables and lists hold. Out: a [`SetRecord`] with its place in the page.
 
-use ipnet::IpNet;
-
-use super::{finding, place, port::RowPorts};
-use crate::catalogue::{finding::Finding, record::SetRecord, set::Category};
+use super::{place, port::RowPorts};
+use crate::catalogue::{record::SetRecord, set::Category};
 
 /// One row or item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,13 +31,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// The record of the entry, but for its key, in the section of this path and headings.
-    pub(super) fn into_record(
-        self,
-        source: &str,
-        path: &str,
-        required: bool,
-        findings: &mut Vec<Finding>,
-    ) -> SetRecord {
+    pub(super) fn into_record(self, source: &str, path: &str, required: bool) -> SetRecord {
         let text = format!(
             "{} {} {}",
             self.cloud_text,
@@ -55,9 +47,6 @@ impl Entry {
         let remarks = self.remarks.iter().map(|(remark, _)| remark.clone());
         let mut notes: Vec<_> = self.notes.iter().cloned().chain(remarks).collect();
         notes.dedup();
-        for text in &self.prefixes {
-            check_host_bits(text, self.line, findings);
-        }
         SetRecord {
             source: source.to_owned(),
             id: self.id,
@@ -75,16 +64,9 @@ impl Entry {
             clouds: place::clouds(path, &text),
             region,
             scale_units: self.scale_units,
+            storage: self.storage,
             line: Some(self.line),
             ..SetRecord::default()
         }
-    }
-}
-
-fn check_host_bits(text: &str, line: u32, findings: &mut Vec<Finding>) {
-    if let Ok(prefix) = text.parse::<IpNet>()
-        && prefix != prefix.trunc()
-    {
-        findings.push(finding::host_bits(line, text, &prefix.trunc().to_string()));
     }
 }

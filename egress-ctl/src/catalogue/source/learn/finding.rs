@@ -7,11 +7,6 @@ pub(super) fn no_name(line: u32, text: &str) -> Finding {
     Finding::at(Severity::Error, "address", line, message)
 }
 
-pub(super) fn host_bits(line: u32, text: &str, prefix: &str) -> Finding {
-    let message = format!("{text:?} has bits behind its length; it is read as {prefix}");
-    Finding::at(Severity::Warning, "host-bits", line, message)
-}
-
 pub(super) fn placeholder(line: u32, name: &str) -> Finding {
     let message = format!("a placeholder is read as a star: {name}");
     Finding::at(Severity::Note, "placeholder", line, message)

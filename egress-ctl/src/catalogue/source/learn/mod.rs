@@ -23,19 +23,8 @@ mod word;
 
 use crate::catalogue::page::Page;
 
-/// A page, and what only its text tells.
-#[derive(Clone, Debug, Default)]
-pub struct Import {
-    /// The page as the catalogue knows it.
-    pub page: Page,
-    /// For each set the headings above it, as the page words them.
-    pub headings: Vec<String>,
-    /// Words of the page that belong to names without being some: storage accounts, with lines.
-    pub labels: Vec<(u32, String)>,
-}
-
 /// Reads a page as the source called `source`. It always ends; a text that is no page has no sets.
-pub fn import(text: &str, source: &str) -> Import {
+pub fn import(text: &str, source: &str) -> Page {
     reader::read(text, source)
 }
 

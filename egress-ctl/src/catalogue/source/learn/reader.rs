@@ -1,11 +1,10 @@
 //! A page from its first block to its last.
 //!
-//! In: blocks. Out: an [`Import`].
+//! In: blocks. Out: a [`Page`].
 
 use std::collections::HashMap;
 
 use super::{
-    Import,
     address::{entry, names_in},
     block::{Block, Content, blocks},
     entry::Entry,
@@ -21,19 +20,19 @@ use super::{
 };
 use crate::catalogue::{
     demand::Demand,
-    finding::{Finding, Severity},
-    page::Reference,
+    page::{Page, Reference},
     record::SetRecord,
     set::EndpointSet,
+    sound::sound,
     source::Keys,
 };
 
 /// Reads a page.
-pub(super) fn read(text: &str, source: &str) -> Import {
+pub(super) fn read(text: &str, source: &str) -> Page {
     let front = front(text);
     let mut reader = Reader::new(source);
-    reader.import.page.about.document = front.title;
-    reader.import.page.about.date = front.date;
+    reader.page.about.document = front.title;
+    reader.page.about.date = front.date;
     for block in blocks(text, front.end) {
         reader.block(block);
     }
@@ -45,7 +44,7 @@ struct Reader<'a> {
     keys: Keys<'a>,
     ordinals: HashMap<String, u32>,
     sections: Sections,
-    import: Import,
+    page: Page,
     demands: Vec<Demand>,
     /// Demands of remarks, which hold for one set.
     own: Vec<(usize, Demand)>,
@@ -73,7 +72,7 @@ impl<'a> Reader<'a> {
             keys: Keys::new(source),
             ordinals: HashMap::new(),
             sections: Sections::default(),
-            import: Import::default(),
+            page: Page::default(),
             demands: Vec::new(),
             own: Vec::new(),
             part: Part::default(),
@@ -95,7 +94,7 @@ impl<'a> Reader<'a> {
             Content::Paragraph(text) => self.paragraph(line, &text),
             Content::Item(text) => self.item(line, &text),
             Content::Table(table) => {
-                let entries = table::entries(&table, &mut self.import.page.findings);
+                let entries = table::entries(&table, &mut self.page.findings);
                 entries.into_iter().for_each(|entry| self.add(entry));
             }
         }
@@ -104,7 +103,7 @@ impl<'a> Reader<'a> {
     fn paragraph(&mut self, line: u32, text: &Rich) {
         let prose = text.joined();
         if is_table_like(&prose) {
-            self.import.page.findings.push(finding::not_a_table(line));
+            self.page.findings.push(finding::not_a_table(line));
         }
         self.prose(line, text, &prose);
         let ports = prose_ports(&prose);
@@ -136,8 +135,7 @@ impl<'a> Reader<'a> {
             let prose = text.joined();
             let names = names_in(&prose);
             if !names.is_empty() {
-                self.import
-                    .page
+                self.page
                     .findings
                     .push(finding::names_in_prose(line, &names));
             }
@@ -158,12 +156,7 @@ impl<'a> Reader<'a> {
         if entry.ports.is_empty() && !entry.has_ports {
             entry.ports = self.sections.ports().needed;
         }
-        let labels = entry
-            .storage
-            .iter()
-            .map(|label| (entry.line, label.clone()));
-        self.import.labels.extend(labels);
-        let at = self.import.page.sets.len();
+        let at = self.page.sets.len();
         for (remark, names) in &entry.remarks {
             let all = prose::demands(remark, "", entry.line).into_iter();
             self.own
@@ -172,8 +165,7 @@ impl<'a> Reader<'a> {
         let path = self.sections.path();
         let title = self.sections.title();
         let required = title.split_whitespace().next().and_then(need) == Some(Need::Required);
-        let record =
-            entry.into_record(self.source, &path, required, &mut self.import.page.findings);
+        let record = entry.into_record(self.source, &path, required);
         self.push(record);
         self.part.has_sets = true;
     }
@@ -191,31 +183,15 @@ impl<'a> Reader<'a> {
         };
         record.key = self.keys.next(local);
         if record.clouds.is_empty() {
-            let title = self
-                .import
-                .page
-                .about
-                .document
-                .as_deref()
-                .unwrap_or_default();
+            let title = self.page.about.document.as_deref().unwrap_or_default();
             record.clouds = place::clouds("", title);
         }
-        record.document.clone_from(&self.import.page.about.document);
-        record.date = self.import.page.about.date;
-        let line = record.line.unwrap_or_default();
-        let key = record.key.clone();
-        match EndpointSet::try_from(record) {
-            Ok(set) => {
-                self.import.page.sets.push(set);
-                self.import
-                    .headings
-                    .push(self.sections.titles().join(" > "));
-            }
-            Err(fault) => {
-                let mut finding = Finding::at(Severity::Error, "set", line, fault.to_string());
-                finding.set = Some(key);
-                self.import.page.findings.push(finding);
-            }
+        record.document.clone_from(&self.page.about.document);
+        record.date = self.page.about.date;
+        if let Some(set) = sound(record, &mut self.page.findings) {
+            let headings = self.sections.titles().join(" > ");
+            self.page.sets.push(set);
+            self.page.headings.push(headings);
         }
     }
 
@@ -232,7 +208,7 @@ impl<'a> Reader<'a> {
         if part.has_sets || part.about.is_empty() {
             return;
         }
-        let references = &mut self.import.page.about.references;
+        let references = &mut self.page.about.references;
         if part.links.is_empty() && part.is_label && part.has_text {
             references.push(Reference {
                 about: part.about.clone(),
@@ -253,11 +229,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn finish(mut self) -> Import {
+    fn finish(mut self) -> Page {
         self.next_part(0, String::new(), false);
         self.add_extras();
-        regions_of_scale_units(&mut self.import.page.sets);
-        for (at, set) in self.import.page.sets.iter_mut().enumerate() {
+        regions_of_scale_units(&mut self.page.sets);
+        for (at, set) in self.page.sets.iter_mut().enumerate() {
             let own = self
                 .own
                 .iter()
@@ -267,19 +243,16 @@ impl<'a> Reader<'a> {
             let all: Vec<_> = own.cloned().chain(of_page).collect();
             set.demands = all;
         }
-        self.import.page.about.demands = self.demands;
-        self.import
-            .page
-            .findings
-            .sort_by_key(|finding| finding.line);
-        self.import
+        self.page.about.demands = self.demands;
+        self.page.findings.sort_by_key(|finding| finding.line);
+        self.page
     }
 
     /// Optional ports become a set of their own in sections that list endpoints.
     fn add_extras(&mut self) {
         for (path, line, ports) in std::mem::take(&mut self.extras) {
             let listed = |set: &EndpointSet| set.section.as_deref() == Some(path.as_str());
-            if path.is_empty() || !self.import.page.sets.iter().any(listed) {
+            if path.is_empty() || !self.page.sets.iter().any(listed) {
                 continue;
             }
             let text = |ports: String| Some(ports).filter(|ports| !ports.is_empty());
@@ -293,13 +266,13 @@ impl<'a> Reader<'a> {
                 udp_ports: text(ports.optional.udp),
                 extra: true,
                 line: Some(line),
-                document: self.import.page.about.document.clone(),
-                date: self.import.page.about.date,
+                document: self.page.about.document.clone(),
+                date: self.page.about.date,
                 ..SetRecord::default()
             };
             if let Ok(set) = EndpointSet::try_from(record) {
-                self.import.page.sets.push(set);
-                self.import.headings.push(String::new());
+                self.page.sets.push(set);
+                self.page.headings.push(String::new());
             }
         }
     }

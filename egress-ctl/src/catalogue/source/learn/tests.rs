@@ -10,7 +10,7 @@ use crate::catalogue::{
 const PAGE: &str = include_str!("tests/page.md");
 
 fn sets_of(page: &str) -> Vec<EndpointSet> {
-    import(page, "doc").page.sets
+    import(page, "doc").sets
 }
 
 fn set(key: &str) -> EndpointSet {
@@ -174,7 +174,7 @@ fn prose_demands_travel_with_the_sets() {
 
 #[test]
 fn what_the_page_points_to_is_a_reference() {
-    let about = import(PAGE, "doc").page.about;
+    let about = import(PAGE, "doc").about;
     let pages: Vec<_> = about
         .references
         .iter()
@@ -245,7 +245,7 @@ fn what_is_wrong_is_a_finding_with_its_line() {
     for (address, port, severity, rule) in table {
         let page =
             format!("|Addresses|Ports|\n|--|--|\n|`{address}`|{port}|").replace("<br>", "`<br>`");
-        let findings = import(&page, "doc").page.findings;
+        let findings = import(&page, "doc").findings;
         let is_it = |f: &&Finding| (f.severity, f.rule, f.line) == (severity, rule, Some(3));
         assert_eq!(
             findings.iter().filter(is_it).count(),
@@ -254,7 +254,7 @@ fn what_is_wrong_is_a_finding_with_its_line() {
         );
     }
     let page = "|a|b|c|\n|--|--|\n|a.example|443|x|";
-    let findings = import(page, "doc").page.findings;
+    let findings = import(page, "doc").findings;
     assert_eq!(findings[0].rule, "table");
 }
 
