@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Columns of a terminal that a table fills.
-const TABLE_WIDTH: u16 = 100;
+const TABLE_WIDTH: u16 = 120;
 
 /// One table a source, so that long keys of one do not squeeze the others, and the totals.
 pub fn table(sets: &[&EndpointSet]) -> String {

@@ -4,8 +4,11 @@
 //! Out: a [`Catalogue`], from which a [`selector::Selector`] picks what a client group may reach.
 
 pub mod demand;
+pub mod diff;
+pub mod export;
 pub mod fault;
 pub mod finding;
+pub mod lint;
 pub mod listing;
 mod nearest;
 pub mod page;

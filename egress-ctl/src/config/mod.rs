@@ -3,6 +3,7 @@
 //! In: a TOML file. Out: a [`Config`] in which every name, prefix and selector is parsed and every
 //! source has its endpoint sets; or a [`ConfigError`] that lists all that is wrong, with lines.
 
+mod file;
 mod problem;
 mod raw;
 
@@ -209,7 +210,11 @@ fn catalogue(raw: BTreeMap<String, RawSource>, problems: &mut Problems<'_>) -> C
 }
 
 fn page(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Page {
-    let RawSource { kind, set } = raw;
+    if raw.kind.get_ref() == "file" {
+        return file::page(name, &raw, problems);
+    }
+    file::refuse_keys(name, &raw, problems);
+    let RawSource { kind, set, .. } = raw;
     let key = format!("source.{name}.kind");
     match kind.get_ref().as_str() {
         "builtin" => {
@@ -239,7 +244,7 @@ fn page(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Page {
             Page::default()
         }
         other => {
-            let message = format!("unknown kind `{other}`; there are builtin and custom");
+            let message = format!("unknown kind `{other}`; there are builtin, custom and file");
             problems.add(kind.span(), &key, message);
             Page::default()
         }

@@ -246,3 +246,35 @@ fn an_error_prints_file_line_and_key() {
         "/etc/egress/egress.toml:5: gateway.resolvers: `x` is neither `gateway` nor an address such as 10.0.0.53"
     );
 }
+
+#[test]
+fn a_file_is_a_source_and_ports_can_be_added_to_its_sets() {
+    let json = r#"{"changeNumber": 1, "cloud": "Public", "values": [{"name": "LogicApps.WestEurope",
+        "properties": {"addressPrefixes": ["192.0.2.0/24"]}}]}"#;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), json).unwrap();
+    let source = format!(
+        "[source.azure]\nkind = \"file\"\npath = {:?}\nformat = \"service-tags\"\ntcp-ports = \"443\"\n",
+        file.path()
+    );
+    let text = GOOD.replace("\"corp\"]", "\"azure:LogicApps.WestEurope\"]") + &source;
+    let config = Config::parse(&text).unwrap();
+    assert_eq!(
+        config.groups[0].allow,
+        ["azure:LogicApps.WestEurope", "intune:163"]
+    );
+    let set = &config.catalogue.sets_of("azure").unwrap()[0];
+    assert_eq!(set.tcp_ports.to_string(), "443");
+    let table = [
+        ("path = ", "#path = ", "source.azure.path"),
+        ("service-tags", "tags", "source.azure.format"),
+        ("service-tags", "web-service", "source.azure.path"),
+        ("\"443\"\n", "\"x\"\n", "source.azure.tcp-ports"),
+        ("kind = \"file\"", "kind = \"builtin\"", "source.azure.path"),
+    ];
+    for (from, to, key) in table {
+        let text = GOOD.to_owned() + &source.replace(from, to);
+        let problems = Config::parse(&text).unwrap_err();
+        assert!(problems.iter().any(|p| p.key == key), "{to}: {problems:?}");
+    }
+}

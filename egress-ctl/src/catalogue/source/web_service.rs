@@ -49,8 +49,8 @@ pub(super) fn page(json: &str, source: &str) -> Result<Page, SourceError> {
                 page.sets.extend(sound(record, &mut page.findings));
             }
             Err(fault) => {
-                page.findings
-                    .push(Finding::at(Severity::Error, "set", line, fault.to_string()))
+                let finding = Finding::at(Severity::Error, "set", line, fault.to_string());
+                page.findings.push(finding);
             }
         }
     }

@@ -2,8 +2,11 @@
 //!
 //! In: filters, selectors or files. Out: tables, lines for scripts, or JSON.
 
+mod diff;
 mod import;
+mod lint;
 mod list;
+mod select;
 mod show;
 
 use std::{
@@ -11,10 +14,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
-use self::{import::Import, list::List, show::Show};
+use self::{
+    diff::Diff,
+    import::Import,
+    lint::Lint,
+    list::List,
+    select::{Export, Part, Selection},
+    show::Show,
+};
 use super::output::print;
 use crate::{
     catalogue::{Catalogue, finding::Finding},
@@ -30,6 +40,18 @@ pub enum CatalogueCommand {
     Show(Show),
     /// Read endpoint sets from a page or the data of a service
     Import(Import),
+    /// Report what is wrong with a catalogue or a file; fails on errors
+    Lint(Lint),
+    /// Compare two files or sources
+    Diff(Diff),
+    /// Print the prefixes of a selection, one a line
+    Ips(Selection),
+    /// Print the names of a selection, one a line
+    Names(Selection),
+    /// Print the ports of a selection, one a line
+    Ports(Selection),
+    /// Write a selection for another program
+    Export(Export),
 }
 
 /// Whose catalogue is meant.
@@ -58,7 +80,15 @@ impl CatalogueCommand {
     /// # Errors
     /// What is unknown, and files that cannot be read.
     pub fn run(self) -> Result<()> {
-        print(&self.render()?)
+        match self {
+            Self::Lint(lint) => {
+                if !lint.run()? {
+                    bail!("the findings above are reason to look");
+                }
+                Ok(())
+            }
+            other => print(&other.render()?),
+        }
     }
 
     /// The text to print, with its final newline.
@@ -67,6 +97,12 @@ impl CatalogueCommand {
             Self::List(list) => list.render(&list.which.catalogue()?),
             Self::Show(show) => show.render(&show.which.catalogue()?),
             Self::Import(import) => import.render(),
+            Self::Lint(lint) => lint.render(),
+            Self::Diff(diff) => diff.render(),
+            Self::Ips(selection) => selection.render(Part::Ips),
+            Self::Names(selection) => selection.render(Part::Names),
+            Self::Ports(selection) => selection.render(Part::Ports),
+            Self::Export(export) => export.render(),
         }
     }
 }
