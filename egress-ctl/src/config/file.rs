@@ -58,13 +58,19 @@ pub(super) fn page(name: &str, raw: &RawSource, problems: &mut Problems<'_>) -> 
             return Page::default();
         }
     };
+    add_ports(name, raw, &mut page, problems);
+    page
+}
+
+/// Gives the ports of the table to the sets for which their source names none.
+pub(super) fn add_ports(name: &str, raw: &RawSource, page: &mut Page, problems: &mut Problems<'_>) {
+    let key = |key: &str| format!("source.{name}.{key}");
     let tcp = ports(raw.tcp_ports.as_ref(), &key("tcp-ports"), problems);
     let udp = ports(raw.udp_ports.as_ref(), &key("udp-ports"), problems);
     for set in page.sets.iter_mut().filter(|set| set.is_portless()) {
         set.tcp_ports.clone_from(&tcp);
         set.udp_ports.clone_from(&udp);
     }
-    page
 }
 
 /// The sets of a file. What it loses by a mistake would be missed, so mistakes refuse it.
@@ -102,17 +108,19 @@ fn ports(raw: Option<&Spanned<String>>, key: &str, problems: &mut Problems<'_>) 
     })
 }
 
-/// Keys of this kind in a source of another.
+/// Keys that a source of another kind does not have.
 pub(super) fn refuse_keys(name: &str, raw: &RawSource, problems: &mut Problems<'_>) {
+    let builtin = raw.kind.get_ref() == "builtin";
     let keys = [
-        ("path", &raw.path),
-        ("format", &raw.format),
-        ("tcp-ports", &raw.tcp_ports),
-        ("udp-ports", &raw.udp_ports),
+        ("path", raw.path.as_ref()),
+        ("format", raw.format.as_ref()),
+        ("tcp-ports", raw.tcp_ports.as_ref().filter(|_| !builtin)),
+        ("udp-ports", raw.udp_ports.as_ref().filter(|_| !builtin)),
     ];
     for (key, value) in keys {
         if let Some(value) = value {
-            let message = "only a source of kind `file` has this key";
+            let kind = raw.kind.get_ref();
+            let message = format!("a source of kind `{kind}` has no such key");
             problems.add(value.span(), &format!("source.{name}.{key}"), message);
         }
     }

@@ -214,6 +214,12 @@ fn page(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Page {
         return file::page(name, &raw, problems);
     }
     file::refuse_keys(name, &raw, problems);
+    let mut page = known_page(name, &raw, problems);
+    file::add_ports(name, &raw, &mut page, problems);
+    page
+}
+
+fn known_page(name: &str, raw: &RawSource, problems: &mut Problems<'_>) -> Page {
     let RawSource { kind, set, .. } = raw;
     let key = format!("source.{name}.kind");
     match kind.get_ref().as_str() {
@@ -253,7 +259,7 @@ fn page(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Page {
 
 fn custom_sets(
     name: &str,
-    raw: Vec<Spanned<custom::CustomSet>>,
+    raw: &[Spanned<custom::CustomSet>],
     problems: &mut Problems<'_>,
 ) -> Vec<EndpointSet> {
     let mut good = Vec::new();
@@ -261,7 +267,7 @@ fn custom_sets(
         let span = set.span();
         // One at a time, so that each set's problem is reported.
         match custom::sets(vec![set.get_ref().clone()], name) {
-            Ok(_) => good.push(set.into_inner()),
+            Ok(_) => good.push(set.get_ref().clone()),
             Err(SourceError::Set(fault)) => {
                 let key = format!("source.{name}.set.{}", fault.field);
                 problems.add_in_table(span, &fault.value, &key, &fault);

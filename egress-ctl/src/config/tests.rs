@@ -265,6 +265,14 @@ fn a_file_is_a_source_and_ports_can_be_added_to_its_sets() {
     );
     let set = &config.catalogue.sets_of("azure").unwrap()[0];
     assert_eq!(set.tcp_ports.to_string(), "443");
+    let text = GOOD.replacen(
+        "kind = \"builtin\"",
+        "kind = \"builtin\"\ntcp-ports = \"443\"",
+        1,
+    );
+    let config = Config::parse(&text).unwrap();
+    let store = config.catalogue.find("intune:microsoft-store/1").unwrap();
+    assert_eq!(store[0].tcp_ports.to_string(), "443");
     let table = [
         ("path = ", "#path = ", "source.azure.path"),
         ("service-tags", "tags", "source.azure.format"),
