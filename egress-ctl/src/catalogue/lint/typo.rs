@@ -1,6 +1,9 @@
 //! Names one edit away from a sibling.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 use super::about;
 use crate::catalogue::{
@@ -14,7 +17,7 @@ const SHORTEST: usize = 8;
 /// Labels that are the same as another of their source but for two letters that changed places,
 /// or for one letter too many; the rarer is the suspect.
 pub(super) fn typos(sets: &[&EndpointSet]) -> Vec<Finding> {
-    let mut sources: BTreeMap<&str, BTreeMap<String, Vec<&EndpointSet>>> = BTreeMap::new();
+    let mut sources: BTreeMap<&str, Labels<'_>> = BTreeMap::new();
     for set in sets {
         let labels = sources.entry(&set.source).or_default();
         for label in labels_of(set) {
@@ -35,9 +38,29 @@ fn labels_of(set: &EndpointSet) -> BTreeSet<String> {
     labels.filter(|label| label.len() >= SHORTEST).collect()
 }
 
-fn in_source(labels: &BTreeMap<String, Vec<&EndpointSet>>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    // Labels that are one edit apart share what is left after one letter is taken out.
+/// The sets that have each label.
+type Labels<'a> = BTreeMap<String, Vec<&'a EndpointSet>>;
+
+fn in_source(labels: &Labels<'_>) -> Vec<Finding> {
+    let pairs = pairs(labels).into_iter();
+    let suspects = pairs.map(|(a, b)| {
+        if is_suspect(a, b, labels) {
+            (a, b)
+        } else {
+            (b, a)
+        }
+    });
+    let findings = suspects.filter_map(|(suspect, other)| {
+        let set = labels.get(suspect)?.first()?;
+        let message = format!("{suspect} is one edit away from {other}: a typo?");
+        Some(about(set, Severity::Warning, "typo", message))
+    });
+    findings.collect()
+}
+
+/// Labels that are one edit apart, each pair once.
+fn pairs<'a>(labels: &'a Labels<'_>) -> BTreeSet<(&'a str, &'a str)> {
+    // They share what is left after one letter is taken out.
     let mut shapes: HashMap<String, Vec<&str>> = HashMap::new();
     for label in labels.keys() {
         for shape in shapes_of(label) {
@@ -45,61 +68,29 @@ fn in_source(labels: &BTreeMap<String, Vec<&EndpointSet>>) -> Vec<Finding> {
         }
     }
     let mut pairs = BTreeSet::new();
-    for alike in shapes
-        .values()
-        .filter(|alike| (2..=MOST_ALIKE).contains(&alike.len()))
-    {
+    for alike in shapes.values().filter(|alike| alike.len() <= MOST_ALIKE) {
         for (i, a) in alike.iter().enumerate() {
-            pairs.extend(
-                alike
-                    .iter()
-                    .skip(i + 1)
-                    .filter(|b| is_typo(a, b))
-                    .map(|b| (*a.min(b), *a.max(b))),
-            );
+            let others = alike.iter().skip(i + 1).filter(|b| is_typo(a, b));
+            pairs.extend(others.map(|b| (*a.min(b), *a.max(b))));
         }
     }
-    for (a, b) in pairs {
-        let (Some(of_a), Some(of_b)) = (labels.get(a), labels.get(b)) else {
-            continue;
-        };
-        let (suspect, set, other) = if of_a.len() <= of_b.len() {
-            (a, of_a, b)
-        } else {
-            (b, of_b, a)
-        };
-        let (suspect, set, other) = if of_a.len() == of_b.len() {
-            settled(a, of_a, b, of_b)
-        } else {
-            (suspect, set, other)
-        };
-        if let Some(set) = set.first() {
-            let message = format!("{suspect} is one edit away from {other}: a typo?");
-            findings.push(about(set, Severity::Warning, "typo", message));
-        }
-    }
-    findings
+    pairs
 }
 
 /// Series such as `swda`, `swdb`, .. have more members than a typo has.
 const MOST_ALIKE: usize = 3;
 
-/// Of two labels that are equally common, the one that is no host's name is the suspect.
-fn settled<'a, 'b>(
-    a: &'a str,
-    of_a: &'b Vec<&'b EndpointSet>,
-    b: &'a str,
-    of_b: &'b Vec<&'b EndpointSet>,
-) -> (&'a str, &'b Vec<&'b EndpointSet>, &'a str) {
-    let is_host = |label: &str, sets: &[&EndpointSet]| {
-        sets.iter()
-            .flat_map(|set| &set.urls)
-            .any(|url| url.to_string().split('.').any(|part| part == label))
+/// Whether `a` rather than `b` is wrong: the rarer, or the one that is no part of a host's name.
+fn is_suspect(a: &str, b: &str, labels: &Labels<'_>) -> bool {
+    let sets = |label: &str| labels.get(label).map(Vec::as_slice).unwrap_or_default();
+    let is_host = |label: &str| {
+        let mut urls = sets(label).iter().flat_map(|set| &set.urls);
+        urls.any(|url| url.to_string().split('.').any(|part| part == label))
     };
-    if is_host(a, of_a) && !is_host(b, of_b) {
-        (b, of_b, a)
-    } else {
-        (a, of_a, b)
+    match sets(a).len().cmp(&sets(b).len()) {
+        Ordering::Less => true,
+        Ordering::Equal => !is_host(a) || is_host(b),
+        Ordering::Greater => false,
     }
 }
 

@@ -7,6 +7,9 @@ use clap::ValueEnum;
 use super::{SourceError, builtin, learn, service_tags, web_csv, web_service};
 use crate::catalogue::page::Page;
 
+/// Bytes of the largest page that is read: ten times the largest known one.
+pub(super) const LARGEST_PAGE: usize = 2 << 20;
+
 /// Formats of sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -29,6 +32,9 @@ impl Format {
     /// A text that is something else.
     pub fn read(self, text: &str, source: &str) -> Result<Page, SourceError> {
         match self {
+            Self::Learn if text.len() > LARGEST_PAGE => Err(SourceError::LargePage {
+                origin: source.to_owned(),
+            }),
             Self::Learn => Ok(learn::import(text, source)),
             Self::WebService => web_service::page(text, source),
             Self::WebServiceCsv => web_csv::page(text, source),
@@ -43,7 +49,7 @@ impl Format {
         let first = text.lines().next().unwrap_or_default().to_lowercase();
         if text.starts_with('{') {
             Self::ServiceTags
-        } else if text.starts_with("[[") || text.contains("\n[[set]]") {
+        } else if text.starts_with("[[set]]") || text.contains("\n[[set]]") {
             Self::Toml
         } else if text.starts_with('[') && !first.contains("](") {
             Self::WebService
@@ -58,6 +64,13 @@ impl Format {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_is_too_large_is_refused() {
+        let text = "a".repeat(LARGEST_PAGE + 1);
+        let error = Format::Learn.read(&text, "x").unwrap_err().to_string();
+        assert_eq!(error, "source `x` has more than 2 MiB, which no page has");
+    }
 
     #[test]
     fn formats_are_guessed() {

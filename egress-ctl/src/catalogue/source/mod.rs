@@ -28,6 +28,12 @@ pub enum SourceError {
         /// Where and why.
         fault: serde_json::Error,
     },
+    /// More text than any page has.
+    #[error("source `{origin}` has more than {} MiB, which no page has", format::LARGEST_PAGE >> 20)]
+    LargePage {
+        /// Name of the source.
+        origin: String,
+    },
     /// Not the CSV of the web service.
     #[error("source `{origin}` is not the web service's CSV: {fault}")]
     Csv {

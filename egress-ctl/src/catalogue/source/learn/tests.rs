@@ -1,5 +1,7 @@
 //! A page of our own with every trap that such pages hold.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::catalogue::{
     demand::What,
@@ -312,4 +314,61 @@ fn a_page_of_one_cloud_says_so_for_all_its_rows() {
         ("gcc-high".to_owned(), true)
     );
     assert_eq!(names(&sets[0]), ["a.*.b.example", "*.c.example"]);
+}
+
+/// Pieces of pages, so that random texts come near to them.
+const PIECES: [&str; 40] = [
+    "|",
+    "\n",
+    "\n\n",
+    "--",
+    "|--|--|\n",
+    "|Addresses|Ports|\n",
+    "# ",
+    "## ",
+    "- ",
+    "> ",
+    "---\n",
+    "`",
+    "*",
+    "**",
+    "\\*",
+    "<br>",
+    "<BR",
+    "<!--",
+    "-->",
+    "<table><tr><td>",
+    "</td>",
+    "a.example",
+    "*.b.example",
+    "192.0.2.0/24",
+    "300.1.1.1/33",
+    "2001:db8::/32",
+    "443",
+    "80-20",
+    "TCP:",
+    "UDP",
+    "https",
+    "port ",
+    "(",
+    ")",
+    "ü",
+    "“",
+    "#tab/x)",
+    "[x](",
+    "AMSUA0101",
+    "after 3/31/2025 disabled. ",
+];
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_importer_fail(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..60)) {
+        let page = pieces.concat();
+        let read = import(&page, "doc");
+        prop_assert_eq!(read.sets.len(), read.headings.len());
+        let lines = page.lines().count().max(1);
+        for set in &read.sets {
+            prop_assert!(set.line.is_some_and(|line| (1..=lines as u32 + 1).contains(&line)), "{}", page);
+        }
+    }
 }
