@@ -152,12 +152,15 @@ pub(super) fn columns(table: &Table) -> Vec<Column> {
         .map_or((None, &[][..]), |(h, r)| (Some(h), r));
     let cells = head.map(|head| head.cells.as_slice()).unwrap_or_default();
     let mut columns: Vec<Column> = cells.iter().map(by_head).collect();
+    // `Endpoint` and `Service` may head addresses too; where nothing else does, cells decide.
+    let unheaded = !columns.contains(&Column::Addresses);
     for (i, column) in columns.iter_mut().enumerate() {
         let cells = || rows.iter().take(SAMPLE).filter_map(|row| row.cells.get(i));
         match column {
             Column::Unknown => *column = by_cells(cells()),
-            // `Endpoint` may also head names of functions, `CDN` never; cells decide.
-            Column::Description if cells().any(is_only_addresses) => *column = Column::Addresses,
+            Column::Description if unheaded && cells().any(is_only_addresses) => {
+                *column = Column::Addresses;
+            }
             _ => {}
         }
     }
@@ -199,7 +202,8 @@ fn is_word(word: &str, stem: &str) -> bool {
 fn by_cells<'a>(cells: impl Iterator<Item = &'a Rich>) -> Column {
     for cell in cells.filter(|cell| !cell.is_empty()) {
         let found = addresses(&cell.lines);
-        if !found.names.is_empty() || !found.prefixes.is_empty() {
+        // A sentence that names a host is no address.
+        if found.names.len() + found.prefixes.len() > found.labels.len() {
             return Column::Addresses;
         }
         if found.labels.iter().all(|word| is_scale_unit(word)) {
@@ -235,79 +239,4 @@ fn is_ports(words: &[String]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{super::block::Row, *};
-
-    fn table(rows: &[&[&str]]) -> Table {
-        let cell = |text: &&str| {
-            let mut rich = Rich::default();
-            rich.text(text, false);
-            rich
-        };
-        let row = |cells: &&[&str]| Row {
-            line: 1,
-            cells: cells.iter().map(cell).collect(),
-        };
-        Table {
-            rows: rows.iter().map(row).collect(),
-        }
-    }
-
-    #[test]
-    fn heads_are_known_in_any_order_and_language() {
-        use Column::*;
-        let table_of_heads: [(&[&str], &[Column]); 7] = [
-            (
-                &[
-                    "ID",
-                    "Desc",
-                    "Category",
-                    "ER",
-                    "Addresses",
-                    "Ports",
-                    "Notes",
-                ],
-                &[
-                    Id,
-                    Description,
-                    Category,
-                    ExpressRoute,
-                    Addresses,
-                    Ports,
-                    Notes,
-                ],
-            ),
-            (&["Ports", "Addresses", "ID"], &[Ports, Addresses, Id]),
-            (
-                &["Domains", "Protocols", "Uses"],
-                &[Addresses, Protocols, Description],
-            ),
-            (
-                &["Azure Scale Unit (ASU)", "Storage name", "CDN", "Port"],
-                &[ScaleUnits, Storage, Addresses, Ports],
-            ),
-            (&["Domänen", "IP-Adresse"], &[Addresses, Addresses]),
-            (
-                &["ID", "Beschreibung", "Kategorie", "Adressen"],
-                &[Id, Description, Category, Addresses],
-            ),
-            (
-                &["Description", "Version", "Domain name"],
-                &[Description, Unknown, Addresses],
-            ),
-        ];
-        for (heads, expected) in table_of_heads {
-            assert_eq!(columns(&table(&[heads])), expected, "{heads:?}");
-        }
-    }
-
-    #[test]
-    fn unknown_heads_are_told_by_their_cells() {
-        use Column::*;
-        let found = columns(&table(&[
-            &["α", "β", "γ", "δ"],
-            &["", "a.b.example", "TCP: 443", "AMSUA0101 AMSUA0102"],
-        ]));
-        assert_eq!(found, [Unknown, Addresses, Ports, ScaleUnits]);
-    }
-}
+mod tests;
