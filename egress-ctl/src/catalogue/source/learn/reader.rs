@@ -148,7 +148,8 @@ impl<'a> Reader<'a> {
             notes: remark.into_iter().collect(),
             ..Entry::default()
         };
-        entry.ports = self.sections.ports().needed;
+        // What an item says of itself counts more than what the section says.
+        entry.ports = prose_ports(&entry.notes.join(" ")).needed;
         self.add(entry);
     }
 

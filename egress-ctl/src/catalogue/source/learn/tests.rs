@@ -219,6 +219,26 @@ fn order_and_pipes_of_columns_do_not_matter() {
 }
 
 #[test]
+fn an_item_names_its_own_ports_or_has_those_of_its_section() {
+    let page = "## Hosts\n\nOpen port 443 for these:\n\n- `a.example` (TCP 8443)\n- **b.example** - UDP port 53\n1. c.example";
+    let found: Vec<_> = sets_of(page)
+        .iter()
+        .map(|set| {
+            format!(
+                "{} {}/{}",
+                names(set).join(","),
+                set.tcp_ports,
+                set.udp_ports
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        ["a.example 8443/", "b.example /53", "c.example 443/"]
+    );
+}
+
+#[test]
 fn stars_that_look_like_italics_are_stars() {
     let page = "|Domains|Protocols|\n|--|--|\n|*.a.example<br>*.b.example|https|\n|*.c.example *.d.example|https|\n|\\*.e.example|https|";
     let names: Vec<_> = sets_of(page).iter().flat_map(names).collect();
