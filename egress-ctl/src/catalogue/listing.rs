@@ -6,10 +6,14 @@ use std::{iter, ops::Range};
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
-use super::set::EndpointSet;
+use super::{
+    demand::Demand,
+    page::{About, Reference},
+    set::EndpointSet,
+};
 
 /// Columns of a terminal that a table fills.
-const TABLE_WIDTH: u16 = 100;
+const TABLE_WIDTH: u16 = 120;
 
 /// One table a source, so that long keys of one do not squeeze the others, and the totals.
 pub fn table(sets: &[&EndpointSet]) -> String {
@@ -113,6 +117,12 @@ fn block(set: &EndpointSet) -> String {
     let id = set.id.map(|id| id.to_string());
     let one = |text: &str| vec![text.to_owned()];
     let maybe = |text: Option<&str>| text.map(one).unwrap_or_default();
+    let some = |text: String| {
+        Some(text)
+            .filter(|text| !text.is_empty())
+            .into_iter()
+            .collect()
+    };
     let facts = [
         ("source", one(&set.source)),
         ("id", maybe(id.as_deref())),
@@ -121,6 +131,10 @@ fn block(set: &EndpointSet) -> String {
         ("description", one(&set.description)),
         ("category", one(set.category.name())),
         ("required", one(yes_no(set.required))),
+        ("lost without", maybe(set.lost.as_deref())),
+        ("clouds", some(set.clouds.join(", "))),
+        ("region", maybe(set.region.as_deref())),
+        ("scale units", some(set.scale_units.join(", "))),
         ("ExpressRoute", one(yes_no(set.express_route))),
         ("ports", ports(set).lines().map(str::to_owned).collect()),
         ("names", set.urls.iter().map(ToString::to_string).collect()),
@@ -129,9 +143,66 @@ fn block(set: &EndpointSet) -> String {
             set.ips.iter().map(ToString::to_string).collect(),
         ),
         ("notes", maybe(set.notes.as_deref())),
+        (
+            "demands",
+            set.demands.iter().map(ToString::to_string).collect(),
+        ),
+        ("selected", maybe(set.extra.then_some(ONLY_BY_NAME))),
+        ("listed in", some(origin(set))),
     ];
     let lines = facts.iter().map(|(label, values)| fact(label, values));
     format!("{}\n{}", set.key, lines.collect::<String>())
+}
+
+const ONLY_BY_NAME: &str = "only by its own name";
+
+/// Document, date and line, as far as they are known.
+fn origin(set: &EndpointSet) -> String {
+    let date = set.date.map(|date| date.to_string());
+    let line = set.line.map(|line| format!("line {line}"));
+    let parts = [set.document.clone(), date, line];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What a source says as a whole: its document, its demands, and what it leaves to other pages.
+pub fn about(source: &str, about: &About) -> String {
+    let one = |text: String| vec![text];
+    let facts = [
+        ("document", about.document.iter().cloned().collect()),
+        (
+            "date",
+            about.date.map(|d| one(d.to_string())).unwrap_or_default(),
+        ),
+        ("demands", about.demands.iter().map(demand).collect()),
+        (
+            "not covered",
+            about.references.iter().map(reference).collect(),
+        ),
+    ];
+    let lines = facts.iter().map(|(label, values)| fact(label, values));
+    format!("{source}\n{}", lines.collect::<String>())
+}
+
+fn demand(demand: &Demand) -> String {
+    match &demand.section {
+        Some(section) if !section.is_empty() => format!("{demand}, for {section}"),
+        _ => demand.to_string(),
+    }
+}
+
+fn reference(reference: &Reference) -> String {
+    let Reference {
+        about, title, page, ..
+    } = reference;
+    let title = title
+        .as_ref()
+        .map(|title| format!(": {title}"))
+        .unwrap_or_default();
+    let page = page
+        .as_ref()
+        .map(|page| format!(" <{page}>"))
+        .unwrap_or_default();
+    format!("{about}{title}{page}")
 }
 
 /// The label before the first value, the others below it; nothing for no value.
@@ -183,8 +254,32 @@ intune:165
   ExpressRoute  no
   ports         udp 123
   names         time.windows.com
+  listed in     Network endpoints for Microsoft Intune, 2025-01-09, line 113
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_source_says_what_it_demands_and_what_it_leaves_to_others() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let text = about("intune", catalogue.about("intune").unwrap());
+        for expected in [
+            "TLS inspection is not supported: *.manage.microsoft.com, *.dm.microsoft.com",
+            "TLS inspection is not supported, for attestation",
+            "proxies must not ask for a login: manage.microsoft.com",
+            "partial answers of HTTP (byte ranges), for win32-apps",
+            "Android Enterprise dependencies: FCM ports and your firewall <https://",
+            "Windows Update for Business",
+            "Endpoint analytics",
+            "Win32 content download",
+        ] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+        let text = about("power-automate", catalogue.about("power-automate").unwrap());
+        assert!(
+            text.contains("Logic Apps") && text.contains("Connectors"),
+            "{text}"
+        );
     }
 
     #[test]

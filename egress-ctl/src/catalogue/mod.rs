@@ -3,19 +3,30 @@
 //! In: sets of several sources (built-in data, the Microsoft 365 web service, the configuration).
 //! Out: a [`Catalogue`], from which a [`selector::Selector`] picks what a client group may reach.
 
+pub mod demand;
+pub mod diff;
+pub mod export;
 pub mod fault;
+pub mod finding;
+pub mod lint;
 pub mod listing;
 mod nearest;
+pub mod page;
 pub mod ports;
 pub mod record;
 pub mod selector;
 pub mod set;
+mod sound;
 pub mod source;
+mod words;
+
+use std::collections::BTreeMap;
 
 use thiserror::Error;
 
 use self::{
     nearest::nearest,
+    page::{About, Page},
     set::EndpointSet,
     source::{SourceError, builtin, builtin::Builtin},
 };
@@ -24,6 +35,7 @@ use self::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     sources: Vec<String>,
+    abouts: BTreeMap<String, About>,
     sets: Vec<EndpointSet>,
 }
 
@@ -74,7 +86,7 @@ impl Catalogue {
     pub fn builtin() -> Result<Self, CatalogueError> {
         let mut catalogue = Self::default();
         for source in Builtin::ALL {
-            catalogue.add(source.name(), builtin::sets(source, source.name())?)?;
+            catalogue.add_page(source.name(), builtin::page(source, source.name())?)?;
         }
         Ok(catalogue)
     }
@@ -94,6 +106,22 @@ impl Catalogue {
         self.sources.push(source.to_owned());
         self.sets.extend(sets);
         Ok(())
+    }
+
+    /// Adds a source with all that is known of it.
+    ///
+    /// # Errors
+    /// As [`Catalogue::add`].
+    pub fn add_page(&mut self, source: &str, page: Page) -> Result<(), CatalogueError> {
+        let Page { about, sets, .. } = page;
+        self.add(source, sets)?;
+        self.abouts.insert(source.to_owned(), about);
+        Ok(())
+    }
+
+    /// What is known of a source besides its sets, named as [`Catalogue::sources`] names it.
+    pub fn about(&self, source: &str) -> Option<&About> {
+        self.abouts.get(source)
     }
 
     /// Names of the sources.
@@ -256,7 +284,7 @@ mod tests {
             catalogue.sets_of("intun").unwrap_err().to_string(),
             "unknown source `intun`, the nearest is `intune`; known: intune, power-automate, m365"
         );
-        assert_eq!(catalogue.sets_of("Intune").unwrap().len(), 21);
+        assert_eq!(catalogue.sets_of("Intune").unwrap().len(), 53);
     }
 
     #[test]

@@ -7,19 +7,22 @@ use std::net::IpAddr;
 
 use egress_common::pattern::NamePattern;
 use ipnet::IpNet;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    demand::Demand,
     fault::{Fault, SetError},
     ports::Ports,
     set::EndpointSet,
 };
 
-/// One endpoint set, nothing parsed yet. All sources pass through it, so that all are parsed alike.
+/// One endpoint set, nothing parsed yet; what is left out is empty. All sources pass through it, so that all are parsed alike.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SetRecord {
     /// Name of the source.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub source: String,
     /// `source:id`, unique in the catalogue.
     pub key: String,
@@ -53,6 +56,36 @@ pub struct SetRecord {
     /// Remarks of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// What is lost without the set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
+    /// Clouds, all where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clouds: Vec<String>,
+    /// Region of the tenants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Scale units of the tenants.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scale_units: Vec<String>,
+    /// Storage accounts, which are no names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub storage: Vec<String>,
+    /// Whether only a selector that names the set selects it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub extra: bool,
+    /// Title of the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// Day of the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<Date>,
+    /// Line of the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// What the source asks of the network.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub demands: Vec<Demand>,
 }
 
 impl TryFrom<SetRecord> for EndpointSet {
@@ -79,6 +112,16 @@ impl TryFrom<SetRecord> for EndpointSet {
             tcp_ports: _,
             udp_ports: _,
             notes,
+            lost,
+            clouds,
+            region,
+            scale_units,
+            storage,
+            extra,
+            document,
+            date,
+            line,
+            demands,
         } = record;
         Ok(Self {
             source,
@@ -95,6 +138,16 @@ impl TryFrom<SetRecord> for EndpointSet {
             tcp_ports,
             udp_ports,
             notes: notes.map(plain),
+            lost: lost.map(plain),
+            clouds: clouds.into_iter().map(plain).collect(),
+            region: region.map(plain),
+            scale_units: scale_units.into_iter().map(plain).collect(),
+            storage: storage.into_iter().map(plain).collect(),
+            extra,
+            document: document.map(plain),
+            date,
+            line,
+            demands,
         })
     }
 }
@@ -105,7 +158,7 @@ fn plain(text: String) -> String {
 }
 
 /// A prefix, or an address as the prefix of itself alone. Host bits are cleared, as firewalls do.
-fn prefix(text: &str) -> Result<IpNet, Fault> {
+pub(super) fn prefix(text: &str) -> Result<IpNet, Fault> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let net = text.parse::<IpNet>().or_else(|_| address());
     net.map(|net| net.trunc()).map_err(|_| Fault::Prefix)
@@ -173,6 +226,16 @@ impl From<EndpointSet> for SetRecord {
             tcp_ports,
             udp_ports,
             notes,
+            lost,
+            clouds,
+            region,
+            scale_units,
+            storage,
+            extra,
+            document,
+            date,
+            line,
+            demands,
         } = set;
         Self {
             source,
@@ -189,6 +252,16 @@ impl From<EndpointSet> for SetRecord {
             tcp_ports: written(&tcp_ports),
             udp_ports: written(&udp_ports),
             notes,
+            lost,
+            clouds,
+            region,
+            scale_units,
+            storage,
+            extra,
+            document,
+            date,
+            line,
+            demands,
         }
     }
 }

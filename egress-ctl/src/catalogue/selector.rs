@@ -3,7 +3,11 @@
 //! In: text such as `m365:Common/required`, and a [`Catalogue`]. Out: the sets of that source that
 //! know every segment, or an error that names what is nearest to the unknown word.
 
-use std::{fmt, str::FromStr};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt,
+    str::FromStr,
+};
 
 use thiserror::Error;
 
@@ -12,15 +16,19 @@ use super::{
     nearest::nearest,
     nearest_hint,
     set::{Category, EndpointSet},
+    words::Words,
 };
 
-/// `source` or `source:segment[/segment...]`; a set must know all segments.
+/// `source` or `source:segment[/segment...]`; a set must know all segments. Behind `!` it leaves out.
 ///
-/// A set knows, in any case: the parts of its section (`desktop-flows`, `public`), its service area
-/// (`Common`), its category, `required` or `optional`, its id, and the parts of its key, so that
-/// every key is a selector too. An id selects all sets that have it.
+/// A set knows, in any case: the parts of its section (`desktop-flows`, `public`) and words of
+/// these (`store` of `microsoft-store`), its service area (`Common`), its category, `required` or
+/// `optional`, its region, its clouds, its id, and the parts of its key, so that every key is a
+/// selector too. An id selects all sets that have it. `scale-unit=AMSUA0601`, `region=eu` and
+/// `cloud=gcc` ask for one attribute alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Selector {
+    excludes: bool,
     source: String,
     segments: Vec<String>,
 }
@@ -69,9 +77,13 @@ impl FromStr for Selector {
     type Err = SelectorSyntax;
 
     fn from_str(text: &str) -> Result<Self, SelectorSyntax> {
-        let (source, path) = match text.split_once(':') {
+        let (excludes, body) = match text.trim_start().strip_prefix('!') {
+            Some(body) => (true, body.trim_start()),
+            None => (false, text),
+        };
+        let (source, path) = match body.split_once(':') {
             Some((source, path)) => (source, Some(path)),
-            None => (text, None),
+            None => (body, None),
         };
         let segments: Vec<&str> = path
             .map(|path| path.split('/').collect())
@@ -86,6 +98,7 @@ impl FromStr for Selector {
             return Err(SelectorSyntax::EmptySegment(text.to_owned()));
         }
         Ok(Self {
+            excludes,
             source: source.to_owned(),
             segments: segments.into_iter().map(str::to_owned).collect(),
         })
@@ -95,6 +108,7 @@ impl FromStr for Selector {
 /// Prints the selector as it was written.
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.excludes { "!" } else { "" })?;
         f.write_str(&self.source)?;
         if !self.segments.is_empty() {
             write!(f, ":{}", self.segments.join("/"))?;
@@ -107,6 +121,11 @@ impl Selector {
     /// Name of the source, as written.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Whether the sets are to be left out of what others select.
+    pub fn excludes(&self) -> bool {
+        self.excludes
     }
 
     /// The sets that are meant, at least one, in the order of the catalogue.
@@ -123,9 +142,9 @@ impl Selector {
         }
         self.check_segments(&sets)?;
         let meant = |set: &&EndpointSet| {
-            self.segments
-                .iter()
-                .all(|segment| knows(&words(set), segment))
+            let words = Words::of(set);
+            let knows = self.segments.iter().all(|segment| words.know(segment));
+            knows && (!set.extra || self.names(set))
         };
         let selected: Vec<_> = sets.into_iter().filter(meant).collect();
         if selected.is_empty() {
@@ -134,178 +153,85 @@ impl Selector {
         Ok(selected)
     }
 
+    /// Whether a segment is the last part of the set's key: extras want to be named.
+    fn names(&self, set: &EndpointSet) -> bool {
+        let own = set.local_key().rsplit('/').next().unwrap_or_default();
+        self.segments
+            .iter()
+            .any(|segment| segment.eq_ignore_ascii_case(own))
+    }
+
     /// Every segment must be a word of the language or of one of `sets`.
     fn check_segments(&self, sets: &[&EndpointSet]) -> Result<(), SelectorError> {
-        let mut known: Vec<String> = sets.iter().flat_map(|set| words(set)).collect();
-        known.extend(Category::ALL.map(|category| category.to_string()));
-        known.extend([REQUIRED, OPTIONAL].map(str::to_owned));
-        match self.segments.iter().find(|segment| !knows(&known, segment)) {
-            None => Ok(()),
-            Some(segment) => Err(SelectorError::Segment {
+        for segment in &self.segments {
+            if is_language(segment) || sets.iter().any(|set| Words::of(set).know(segment)) {
+                continue;
+            }
+            return Err(SelectorError::Segment {
                 selector: self.to_string(),
                 segment: segment.clone(),
-                nearest: nearest(segment, known, String::clone).next(),
-            }),
+                nearest: nearest(segment, known(segment, sets), String::clone).next(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Selects by several selectors: all that some of them select, without what others leave out.
+///
+/// # Errors
+/// An unknown word, or a selector that selects nothing.
+pub fn select<'a>(
+    selectors: &[Selector],
+    catalogue: &'a Catalogue,
+) -> Result<Vec<&'a EndpointSet>, SelectorError> {
+    let mut wanted = HashSet::new();
+    for selector in selectors.iter().filter(|selector| !selector.excludes) {
+        wanted.extend(selector.select(catalogue)?.into_iter().map(|set| &set.key));
+    }
+    for selector in selectors.iter().filter(|selector| selector.excludes) {
+        for set in selector.select(catalogue)? {
+            wanted.remove(&set.key);
         }
     }
+    let sets = catalogue.sets().iter();
+    Ok(sets.filter(|set| wanted.contains(&set.key)).collect())
+}
+
+/// All words that could have been meant: those of an attribute for `attribute=..`.
+fn known(segment: &str, sets: &[&EndpointSet]) -> BTreeSet<String> {
+    let attribute = segment
+        .split_once('=')
+        .map(|(attribute, _)| attribute.to_lowercase());
+    let mut known = BTreeSet::new();
+    for set in sets {
+        let words = Words::of(set);
+        match attribute.as_deref() {
+            None => known.extend(words.plain.iter().cloned()),
+            Some(attribute) => known.extend(words.attributes.iter().map(|(name, value)| {
+                let name = if *name == attribute { attribute } else { name };
+                format!("{name}={value}")
+            })),
+        }
+    }
+    if attribute.is_none() {
+        known.extend(Category::ALL.map(|category| category.to_string()));
+        known.extend([REQUIRED, OPTIONAL].map(str::to_owned));
+    }
+    known
+}
+
+/// Words that mean something of every source, even where none of its sets has it.
+fn is_language(segment: &str) -> bool {
+    let words = Category::ALL.map(Category::name);
+    let words = words.iter().chain([&REQUIRED, &OPTIONAL]);
+    words
+        .into_iter()
+        .any(|word| word.eq_ignore_ascii_case(segment))
 }
 
 const REQUIRED: &str = "required";
 const OPTIONAL: &str = "optional";
 
-/// The segments that a set knows.
-fn words(set: &EndpointSet) -> Vec<String> {
-    let need = if set.required { REQUIRED } else { OPTIONAL };
-    let section = set.section.iter().flat_map(|section| section.split('/'));
-    let key = set.local_key().split('/');
-    section
-        .chain(key)
-        .chain(set.service_area.as_deref())
-        .chain([set.category.name(), need])
-        .map(str::to_owned)
-        .chain(set.id.map(|id| id.to_string()))
-        .collect()
-}
-
-fn knows(words: &[String], segment: &str) -> bool {
-    words.iter().any(|word| word.eq_ignore_ascii_case(segment))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn select(text: &str) -> Result<Vec<String>, SelectorError> {
-        let catalogue = Catalogue::builtin().unwrap();
-        let sets = text.parse::<Selector>().unwrap().select(&catalogue)?;
-        Ok(sets.iter().map(|set| set.key.clone()).collect())
-    }
-
-    #[test]
-    fn selectors_select_as_many_sets_as_the_documents_have() {
-        let table = [
-            ("intune", 21),
-            ("Intune:Core", 6),
-            ("intune:required", 20),
-            ("intune:core/allow", 1),
-            ("intune:172", 2),
-            ("power-automate:required", 25),
-            ("power-automate:desktop-flows", 23),
-            ("power-automate:desktop-flows/public", 6),
-            ("power-automate:public/desktop-flows", 6),
-            ("m365", 63),
-            ("m365:Common", 45),
-            ("m365:Common/required", 28),
-            ("m365:common/OPTIONAL", 17),
-            ("m365:optimize", 3),
-        ];
-        for (text, expected) in table {
-            assert_eq!(select(text).unwrap().len(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn ids_and_keys_select_their_sets() {
-        let table: [(&str, &[&str]); 6] = [
-            ("intune:163", &["intune:163"]),
-            ("intune:172", &["intune:172", "intune:172.2"]),
-            ("intune:172.2", &["intune:172.2"]),
-            ("m365:11", &["m365:11"]),
-            ("m365:Skype/11", &["m365:11"]),
-            (
-                "power-automate:desktop-flows/public/3",
-                &["power-automate:desktop-flows/public/3"],
-            ),
-        ];
-        for (text, expected) in table {
-            assert_eq!(select(text).unwrap(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn every_key_selects_its_set_alone_or_with_its_id_s() {
-        let catalogue = Catalogue::builtin().unwrap();
-        for set in catalogue.sets() {
-            let selected = set
-                .key
-                .parse::<Selector>()
-                .unwrap()
-                .select(&catalogue)
-                .unwrap();
-            assert!(selected.contains(&set), "{}", set.key);
-            assert!(
-                selected
-                    .iter()
-                    .all(|other| other.key == set.key || other.id.is_some() && other.id == set.id),
-                "{}",
-                set.key
-            );
-        }
-    }
-
-    type Reason = fn(String) -> SelectorSyntax;
-
-    #[test]
-    fn what_is_no_selector_is_refused() {
-        let table: [(&str, Reason); 8] = [
-            ("", SelectorSyntax::NoSource),
-            (" ", SelectorSyntax::NoSource),
-            (":core", SelectorSyntax::NoSource),
-            ("intune:", SelectorSyntax::EmptySegment),
-            ("intune:core/", SelectorSyntax::EmptySegment),
-            ("intune:core//allow", SelectorSyntax::EmptySegment),
-            ("intune/core", SelectorSyntax::Separators),
-            ("intune:core:allow", SelectorSyntax::Separators),
-        ];
-        for (text, expected) in table {
-            assert_eq!(
-                text.parse::<Selector>(),
-                Err(expected(text.to_owned())),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn unknown_words_name_the_nearest() {
-        let table = [
-            (
-                "intun:core",
-                "selector `intun:core`: unknown source `intun`, the nearest is `intune`; \
-                 known: intune, power-automate, m365",
-            ),
-            (
-                "m365:Comon/required",
-                "selector `m365:Comon/required`: no set of the source knows `Comon`, the nearest is `Common`",
-            ),
-            (
-                "intune:requird",
-                "selector `intune:requird`: no set of the source knows `requird`, the nearest is `required`",
-            ),
-            (
-                "power-automate:desktop-flow/public",
-                "selector `power-automate:desktop-flow/public`: no set of the source knows `desktop-flow`, \
-                 the nearest is `desktop-flows`",
-            ),
-        ];
-        for (text, expected) in table {
-            assert_eq!(select(text).unwrap_err().to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn a_valid_selection_can_be_empty() {
-        for text in [
-            "intune:optimize",
-            "intune:core/apple",
-            "power-automate:required/optional",
-        ] {
-            assert_eq!(select(text), Err(SelectorError::Empty(text.to_owned())));
-        }
-        let mut catalogue = Catalogue::default();
-        catalogue.add("corp", Vec::new()).unwrap();
-        let selector: Selector = "corp:anything".parse().unwrap();
-        let expected = SelectorError::Empty("corp:anything".to_owned());
-        assert_eq!(selector.select(&catalogue), Err(expected));
-    }
-}
+mod tests;

@@ -7,10 +7,11 @@ use std::{fmt, str::FromStr};
 
 use egress_common::pattern::NamePattern;
 use ipnet::IpNet;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{ports::Ports, record::SetRecord};
+use super::{demand::Demand, ports::Ports, record::SetRecord};
 
 /// Names and prefixes that one function of a service needs, and the ports on which it needs them.
 ///
@@ -46,6 +47,26 @@ pub struct EndpointSet {
     pub udp_ports: Ports,
     /// Remarks of the source.
     pub notes: Option<String>,
+    /// What is lost without a set that is not required.
+    pub lost: Option<String>,
+    /// What the source asks of the network for these names.
+    pub demands: Vec<Demand>,
+    /// Clouds of the service that the set belongs to; without any it is for all.
+    pub clouds: Vec<String>,
+    /// Region of the tenants that need the set.
+    pub region: Option<String>,
+    /// Scale units of the tenants that need the set.
+    pub scale_units: Vec<String>,
+    /// Storage accounts that the document names beside the set's names.
+    pub storage: Vec<String>,
+    /// An extra that only a selector which names it selects.
+    pub extra: bool,
+    /// Title of the document that lists the set.
+    pub document: Option<String>,
+    /// Day of that document.
+    pub date: Option<Date>,
+    /// Line of that document.
+    pub line: Option<u32>,
 }
 
 impl EndpointSet {

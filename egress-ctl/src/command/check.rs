@@ -8,6 +8,7 @@ use egress_common::{
     flow::{Addr, Flow, proto},
     judge::judge,
     learned::Slot,
+    pattern::NamePattern,
     rule::Match,
     verdict::{Mode, NO_SET, Reason, Verdict},
 };
@@ -18,7 +19,7 @@ use super::{
     output::{print, print_json},
 };
 use crate::{
-    catalogue::set::EndpointSet,
+    catalogue::{demand::Demand, set::EndpointSet},
     config::Config,
     daemon::{self, Places},
     dataplane::{boot_ms, maps::Pinned},
@@ -102,6 +103,9 @@ struct Covering {
     #[serde(rename = "udpPorts")]
     udp_ports: String,
     groups: Vec<String>,
+    required: bool,
+    /// What the document asks of the network for this target.
+    demands: Vec<String>,
 }
 
 /// A pattern that taught the address.
@@ -223,10 +227,10 @@ impl Check {
 }
 
 fn check_name(target: &str) -> Result<()> {
-    let pattern: egress_common::pattern::NamePattern = target
+    let pattern: NamePattern = target
         .parse()
         .with_context(|| format!("`{target}` is neither an address nor a host name"))?;
-    if !matches!(pattern, egress_common::pattern::NamePattern::Exact(_)) {
+    if !matches!(pattern, NamePattern::Exact(_)) {
         bail!("`{target}` is a pattern: ask for one name, such as `www.example.org`");
     }
     Ok(())
@@ -272,9 +276,22 @@ impl Question<'_> {
                     tcp_ports: set.tcp_ports.to_string(),
                     udp_ports: set.udp_ports.to_string(),
                     groups,
+                    required: set.required,
+                    demands: self.demands(set),
                 })
             })
             .collect()
+    }
+
+    /// Demands of the set for the target; of an address only those that hold for all names.
+    fn demands(&self, set: &EndpointSet) -> Vec<String> {
+        let target = &self.check.target;
+        let meant = |demand: &&Demand| {
+            let mut names = demand.names.iter().filter_map(|name| name.parse().ok());
+            demand.names.is_empty() || names.any(|name: NamePattern| name.matches(target))
+        };
+        let meant = set.demands.iter().filter(meant);
+        meant.map(ToString::to_string).collect()
     }
 
     fn teachings(&self, addr: IpAddr) -> Vec<Teaching> {
@@ -405,6 +422,8 @@ impl Report {
             tcp_ports,
             udp_ports,
             groups,
+            required,
+            demands,
         } in &self.sets
         {
             let ports = [("tcp", tcp_ports), ("udp", udp_ports)];
@@ -414,10 +433,14 @@ impl Report {
                 .map(|(proto, ports)| format!("{proto} {ports}"))
                 .collect();
             line(format!(
-                "  in {set} through {via}: {}, for {}",
+                "  in {set} through {via}: {}, {}, for {}",
                 ports.join(", "),
+                if *required { "required" } else { "optional" },
                 groups.join(", ")
             ));
+            for demand in demands {
+                line(format!("    {demand}"));
+            }
         }
         for Teaching {
             pattern,

@@ -3,6 +3,7 @@
 //! In: a TOML file. Out: a [`Config`] in which every name, prefix and selector is parsed and every
 //! source has its endpoint sets; or a [`ConfigError`] that lists all that is wrong, with lines.
 
+mod file;
 mod problem;
 mod raw;
 
@@ -25,6 +26,7 @@ use self::{
 };
 use crate::catalogue::{
     Catalogue,
+    page::Page,
     selector::{Selector, SelectorError},
     set::EndpointSet,
     source::{
@@ -213,16 +215,26 @@ fn catalogue(raw: BTreeMap<String, RawSource>, problems: &mut Problems<'_>) -> C
     for (name, source) in raw {
         let key = format!("source.{name}");
         let span = source.kind.span();
-        let sets = sets(&name, source, problems);
-        if let Err(fault) = catalogue.add(&name, sets) {
+        let page = page(&name, source, problems);
+        if let Err(fault) = catalogue.add_page(&name, page) {
             problems.add(span, &key, fault);
         }
     }
     catalogue
 }
 
-fn sets(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Vec<EndpointSet> {
-    let RawSource { kind, set } = raw;
+fn page(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Page {
+    if raw.kind.get_ref() == "file" {
+        return file::page(name, &raw, problems);
+    }
+    file::refuse_keys(name, &raw, problems);
+    let mut page = known_page(name, &raw, problems);
+    file::add_ports(name, &raw, &mut page, problems);
+    page
+}
+
+fn known_page(name: &str, raw: &RawSource, problems: &mut Problems<'_>) -> Page {
+    let RawSource { kind, set, .. } = raw;
     let key = format!("source.{name}.kind");
     match kind.get_ref().as_str() {
         "builtin" => {
@@ -234,31 +246,34 @@ fn sets(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Vec<Endpoint
                 let known = Builtin::ALL.map(Builtin::name).join(", ");
                 let message = format!("there is no built-in source `{name}`; there are {known}");
                 problems.add(kind.span(), &key, message);
-                return Vec::new();
+                return Page::default();
             };
-            builtin::sets(builtin, name).unwrap_or_else(|fault| {
+            builtin::page(builtin, name).unwrap_or_else(|fault| {
                 problems.add(kind.span(), &key, fault);
-                Vec::new()
+                Page::default()
             })
         }
-        "custom" => custom_sets(name, set, problems),
+        "custom" => Page {
+            sets: custom_sets(name, set, problems),
+            ..Page::default()
+        },
         "web-service" => {
             let message = "`web-service` is not there yet; `builtin` has the Microsoft 365 \
                            Worldwide data of 2026-05-31";
             problems.add(kind.span(), &key, message);
-            Vec::new()
+            Page::default()
         }
         other => {
-            let message = format!("unknown kind `{other}`; there are builtin and custom");
+            let message = format!("unknown kind `{other}`; there are builtin, custom and file");
             problems.add(kind.span(), &key, message);
-            Vec::new()
+            Page::default()
         }
     }
 }
 
 fn custom_sets(
     name: &str,
-    raw: Vec<Spanned<custom::CustomSet>>,
+    raw: &[Spanned<custom::CustomSet>],
     problems: &mut Problems<'_>,
 ) -> Vec<EndpointSet> {
     let mut good = Vec::new();
@@ -266,7 +281,7 @@ fn custom_sets(
         let span = set.span();
         // One at a time, so that each set's problem is reported.
         match custom::sets(vec![set.get_ref().clone()], name) {
-            Ok(_) => good.push(set.into_inner()),
+            Ok(_) => good.push(set.get_ref().clone()),
             Err(SourceError::Set(fault)) => {
                 let key = format!("source.{name}.set.{}", fault.field);
                 problems.add_in_table(span, &fault.value, &key, &fault);
@@ -341,23 +356,23 @@ fn allow(
     problems: &mut Problems<'_>,
 ) -> Vec<String> {
     let key = format!("group.{name}.allow");
-    let selected = parsed(raw.get_ref(), &key, problems, |text| {
+    let selections = parsed(raw.get_ref(), &key, problems, |text| {
         let selector: Selector = text.parse().map_err(|fault| format!("{fault}"))?;
-        match selector.select(catalogue) {
-            Ok(sets) => Ok(sets.iter().map(|set| set.key.clone()).collect()),
+        let keys = match selector.select(catalogue) {
+            Ok(sets) => sets.iter().map(|set| set.key.clone()).collect(),
             // All its words are known: it selects nothing, and so allows nothing.
-            Err(SelectorError::Empty(_)) => Ok(Vec::new()),
-            Err(fault) => Err(fault.to_string()),
-        }
+            Err(SelectorError::Empty(_)) => Vec::new(),
+            Err(fault) => return Err(fault.to_string()),
+        };
+        Ok((selector.excludes(), keys))
     });
-    let selected: BTreeSet<String> = selected
-        .into_iter()
-        .flat_map(|keys: Vec<String>| keys)
-        .collect();
+    let keys_of = |excludes: bool| -> BTreeSet<&String> {
+        let these = selections.iter().filter(|(does, _)| *does == excludes);
+        these.flat_map(|(_, keys)| keys).collect()
+    };
+    let selected = &keys_of(false) - &keys_of(true);
     let keys = catalogue.sets().iter().map(|set| &set.key);
-    keys.filter(|key| selected.contains(*key))
-        .cloned()
-        .collect()
+    keys.filter(|key| selected.contains(key)).cloned().collect()
 }
 
 /// A prefix without host bits, or an address.

@@ -58,11 +58,16 @@ pub(super) struct RawDns {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawSource {
     pub(super) kind: Spanned<String>,
     #[serde(default)]
     pub(super) set: Vec<Spanned<CustomSet>>,
+    /// Of kind `file`.
+    pub(super) path: Option<Spanned<String>>,
+    pub(super) format: Option<Spanned<String>>,
+    pub(super) tcp_ports: Option<Spanned<String>>,
+    pub(super) udp_ports: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -216,6 +216,23 @@ fn a_selection_without_sets_allows_nothing() {
 }
 
 #[test]
+fn a_selector_behind_an_exclamation_mark_takes_away() {
+    let allow = "[\"!intune:163\", \"intune:core\", \"!intune:172\", \"corp\"]";
+    let text = GOOD.replace("[\"intune:163\", \"corp\"]", allow);
+    let config = Config::parse(&text).unwrap();
+    let expected = [
+        "corp:1",
+        "intune:170",
+        "intune:97",
+        "intune:190",
+        "intune:189",
+    ];
+    assert_eq!(config.groups[0].allow, expected);
+    let problems = Config::parse(&text.replace("!intune:172", "!intune:9999")).unwrap_err();
+    assert_eq!(problems[0].line, 21);
+}
+
+#[test]
 fn the_floor_of_ttls_is_not_above_their_cap() {
     let text = format!("{GOOD}[dns]\nttl-floor = 100\nttl-cap = 10\n");
     let problems = Config::parse(&text).unwrap_err();
@@ -237,4 +254,44 @@ fn an_error_prints_file_line_and_key() {
         error.to_string(),
         "/etc/egress/egress.toml:5: gateway.resolvers: `x` is neither `gateway` nor an address such as 10.0.0.53"
     );
+}
+
+#[test]
+fn a_file_is_a_source_and_ports_can_be_added_to_its_sets() {
+    let json = r#"{"changeNumber": 1, "cloud": "Public", "values": [{"name": "LogicApps.WestEurope",
+        "properties": {"addressPrefixes": ["192.0.2.0/24"]}}]}"#;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), json).unwrap();
+    let source = format!(
+        "[source.azure]\nkind = \"file\"\npath = {:?}\nformat = \"service-tags\"\ntcp-ports = \"443\"\n",
+        file.path()
+    );
+    let text = GOOD.replace("\"corp\"]", "\"azure:LogicApps.WestEurope\"]") + &source;
+    let config = Config::parse(&text).unwrap();
+    assert_eq!(
+        config.groups[0].allow,
+        ["azure:LogicApps.WestEurope", "intune:163"]
+    );
+    let set = &config.catalogue.sets_of("azure").unwrap()[0];
+    assert_eq!(set.tcp_ports.to_string(), "443");
+    let text = GOOD.replacen(
+        "kind = \"builtin\"",
+        "kind = \"builtin\"\ntcp-ports = \"443\"",
+        1,
+    );
+    let config = Config::parse(&text).unwrap();
+    let store = config.catalogue.find("intune:microsoft-store/1").unwrap();
+    assert_eq!(store[0].tcp_ports.to_string(), "443");
+    let table = [
+        ("path = ", "#path = ", "source.azure.path"),
+        ("service-tags", "tags", "source.azure.format"),
+        ("service-tags", "web-service", "source.azure.path"),
+        ("\"443\"\n", "\"x\"\n", "source.azure.tcp-ports"),
+        ("kind = \"file\"", "kind = \"builtin\"", "source.azure.path"),
+    ];
+    for (from, to, key) in table {
+        let text = GOOD.to_owned() + &source.replace(from, to);
+        let problems = Config::parse(&text).unwrap_err();
+        assert!(problems.iter().any(|p| p.key == key), "{to}: {problems:?}");
+    }
 }

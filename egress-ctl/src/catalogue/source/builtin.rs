@@ -1,16 +1,18 @@
 //! The data that egress brings along, so that it works without any network.
 //!
 //! In: the files of `egress-ctl/data`, embedded. Out: endpoint sets. `intune.toml` and
-//! `power-automate.toml` hold the facts of two Microsoft Learn pages, which their heads name;
+//! `power-automate.toml` are what the importer makes of two Microsoft Learn pages, by the command
+//! that their heads name; `descriptions.toml` says in our own words what the sets are for.
 //! `m365-worldwide-2026-05-31.json` is what the web service answered for Worldwide on that day,
 //! without the notes of sets 78, 126 and 152, which are prose.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
-use super::{Keys, SourceError, web_service};
-use crate::catalogue::{record::SetRecord, set::EndpointSet};
+use super::{SourceError, web_service};
+use crate::catalogue::{
+    page::{Page, PageText},
+    set::EndpointSet,
+};
 
 /// A source that needs no network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,15 @@ impl Builtin {
         }
     }
 
+    /// The file of the source.
+    fn data(self) -> &'static str {
+        match self {
+            Self::Intune => include_str!("../../../data/intune.toml"),
+            Self::PowerAutomate => include_str!("../../../data/power-automate.toml"),
+            Self::M365Worldwide => include_str!("../../../data/m365-worldwide-2026-05-31.json"),
+        }
+    }
+
     /// The built-in source of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|builtin| builtin.name() == name)
@@ -43,92 +54,58 @@ impl Builtin {
 }
 
 /// The sets of `builtin`, as sets of the source called `source`.
+///
+/// # Errors
+/// Wrong data, which the tests of this module rule out.
 pub fn sets(builtin: Builtin, source: &str) -> Result<Vec<EndpointSet>, SourceError> {
+    Ok(page(builtin, source)?.sets)
+}
+
+/// All of `builtin`, as the source called `source`.
+///
+/// # Errors
+/// Wrong data, which the tests of this module rule out.
+pub fn page(builtin: Builtin, source: &str) -> Result<Page, SourceError> {
     match builtin {
-        Builtin::Intune => rows(include_str!("../../../data/intune.toml"), source),
-        Builtin::PowerAutomate => rows(include_str!("../../../data/power-automate.toml"), source),
-        Builtin::M365Worldwide => web_service::sets(
-            include_str!("../../../data/m365-worldwide-2026-05-31.json"),
-            source,
-        ),
-    }
-}
-
-/// One of our TOML files.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Page {
-    set: Vec<Row>,
-}
-
-/// One row of a page's tables.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Row {
-    id: Option<u32>,
-    section: String,
-    description: String,
-    category: String,
-    required: bool,
-    #[serde(default)]
-    express_route: bool,
-    urls: Vec<String>,
-    #[serde(default)]
-    ips: Vec<String>,
-    tcp_ports: Option<String>,
-    udp_ports: Option<String>,
-}
-
-fn rows(toml: &str, source: &str) -> Result<Vec<EndpointSet>, SourceError> {
-    let page: Page = toml::from_str(toml).map_err(|fault| {
-        let origin = source.to_owned();
-        SourceError::Toml { origin, fault }
-    })?;
-    let mut keys = Keys::new(source);
-    let mut in_section = HashMap::new();
-    let records = page.set.into_iter().map(|row| {
-        let ordinal = in_section.entry(row.section.clone()).or_insert(0);
-        *ordinal += 1;
-        let local = match row.id {
-            Some(id) => id.to_string(),
-            None => format!("{}/{ordinal}", row.section),
-        };
-        row.into_record(source, keys.next(local))
-    });
-    records.map(|record| Ok(record.try_into()?)).collect()
-}
-
-impl Row {
-    fn into_record(self, source: &str, key: String) -> SetRecord {
-        let Self {
-            id,
-            section,
-            description,
-            category,
-            required,
-            express_route,
-            urls,
-            ips,
-            tcp_ports,
-            udp_ports,
-        } = self;
-        SetRecord {
-            source: source.to_owned(),
-            key,
-            id,
-            description,
-            section: Some(section),
-            service_area: None,
-            category,
-            required,
-            express_route,
-            urls,
-            ips,
-            tcp_ports,
-            udp_ports,
-            notes: None,
+        Builtin::Intune | Builtin::PowerAutomate => {
+            let mut page = toml_page(builtin.data(), source)?;
+            describe(&mut page, builtin, source)?;
+            Ok(page)
         }
+        Builtin::M365Worldwide => Ok(Page {
+            sets: web_service::sets(builtin.data(), source)?,
+            ..Page::default()
+        }),
     }
+}
+
+/// A page in our TOML.
+pub(super) fn toml_page(toml: &str, source: &str) -> Result<Page, SourceError> {
+    let text: PageText = toml::from_str(toml).map_err(|fault| not_toml(source, fault))?;
+    Ok(text.into_page(source)?)
+}
+
+fn not_toml(source: &str, fault: toml::de::Error) -> SourceError {
+    let origin = source.to_owned();
+    SourceError::Toml { origin, fault }
+}
+
+/// Adds the descriptions, which are our own words: the data holds the documents' facts alone.
+fn describe(page: &mut Page, builtin: Builtin, source: &str) -> Result<(), SourceError> {
+    let all: BTreeMap<String, BTreeMap<String, String>> =
+        toml::from_str(include_str!("../../../data/descriptions.toml"))
+            .map_err(|fault| not_toml(source, fault))?;
+    let Some(known) = all.get(builtin.name()) else {
+        return Ok(());
+    };
+    for set in &mut page.sets {
+        let section = set.section.as_deref().unwrap_or_default();
+        let system = section.split('/').next().unwrap_or_default();
+        let words = [set.local_key(), section, system];
+        let words = words.into_iter().find_map(|key| known.get(key));
+        set.description = words.cloned().unwrap_or_default();
+    }
+    Ok(())
 }
 
 #[cfg(test)]

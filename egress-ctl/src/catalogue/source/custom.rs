@@ -78,6 +78,7 @@ impl CustomSet {
             tcp_ports,
             udp_ports,
             notes: None,
+            ..SetRecord::default()
         }
     }
 }

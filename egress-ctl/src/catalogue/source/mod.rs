@@ -4,6 +4,11 @@
 
 pub mod builtin;
 pub mod custom;
+pub mod file;
+pub mod format;
+pub mod learn;
+mod service_tags;
+mod web_csv;
 pub mod web_service;
 
 use std::collections::HashMap;
@@ -23,6 +28,28 @@ pub enum SourceError {
         /// Where and why.
         fault: serde_json::Error,
     },
+    /// More text than any page has.
+    #[error("source `{origin}` has more than {} MiB, which no page has", format::LARGEST_PAGE >> 20)]
+    LargePage {
+        /// Name of the source.
+        origin: String,
+    },
+    /// Not the CSV of the web service.
+    #[error("source `{origin}` is not the web service's CSV: {fault}")]
+    Csv {
+        /// Name of the source.
+        origin: String,
+        /// Where and why.
+        fault: csv::Error,
+    },
+    /// Not the weekly JSON of Azure's service tags.
+    #[error("source `{origin}` is not a file of Azure service tags: {fault}")]
+    ServiceTags {
+        /// Name of the source.
+        origin: String,
+        /// Where and why.
+        fault: serde_json::Error,
+    },
     /// Not the TOML of endpoint sets.
     #[error("source `{origin}` is not a TOML list of endpoint sets: {fault}")]
     Toml {
@@ -37,19 +64,19 @@ pub enum SourceError {
 }
 
 /// Gives the sets of one source their keys, in the order of the source.
-struct Keys<'a> {
+pub(super) struct Keys<'a> {
     source: &'a str,
     given: HashMap<String, u32>,
 }
 
 impl<'a> Keys<'a> {
-    fn new(source: &'a str) -> Self {
+    pub(super) fn new(source: &'a str) -> Self {
         let given = HashMap::new();
         Self { source, given }
     }
 
     /// `source:local`; for the second set that has this local key `source:local.2`.
-    fn next(&mut self, local: String) -> String {
+    pub(super) fn next(&mut self, local: String) -> String {
         let key = format!("{}:{local}", self.source);
         let times = self.given.entry(local).or_default();
         *times += 1;

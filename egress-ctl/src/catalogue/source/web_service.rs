@@ -1,12 +1,20 @@
 //! The Microsoft 365 IP address and URL web service's answer to `/endpoints/{instance}`.
 //!
 //! In: its JSON, an array of sets. Out: endpoint sets. Keys that are not known here are ignored,
-//! since the service may add some; a value that cannot be parsed refuses the whole answer.
+//! since the service may add some. A value that cannot be parsed refuses the whole answer of
+//! [`sets`]; to [`page`], which reads files of any origin, it is a finding with its line.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{Keys, SourceError};
-use crate::catalogue::{record::SetRecord, set::EndpointSet};
+use crate::catalogue::{
+    finding::{Finding, Severity},
+    page::Page,
+    record::SetRecord,
+    set::EndpointSet,
+    sound::sound,
+};
 
 /// The sets of a JSON text, as sets of the source called `source`.
 pub fn sets(json: &str, source: &str) -> Result<Vec<EndpointSet>, SourceError> {
@@ -20,6 +28,58 @@ pub fn sets(json: &str, source: &str) -> Result<Vec<EndpointSet>, SourceError> {
         Ok(set.into_record(source, key).try_into()?)
     };
     sets.into_iter().map(parse).collect()
+}
+
+/// All that can be read of a JSON text, as the source called `source`.
+pub(super) fn page(json: &str, source: &str) -> Result<Page, SourceError> {
+    let sets: Vec<&RawValue> = serde_json::from_str(json).map_err(|fault| {
+        let origin = source.to_owned();
+        SourceError::Json { origin, fault }
+    })?;
+    let mut page = Page::default();
+    let mut keys = Keys::new(source);
+    let mut lines = Lines::new(json);
+    for set in sets {
+        let line = lines.of(set.get());
+        match serde_json::from_str::<WireSet>(set.get()) {
+            Ok(set) => {
+                let key = keys.next(set.id.to_string());
+                let mut record = set.into_record(source, key);
+                record.line = Some(line);
+                page.sets.extend(sound(record, &mut page.findings));
+            }
+            Err(fault) => {
+                let finding = Finding::at(Severity::Error, "set", line, fault.to_string());
+                page.findings.push(finding);
+            }
+        }
+    }
+    Ok(page)
+}
+
+/// Lines of parts of a text, asked for in order.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: u32,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            line: 1,
+        }
+    }
+
+    fn of(&mut self, part: &str) -> u32 {
+        let at = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        let between = self.text.get(self.at..at).unwrap_or_default();
+        self.line += between.matches('\n').count() as u32;
+        self.at = at;
+        self.line
+    }
 }
 
 /// One element of the array.
@@ -71,6 +131,7 @@ impl WireSet {
             tcp_ports,
             udp_ports,
             notes: notes.filter(|notes| !notes.is_empty()),
+            ..SetRecord::default()
         }
     }
 }
@@ -186,6 +247,29 @@ mod tests {
                 "{error}\nshould begin with {expected}"
             );
         }
+    }
+
+    #[test]
+    fn a_page_keeps_what_can_be_read_and_says_the_rest_with_lines() {
+        let json = r#"[
+{"id": 1, "serviceArea": "X", "urls": ["a.example", "<b>"], "tcpPorts": "443,99999",
+ "ips": ["300.1.1.1/33", "192.0.2.1/24"], "expressRoute": false, "category": "Allow", "required": true},
+{"id": "two"}
+]"#;
+        let page = page(json, "m365").unwrap();
+        assert_eq!(page.sets.len(), 1);
+        let set = &page.sets[0];
+        let counts = (set.urls.len(), set.ips.len(), set.tcp_ports.to_string());
+        assert_eq!(counts, (1, 1, "443".to_owned()));
+        let found: Vec<_> = page.findings.iter().map(|f| (f.rule, f.line)).collect();
+        let expected = [
+            ("address", 2),
+            ("address", 2),
+            ("host-bits", 2),
+            ("port", 2),
+            ("set", 4),
+        ];
+        assert_eq!(found, expected.map(|(rule, line)| (rule, Some(line))));
     }
 
     #[test]

@@ -62,6 +62,7 @@ fn section(sets: &[EndpointSet], section: &str) -> Vec<EndpointSet> {
 #[test]
 fn intune_holds_what_the_page_lists() {
     let sets = of(Builtin::Intune);
+    let (rows, others): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| set.id.is_some());
     let expected = Counts {
         sets: 21,
         names: 94,
@@ -71,9 +72,18 @@ fn intune_holds_what_the_page_lists() {
         prefixes: 84,
         distinct_prefixes: 83,
     };
-    assert_eq!(counts(&sets), expected);
-    let ids: Vec<_> = sets.iter().map(|set| set.id.unwrap()).collect();
+    assert_eq!(counts(&rows), expected);
+    let ids: Vec<_> = rows.iter().map(|set| set.id.unwrap()).collect();
     assert_eq!(distinct(&ids), 20);
+    let (extras, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|set| set.extra);
+    let found = counts(&others);
+    assert_eq!(
+        (found.sets, found.names, found.rules),
+        (6 + 25, 24 + 25, 24 + 22)
+    );
+    let ports = |set: &EndpointSet| (set.tcp_ports.to_string(), set.udp_ports.to_string());
+    let ports: Vec<_> = extras.iter().map(ports).collect();
+    assert_eq!(ports, [("7680".to_owned(), "3544".to_owned())]);
 }
 
 #[test]
@@ -84,10 +94,18 @@ fn intune_sections_hold_what_the_page_lists() {
         ("autopilot", 5, 20, 27, 0),
         ("remote-help", 3, 31, 31, 0),
         ("windows-push-notification", 1, 4, 4, 0),
-        ("delivery-optimization", 1, 2, 4, 0),
+        ("delivery-optimization", 3, 4, 8, 0),
         ("apple", 1, 12, 36, 0),
         ("android-aosp", 1, 1, 1, 0),
         ("authentication", 3, 5, 8, 0),
+        ("win32-apps", 3, 18, 18, 0),
+        ("macos", 3, 6, 6, 0),
+        ("microsoft-store", 4, 4, 0, 0),
+        ("attestation/north-america", 6, 6, 6, 0),
+        ("attestation/europe", 6, 6, 6, 0),
+        ("attestation/asia-pacific", 4, 4, 4, 0),
+        ("defender", 1, 1, 0, 0),
+        ("privilege-management", 2, 2, 2, 0),
     ];
     let all = of(Builtin::Intune);
     for (name, rows, names, rules, prefixes) in table {
@@ -225,7 +243,10 @@ fn every_built_in_set_is_reachable_and_every_name_is_known() {
     for builtin in Builtin::ALL {
         assert_eq!(Builtin::named(builtin.name()), Some(builtin));
         for set in of(builtin) {
-            assert!(!set.is_portless(), "{}", set.key);
+            // The page names no port for these two.
+            let section = set.section.as_deref().unwrap_or_default();
+            let portless = ["microsoft-store", "defender"].contains(&section);
+            assert_eq!(set.is_portless(), portless, "{}", set.key);
             assert!(!set.urls.is_empty() || !set.ips.is_empty(), "{}", set.key);
             assert!(!set.description.is_empty(), "{}", set.key);
         }
@@ -235,18 +256,28 @@ fn every_built_in_set_is_reachable_and_every_name_is_known() {
 
 #[test]
 fn a_key_that_our_toml_does_not_know_is_refused() {
-    let good = "[[set]]\nsection = \"a\"\ndescription = \"\"\ncategory = \"Default\"\nrequired = true\nurls = [\"a.b\"]\n";
-    assert_eq!(rows(good, "x").unwrap().len(), 1);
+    let good = "[[set]]\nsection = \"a\"\nurls = [\"a.b\"]\n";
+    assert_eq!(toml_page(good, "x").unwrap().sets.len(), 1);
     for bad in [
         "tcpPort = \"443\"\n",
         "tcp_ports = \"443\"\n",
-        "notes = \"\"\n",
+        "note = \"\"\n",
     ] {
-        let error = rows(&format!("{good}{bad}"), "x").unwrap_err().to_string();
+        let error = toml_page(&format!("{good}{bad}"), "x").unwrap_err();
+        let error = error.to_string();
         assert!(
             error.starts_with("source `x` is not a TOML list of endpoint sets"),
             "{error}"
         );
         assert!(error.contains("unknown field"), "{error}");
     }
+}
+
+#[test]
+fn the_data_is_small() {
+    let bytes: usize = Builtin::ALL
+        .iter()
+        .map(|builtin| builtin.data().len())
+        .sum();
+    assert!(bytes < 300 << 10, "{bytes}");
 }

@@ -1,0 +1,99 @@
+//! `egress-ctl catalogue diff`: two editions of a source, compared.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use super::{Which, import};
+use crate::catalogue::{
+    diff::{Change, Kind, Place, diff},
+    set::EndpointSet,
+    source::format::Format,
+};
+
+/// What to compare.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The older edition: a file, or the name of a source
+    old: String,
+    /// The newer edition: a file, or the name of a source
+    new: String,
+    /// What the files are; without it what they seem to be
+    #[arg(long, value_enum)]
+    from: Option<Format>,
+    #[command(flatten)]
+    which: Which,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    added: usize,
+    removed: usize,
+    moved: usize,
+    changed: usize,
+    changes: &'a [Change],
+}
+
+impl Diff {
+    pub(super) fn render(&self) -> Result<String> {
+        let changes = diff(&self.sets(&self.old)?, &self.sets(&self.new)?);
+        let count = |kind| changes.iter().filter(|change| change.kind == kind).count();
+        let report = Report {
+            schema: "egress.diff/1",
+            added: count(Kind::Added),
+            removed: count(Kind::Removed),
+            moved: count(Kind::Moved),
+            changed: count(Kind::Changed),
+            changes: &changes,
+        };
+        if self.json {
+            return Ok(serde_json::to_string_pretty(&report)? + "\n");
+        }
+        let Report {
+            added,
+            removed,
+            moved,
+            changed,
+            ..
+        } = report;
+        let totals =
+            format!("{added} added, {removed} removed, {moved} moved, {changed} changed\n");
+        if changes.is_empty() {
+            return Ok(totals);
+        }
+        Ok(format!("{}\n\n{totals}", table(&changes)))
+    }
+
+    /// A file that is there, else a source.
+    fn sets(&self, named: &str) -> Result<Vec<EndpointSet>> {
+        let path = Path::new(named);
+        if path.exists() {
+            return Ok(import::read(path, self.from, None)?.sets);
+        }
+        let catalogue = self.which.catalogue()?;
+        let sets = catalogue.sets_of(named);
+        let sets = sets.with_context(|| format!("`{named}` is neither a file nor a source"))?;
+        Ok(sets.into_iter().cloned().collect())
+    }
+}
+
+fn table(changes: &[Change]) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_header(["", "name or prefix", "from", "to"]);
+    for change in changes {
+        let text = |place: &Option<Place>| place.as_ref().map(Place::text).unwrap_or_default();
+        let (from, to) = (text(&change.from), text(&change.to));
+        table.add_row([change.kind.name(), &change.what, &from, &to]);
+    }
+    table.trim_fmt()
+}
