@@ -94,6 +94,8 @@ pub struct Group {
     pub clients: Vec<IpNet>,
     /// Keys of the endpoint sets that it may reach, in the catalogue's order.
     pub allow: Vec<String>,
+    /// Selectors that select nothing, and so allow nothing.
+    pub empty: Vec<String>,
 }
 
 impl Config {
@@ -316,9 +318,11 @@ fn groups(
             };
             problems.add(default.span(), &format!("group.{name}.default"), message);
         }
+        let (allow, empty) = self::allow(&name, &allow, catalogue, problems);
         groups.push(Group {
             clients: self::clients(&name, &clients, &mut owners, problems),
-            allow: self::allow(&name, &allow, catalogue, problems),
+            allow,
+            empty,
             name,
         });
     }
@@ -348,20 +352,24 @@ fn clients(
     })
 }
 
-/// Keys of the selected sets.
+/// Keys of the selected sets, and the selectors that select nothing.
 fn allow(
     name: &str,
     raw: &Spanned<Vec<Spanned<String>>>,
     catalogue: &Catalogue,
     problems: &mut Problems<'_>,
-) -> Vec<String> {
+) -> (Vec<String>, Vec<String>) {
     let key = format!("group.{name}.allow");
+    let mut empty = Vec::new();
     let selections = parsed(raw.get_ref(), &key, problems, |text| {
         let selector: Selector = text.parse().map_err(|fault| format!("{fault}"))?;
         let keys = match selector.select(catalogue) {
             Ok(sets) => sets.iter().map(|set| set.key.clone()).collect(),
             // All its words are known: it selects nothing, and so allows nothing.
-            Err(SelectorError::Empty(_)) => Vec::new(),
+            Err(SelectorError::Empty(_)) => {
+                empty.push(text.to_owned());
+                Vec::new()
+            }
             Err(fault) => return Err(fault.to_string()),
         };
         Ok((selector.excludes(), keys))
@@ -372,7 +380,8 @@ fn allow(
     };
     let selected = &keys_of(false) - &keys_of(true);
     let keys = catalogue.sets().iter().map(|set| &set.key);
-    keys.filter(|key| selected.contains(key)).cloned().collect()
+    let selected = keys.filter(|key| selected.contains(key)).cloned();
+    (selected.collect(), empty)
 }
 
 /// A prefix without host bits, or an address.

@@ -213,6 +213,7 @@ fn a_prefix_belongs_to_one_group() {
 fn a_selection_without_sets_allows_nothing() {
     let config = Config::parse(&GOOD.replace("intune:163", "intune:optimize")).unwrap();
     assert_eq!(config.groups[0].allow, ["corp:1"]);
+    assert_eq!(config.groups[0].empty, ["intune:optimize"]);
 }
 
 #[test]

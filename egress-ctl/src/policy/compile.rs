@@ -314,6 +314,12 @@ fn without_redundant(rules: &[Rule]) -> Vec<Rule> {
 fn warnings(config: &Config, selected: &[Selected<'_>], patterns: &[Pattern]) -> Vec<String> {
     let mut warnings = Vec::new();
     for group in &config.groups {
+        for selector in &group.empty {
+            let name = &group.name;
+            warnings.push(format!(
+                "group `{name}`: `{selector}` selects no endpoint set"
+            ));
+        }
         if group.allow.is_empty() {
             warnings.push(format!("group `{}` may reach nothing", group.name));
         }
