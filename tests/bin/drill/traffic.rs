@@ -16,6 +16,10 @@ use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 
 /// 5,000 datagrams a second.
 const PACE: Duration = Duration::from_micros(200);
+/// Datagrams on the way; a veth queue has room for 256 (drivers/net/veth.c).
+const WINDOW: u64 = 64;
+/// After that long without an arrival the datagrams on the way are taken for lost.
+const GIVEN_UP: Duration = Duration::from_millis(200);
 const CONNECT_PACE: Duration = Duration::from_millis(5);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// A connect that takes so long was answered only after its SYN was repeated.
@@ -51,6 +55,25 @@ struct Shared {
     received: AtomicU64,
     connects: AtomicU64,
     failed_connects: AtomicU64,
+}
+
+impl Shared {
+    /// Lets no more than a window of datagrams be on the way, so that a slow machine's queues never
+    /// overflow: what is lost is lost to the filter. Returns how many are taken for lost.
+    fn wait_for_arrivals(&self, mut lost: u64) -> u64 {
+        let begin = Instant::now();
+        loop {
+            let sent = self.sent.load(Ordering::Relaxed);
+            let on_the_way = sent.saturating_sub(self.received.load(Ordering::Relaxed) + lost);
+            if on_the_way < WINDOW {
+                return lost;
+            }
+            if begin.elapsed() > GIVEN_UP {
+                lost += on_the_way;
+            }
+            thread::sleep(PACE);
+        }
+    }
 }
 
 impl Traffic {
@@ -130,7 +153,7 @@ fn send(shared: &Shared, targets: &[SocketAddr]) -> io::Result<()> {
             Ok(socket)
         })
         .collect::<io::Result<_>>()?;
-    let begin = Instant::now();
+    let mut lost = 0;
     for (number, socket) in (0u32..).zip(sockets.iter().cycle()) {
         if shared.silent.load(Ordering::Relaxed) {
             break;
@@ -140,7 +163,8 @@ fn send(shared: &Shared, targets: &[SocketAddr]) -> io::Result<()> {
             Err(_) => &shared.refused,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        thread::sleep((begin + PACE * (number + 1)).saturating_duration_since(Instant::now()));
+        thread::sleep(PACE);
+        lost = shared.wait_for_arrivals(lost);
     }
     Ok(())
 }
