@@ -104,11 +104,13 @@ impl Daemon {
     async fn reload(&mut self) {
         let before = self.past.in_force;
         if let Err(fault) = self.put_into_force().await {
-            error!("{fault:#}");
-            match self.past.in_force {
-                now if now == before => error!("generation {now} stays in force"),
-                now => error!("generation {now} is in force all the same"),
-            }
+            let now = self.past.in_force;
+            let holds = if now == before {
+                "stays in force"
+            } else {
+                "is in force all the same"
+            };
+            error!("{fault:#}\n      generation {now} {holds}");
         }
     }
 

@@ -72,8 +72,8 @@ impl Egress {
             self.daemon.alive()?;
             let complaints = self.daemon.complaints();
             let fresh = complaints.get(said..).unwrap_or_default();
-            let complaint = fresh.lines().find(|line| line.contains("ERROR"));
-            Ok(complaint.map(|_| fresh.to_owned()))
+            let is_whole = fresh.contains("ERROR") && fresh.contains(" in force");
+            Ok(is_whole.then(|| fresh.to_owned()))
         })?;
         ensure!(
             self.generations().len() == before,

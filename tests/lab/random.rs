@@ -233,7 +233,8 @@ pub fn teachings() -> impl Strategy<Value = Vec<Teaching>> {
         select(vec![-3_600_000, 3_600_000]),
     );
     let one = one.prop_map(|(addr, pattern, left_ms)| Teaching {
-        addr,
+        // An IPv4-mapped address is the IPv4 address that it means.
+        addr: addr.to_canonical(),
         pattern,
         left_ms,
     });
