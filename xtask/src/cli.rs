@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
-use crate::command::{build, demo, drill, test};
+use crate::command::{build, demo, drill, test, vm_shell, vm_test};
 
 #[derive(Parser)]
 #[command(
@@ -30,6 +30,10 @@ pub(crate) enum Task {
     Test(test::Args),
     /// Run one of the proofs that anyone can repeat in the lab (root)
     Drill(drill::Args),
+    /// Run the integration tests in VMs, on the kernels that routers run (root)
+    VmTest(vm_test::Args),
+    /// Open a shell in a VM, with egress-ctl in it (root)
+    VmShell(vm_shell::Args),
     /// Check formatting, and clippy without warnings, on the host crates and the BPF crate
     Lint,
     /// Check licences, sources and, where the network allows, advisories of every dependency

@@ -12,6 +12,7 @@ mod privilege;
 mod step;
 mod tally;
 mod toolchain;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Demo(args) => command::demo::run(&checkout, &args),
         Task::Test(args) => command::test::run(&checkout, &args),
         Task::Drill(args) => command::drill::run(&checkout, &args),
+        Task::VmTest(args) => command::vm_test::run(&checkout, &args),
+        Task::VmShell(args) => command::vm_shell::run(&checkout, &args),
         Task::Lint => command::lint::run(&checkout),
         Task::Deny => command::deny::run(&checkout),
     }

@@ -1,6 +1,11 @@
 //! What the test binaries reported, line by line, and its sum.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display, Formatter},
+};
+
+use crate::vm::transcript::skip_reason;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -8,6 +13,8 @@ pub(crate) struct Tally {
     failed: u64,
     ignored: u64,
     failures: Vec<String>,
+    /// Tests that passed only because they say that they are skipped, by their reason.
+    skips: BTreeMap<String, u64>,
 }
 
 impl Tally {
@@ -18,6 +25,8 @@ impl Tally {
             self.ignored += count(result, "ignored");
         } else if let Some(name) = failure(line) {
             self.failures.push(name.to_owned());
+        } else if let Some(reason) = skip_reason(line) {
+            *self.skips.entry(reason.to_owned()).or_default() += 1;
         }
     }
 
@@ -46,8 +55,17 @@ impl Display for Tally {
             failed,
             ignored,
             failures,
+            skips,
         } = self;
-        write!(out, "{passed} passed, {failed} failed, {ignored} ignored")?;
+        let skipped: u64 = skips.values().sum();
+        let passed = passed.saturating_sub(skipped);
+        write!(
+            out,
+            "{passed} passed, {failed} failed, {skipped} skipped, {ignored} ignored"
+        )?;
+        skips
+            .iter()
+            .try_for_each(|(reason, times)| write!(out, "\n  {times} skipped: {reason}"))?;
         failures
             .iter()
             .try_for_each(|name| write!(out, "\n  failed: {name}"))
@@ -66,13 +84,15 @@ mod tests {
             "test learn::a_shared_address_keeps_both_names ... ok",
             "test swap::nothing_leaks ... FAILED",
             "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            "skipped: vlan::one_tag: no VLAN devices",
+            "skipped: vlan::two_tags: no VLAN devices",
             "test result: ok. 40 passed; 0 failed; 2 ignored; 0 measured; 7 filtered out; finished in 1.20s",
         ] {
             tally.read(line);
         }
         assert_eq!(
             tally.to_string(),
-            "42 passed, 1 failed, 2 ignored\n  failed: swap::nothing_leaks"
+            "40 passed, 1 failed, 2 skipped, 2 ignored\n  2 skipped: no VLAN devices\n  failed: swap::nothing_leaks"
         );
     }
 

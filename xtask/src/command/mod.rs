@@ -7,3 +7,5 @@ pub(crate) mod drill;
 pub(crate) mod lint;
 pub(crate) mod setup;
 pub(crate) mod test;
+pub(crate) mod vm_shell;
+pub(crate) mod vm_test;

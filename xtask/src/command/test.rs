@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test of the workspace, then their sum.
+//! `cargo xtask test`: every test of the workspace, a few of them in a VM as well, then their sum.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -11,12 +11,13 @@ use anyhow::{Context as _, Result};
 use super::{
     build::{self, Profile},
     setup,
+    vm_test::{self, Short},
 };
 use crate::{checkout::Checkout, privilege, step, tally::Tally};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Run only the tests whose names contain this
+    /// Run only the tests whose names contain this, and none in a VM
     filter: Option<String>,
 }
 
@@ -28,21 +29,21 @@ pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
     tests.args(["--workspace", "--exclude", "egress-ebpf", "--no-fail-fast"]);
     tests
         .args(&args.filter)
+        // What a test that passes says of a skip.
+        .args(["--", "--show-output"])
         .env("EGRESS_CTL", &built.controller);
-    report(&mut tests)
-}
-
-fn report(tests: &mut Command) -> Result<ExitCode> {
     let start = Instant::now();
-    let (status, tally) = watch(tests)?;
-    println!(
-        "\ntest: {tally}\ntest: {:.0} s",
-        start.elapsed().as_secs_f64()
-    );
+    let (status, tally) = watch(&mut tests)?;
+    let vm = match args.filter {
+        None => vm_test::short(checkout)?,
+        Some(_) => Short::NotRun("only some tests were asked for".to_owned()),
+    };
+    let seconds = start.elapsed().as_secs();
+    println!("\ntest: {tally}\ntest: {vm}\ntest: {seconds} s");
     if tally.is_empty() {
         println!("test: no test ran");
     }
-    let good = status.success() && !tally.is_empty();
+    let good = status.success() && !tally.is_empty() && vm.is_good();
     Ok(if good {
         ExitCode::SUCCESS
     } else {
