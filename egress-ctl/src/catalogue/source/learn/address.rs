@@ -249,6 +249,50 @@ pub(super) fn entry(lines: &[String]) -> Option<(Vec<String>, Option<String>)> {
     Some((names, (!remark.is_empty()).then(|| remark.to_owned())))
 }
 
+/// An item such as `Portal: https://host.example.org/path and https://other.example.org`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Labelled {
+    pub(super) label: String,
+    pub(super) names: Vec<String>,
+    /// The ports of the schemes, `443` and `80`.
+    pub(super) tcp_ports: String,
+}
+
+/// The URLs behind a label; none where the item says anything else.
+pub(super) fn labelled(lines: &[String]) -> Option<Labelled> {
+    /// Letters of a word that joins two URLs: and, und, oder.
+    const JOINT_MAX: usize = 4;
+
+    let text = lines.join(" ");
+    let (label, rest) = text.split_once(": ")?;
+    let (mut names, mut ports) = (Vec::new(), Vec::new());
+    for word in rest.split_whitespace() {
+        let word = word.trim_end_matches([',', ';']);
+        let port = match word.split_once("://") {
+            Some(("https" | "HTTPS", _)) => "443",
+            Some(("http" | "HTTP", _)) => "80",
+            Some(_) => return None,
+            None if word.len() <= JOINT_MAX && word.chars().all(char::is_alphabetic) => continue,
+            None => return None,
+        };
+        let Word::Name(name) = word_of(word) else {
+            return None;
+        };
+        names.push(without_placeholder(&name).0);
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    if names.is_empty() || !names_in(label).is_empty() {
+        return None;
+    }
+    Some(Labelled {
+        label: label.trim().to_owned(),
+        names,
+        tcp_ports: ports.join(","),
+    })
+}
+
 fn first_word(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start();
     let end = text.find(char::is_whitespace).unwrap_or(text.len());

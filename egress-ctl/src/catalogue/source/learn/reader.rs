@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::{
-    address::{entry, names_in},
+    address::{Labelled, entry, labelled, names_in},
     block::{Block, Content, blocks},
     entry::Entry,
     finding,
@@ -131,6 +131,21 @@ impl<'a> Reader<'a> {
     }
 
     fn item(&mut self, line: u32, text: &Rich) {
+        if let Some(Labelled {
+            label,
+            names,
+            tcp_ports,
+        }) = labelled(&text.lines)
+        {
+            let mut entry = Entry {
+                line,
+                names,
+                description: label,
+                ..Entry::default()
+            };
+            entry.ports.tcp = tcp_ports;
+            return self.add(entry);
+        }
         let Some((names, remark)) = entry(&text.lines) else {
             let prose = text.joined();
             let names = names_in(&prose);

@@ -92,3 +92,36 @@ fn items_that_begin_with_names_are_entries() {
         assert_eq!(found, expected, "{text}");
     }
 }
+
+#[test]
+fn urls_behind_a_label_are_entries() {
+    let table: [(&str, Option<(&[&str], &str)>); 7] = [
+        (
+            "Portal: https://portal.example.org/",
+            Some((&["portal.example.org"], "443")),
+        ),
+        (
+            "Graphs: https://a.example.org and http://b.example.org/v1",
+            Some((&["a.example.org", "b.example.org"], "443,80")),
+        ),
+        (
+            "Verzeichnis: https://a.example.org und https://b.example.org",
+            Some((&["a.example.org", "b.example.org"], "443")),
+        ),
+        ("See: https://docs.example.org for more information", None),
+        ("Note that: portal.example.org is needed", None),
+        ("a.example.org: https://b.example.org", None),
+        ("Portal: ftp://a.example.org", None),
+    ];
+    for (text, expected) in table {
+        let found = labelled(&[text.to_owned()]);
+        let found = found
+            .as_ref()
+            .map(|item| (item.names.clone(), item.tcp_ports.as_str()));
+        let expected = expected.map(|(names, ports)| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            (names, ports)
+        });
+        assert_eq!(found, expected, "{text}");
+    }
+}
