@@ -95,7 +95,8 @@ fn items_that_begin_with_names_are_entries() {
 
 #[test]
 fn urls_behind_a_label_are_entries() {
-    let table: [(&str, Option<(&[&str], &str)>); 7] = [
+    type Row<'a> = (&'a str, Option<(&'a [&'a str], &'a str)>);
+    let table: [Row<'_>; 7] = [
         (
             "Portal: https://portal.example.org/",
             Some((&["portal.example.org"], "443")),
