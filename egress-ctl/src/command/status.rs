@@ -277,18 +277,13 @@ fn verdicts(pinned: Pinned<'_>) -> Result<Vec<VerdictCount>> {
 }
 
 fn sets(pinned: Pinned<'_>, force: &Force) -> Result<Vec<SetCount>> {
-    let mut rows = Vec::new();
-    for (key, id) in force.snapshot.ids.sets() {
-        let counter = counters::set(pinned, id)?;
-        if counter.packets > 0 {
-            rows.push(SetCount {
-                set: key.to_owned(),
-                packets: counter.packets,
-                bytes: counter.bytes,
-            });
-        }
-    }
-    Ok(rows)
+    let counted = counters::sets(pinned, force.snapshot.ids.sets())?.into_iter();
+    let row = counted.map(|(key, counter)| SetCount {
+        set: key.to_owned(),
+        packets: counter.packets,
+        bytes: counter.bytes,
+    });
+    Ok(row.collect())
 }
 
 fn dns(pinned: Pinned<'_>) -> Result<Vec<DnsCount>> {

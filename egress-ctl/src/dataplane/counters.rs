@@ -37,12 +37,23 @@ pub fn verdicts(pinned: Pinned<'_>) -> Result<Vec<(Action, Reason, Counter)>, Re
     Ok(counted)
 }
 
-/// The counter of an endpoint set.
+/// The counters of endpoint sets that are not zero, with what they are named by.
 ///
 /// # Errors
-/// It cannot be read.
-pub fn set(pinned: Pinned<'_>, id: u16) -> Result<Counter, ReadError> {
-    Ok(total(&pinned.sets()?.get(&u32::from(id), 0)?))
+/// They cannot be read.
+pub fn sets<N>(
+    pinned: Pinned<'_>,
+    named: impl IntoIterator<Item = (N, u16)>,
+) -> Result<Vec<(N, Counter)>, ReadError> {
+    let map = pinned.sets()?;
+    let mut counted = Vec::new();
+    for (name, id) in named {
+        let sum = total(&map.get(&u32::from(id), 0)?);
+        if sum.packets > 0 {
+            counted.push((name, sum));
+        }
+    }
+    Ok(counted)
 }
 
 /// All counters of DNS messages by outcome that are not zero.
