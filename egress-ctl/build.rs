@@ -107,12 +107,12 @@ fn build(checkout: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Cargo's own, so that debug, release and clippy builds share one build of `core` for BPF.
+/// Cargo's own, so that debug, release, clippy and guest builds share one build of `core` for BPF; a
+/// build for a named target has a folder in it that is tagged as well.
 fn target_folder(out: &Path) -> &Path {
-    let mut folders = out.ancestors();
-    folders
-        .find(|folder| folder.join("CACHEDIR.TAG").exists())
-        .unwrap_or(out)
+    let is_tagged = |folder: &&Path| folder.join("CACHEDIR.TAG").exists();
+    let nearest = out.ancestors().find(is_tagged).unwrap_or(out);
+    nearest.parent().filter(is_tagged).unwrap_or(nearest)
 }
 
 fn variable(name: &str) -> Result<OsString> {
