@@ -260,7 +260,7 @@ impl Written<'_> {
 fn every_kind_of_verdict_occurs_among_random_packets() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for _ in 0..200 {
+    for _ in 0..60 {
         let mut ids = Ids::default();
         let config = random::config(&one(random::policy(), &mut runner));
         let own = ["203.0.112.1".parse().expect("an address")];

@@ -28,7 +28,7 @@ use crate::{
         swap::{self, SwapError},
     },
     policy::{compile::compile, generation::Generation, ids::Ids},
-    state::{Snapshot, StateDir},
+    state::{Made, Snapshot, StateDir, Summary},
 };
 
 /// Where a daemon keeps what outlives it.
@@ -130,7 +130,14 @@ impl Daemon {
         if self.past.in_force != 0 {
             attach::attach(&mut self.loaded, &self.places.pin_dir, lan, self.choice)?;
         }
-        let snapshot = Snapshot::new(self.past.next(), self.config.clone(), text, own, ids);
+        let made = Made {
+            config: self.config.clone(),
+            text,
+            own,
+            ids,
+            summary: Summary::of(&config, &generation),
+        };
+        let snapshot = Snapshot::new(self.past.next(), made);
         let was_in_force = self.past.in_force != 0;
         self.swap(&generation, snapshot)?;
         if !was_in_force {

@@ -13,7 +13,10 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::ids::Ids;
+use crate::{
+    config::Config,
+    policy::{generation::Generation, ids::Ids},
+};
 
 /// Format of the file; another one is refused.
 const SCHEMA: &str = "egress.generation/1";
@@ -36,8 +39,64 @@ pub struct Snapshot {
     pub own: Vec<IpAddr>,
     /// Ids given so far.
     pub ids: Ids,
+    /// What it came to.
+    pub summary: Summary,
     /// Version of egress that compiled it, with its built-in data.
     pub version: String,
+}
+
+/// What commands tell of a generation without compiling it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Name of the gateway's mode.
+    pub mode: String,
+    /// Interfaces with clients behind them.
+    pub lan: Vec<String>,
+    /// How many client groups.
+    pub groups: usize,
+    /// How many prefixes of clients.
+    pub clients: usize,
+    /// How many prefixes of destinations.
+    pub prefixes: usize,
+    /// How many name patterns.
+    pub patterns: usize,
+    /// How many different rulesets.
+    pub rulesets: usize,
+    /// How many endpoint sets some group may reach.
+    pub sets: usize,
+    /// What the administrator should know, though it is no error.
+    pub warnings: Vec<String>,
+}
+
+impl Summary {
+    /// Of a generation and the config that it was compiled from.
+    pub fn of(config: &Config, generation: &Generation) -> Self {
+        Self {
+            mode: config.gateway.mode.name().to_owned(),
+            lan: config.gateway.lan.clone(),
+            groups: generation.groups.len(),
+            clients: generation.clients.len(),
+            prefixes: generation.destinations.len(),
+            patterns: generation.patterns.len(),
+            rulesets: generation.rulesets.len(),
+            sets: generation.sets,
+            warnings: generation.warnings.clone(),
+        }
+    }
+}
+
+/// A generation's origin and outcome, for a [`Snapshot`].
+pub struct Made {
+    /// Where the config was read.
+    pub config: PathBuf,
+    /// The config's text.
+    pub text: String,
+    /// The gateway's addresses.
+    pub own: Vec<IpAddr>,
+    /// Ids given so far.
+    pub ids: Ids,
+    /// What it came to.
+    pub summary: Summary,
 }
 
 /// Why the state cannot be read or written.
@@ -69,7 +128,14 @@ pub struct StateDir<'a>(pub &'a Path);
 
 impl Snapshot {
     /// A snapshot of now.
-    pub fn new(number: u64, config: PathBuf, text: String, own: Vec<IpAddr>, ids: Ids) -> Self {
+    pub fn new(number: u64, made: Made) -> Self {
+        let Made {
+            config,
+            text,
+            own,
+            ids,
+            summary,
+        } = made;
         Self {
             schema: SCHEMA.to_owned(),
             number,
@@ -78,6 +144,7 @@ impl Snapshot {
             text,
             own,
             ids,
+            summary,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -177,13 +244,14 @@ mod tests {
     fn snapshot(number: u64) -> Snapshot {
         let mut ids = Ids::default();
         ids.pattern("*.x.y").unwrap();
-        Snapshot::new(
-            number,
-            "/etc/egress.toml".into(),
-            "text".into(),
-            Vec::new(),
+        let made = Made {
+            config: "/etc/egress.toml".into(),
+            text: "text".into(),
+            own: Vec::new(),
             ids,
-        )
+            summary: Summary::default(),
+        };
+        Snapshot::new(number, made)
     }
 
     #[test]

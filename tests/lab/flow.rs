@@ -92,7 +92,8 @@ impl Flow {
     /// Tries it, with the counters read before and after.
     pub fn run(&self, site: &Site, egress: &Egress) -> Result<Outcome> {
         interrupt::sleep(self.pause)?;
-        let before = egress.settled()?;
+        // What came before has settled at its own end.
+        let before = egress.status()?;
         let attempt = self.attempt(site)?;
         let seen = Verdict::seen(&attempt, &egress.settled()?.since(&before));
         Ok(Outcome {

@@ -23,16 +23,8 @@ impl Force {
     /// # Errors
     /// Nothing is loaded, or the state file is missing or of another version.
     pub(super) fn read(places: &Places) -> Result<Self> {
-        let number = swap::current(Pinned(&places.pin_dir))?;
-        if number == 0 {
-            bail!("no generation is in force");
-        }
-        let dir = places.state_dir.display();
-        let snapshot = StateDir(&places.state_dir).load(number)?.with_context(|| {
-            format!(
-                "generation {number} is in force, but there is no file of it in {dir}: name the daemon's --state-dir, or restart the daemon"
-            )
-        })?;
+        let snapshot = snapshot(places)?;
+        let number = snapshot.number;
         if snapshot.version != env!("CARGO_PKG_VERSION") {
             let (theirs, ours) = (&snapshot.version, env!("CARGO_PKG_VERSION"));
             bail!(
@@ -50,4 +42,21 @@ impl Force {
             generation,
         })
     }
+}
+
+/// What the generation in force was made from, and what it came to.
+///
+/// # Errors
+/// Nothing is loaded, or the state file is missing or of another version.
+pub(super) fn snapshot(places: &Places) -> Result<Snapshot> {
+    let number = swap::current(Pinned(&places.pin_dir))?;
+    if number == 0 {
+        bail!("no generation is in force");
+    }
+    let dir = places.state_dir.display();
+    StateDir(&places.state_dir).load(number)?.with_context(|| {
+        format!(
+            "generation {number} is in force, but there is no file of it in {dir}: name the daemon's --state-dir, or restart the daemon"
+        )
+    })
 }

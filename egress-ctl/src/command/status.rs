@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    force::Force,
+    force::snapshot,
     output::{print, print_json},
 };
 use crate::{
     daemon::{self, Places},
     dataplane::{counters, hook, maps::Pinned},
+    state::Snapshot,
 };
 use egress_common::limits;
 
@@ -30,7 +31,7 @@ pub struct Status {
 #[derive(Serialize)]
 struct Report {
     schema: &'static str,
-    mode: &'static str,
+    mode: String,
     daemon: Daemon,
     interfaces: Vec<Interface>,
     generation: Generation,
@@ -112,17 +113,17 @@ impl Status {
 
 impl Report {
     fn read(places: &Places) -> Result<Self> {
-        let force = Force::read(places)?;
+        let snapshot = snapshot(places)?;
         let pinned = Pinned(&places.pin_dir);
         let pid = daemon::holder(&places.state_dir);
         Ok(Self {
             schema: "egress.status/1",
-            mode: force.config.gateway.mode.name(),
+            mode: snapshot.summary.mode.clone(),
             daemon: Daemon {
                 running: pid.is_some(),
                 pid,
             },
-            interfaces: interfaces(places, &force.config.gateway.lan)?,
+            interfaces: interfaces(places, &snapshot.summary.lan)?,
             learned: Learned {
                 addresses: pinned.learned()?.keys().filter(Result::is_ok).count(),
                 capacity: limits::LEARNED,
@@ -130,10 +131,10 @@ impl Report {
                 connections_capacity: limits::FLOWS,
             },
             verdicts: verdicts(pinned)?,
-            sets: sets(pinned, &force)?,
+            sets: sets(pinned, &snapshot)?,
             dns: dns(pinned)?,
-            generation: Generation::of(&force),
-            warnings: force.generation.warnings,
+            generation: Generation::of(&snapshot),
+            warnings: snapshot.summary.warnings,
         })
     }
 
@@ -185,7 +186,7 @@ impl Report {
             // Writing into a string cannot fail.
             let _: std::fmt::Result = writeln!(text, "{name:<11} {value}");
         };
-        line("mode", self.mode.to_owned());
+        line("mode", self.mode.clone());
         line("daemon", daemon);
         for Interface { name, xdp, tc } in &self.interfaces {
             let side = |mode: Option<&'static str>| mode.unwrap_or("NOT ATTACHED");
@@ -222,22 +223,18 @@ impl Report {
 }
 
 impl Generation {
-    fn of(force: &Force) -> Self {
-        let Force {
-            snapshot,
-            generation,
-            ..
-        } = force;
+    fn of(snapshot: &Snapshot) -> Self {
+        let summary = &snapshot.summary;
         Self {
             number: snapshot.number,
             loaded: snapshot.loaded,
             config: snapshot.config.display().to_string(),
-            groups: generation.groups.len(),
-            clients: generation.clients.len(),
-            prefixes: generation.destinations.len(),
-            patterns: generation.patterns.len(),
-            rulesets: generation.rulesets.len(),
-            sets: generation.sets,
+            groups: summary.groups,
+            clients: summary.clients,
+            prefixes: summary.prefixes,
+            patterns: summary.patterns,
+            rulesets: summary.rulesets,
+            sets: summary.sets,
         }
     }
 }
@@ -276,8 +273,8 @@ fn verdicts(pinned: Pinned<'_>) -> Result<Vec<VerdictCount>> {
     Ok(row.collect())
 }
 
-fn sets(pinned: Pinned<'_>, force: &Force) -> Result<Vec<SetCount>> {
-    let counted = counters::sets(pinned, force.snapshot.ids.sets())?.into_iter();
+fn sets(pinned: Pinned<'_>, snapshot: &Snapshot) -> Result<Vec<SetCount>> {
+    let counted = counters::sets(pinned, snapshot.ids.sets())?.into_iter();
     let row = counted.map(|(key, counter)| SetCount {
         set: key.to_owned(),
         packets: counter.packets,

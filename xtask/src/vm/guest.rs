@@ -14,7 +14,7 @@ const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// Small and quick enough for an emulator, and with the checks of a debug build.
 const PROFILE: [&str; 3] = [
-    "profile.dev.opt-level=1",
+    "profile.dev.opt-level=2",
     "profile.dev.debug=0",
     "profile.dev.strip=true",
 ];
