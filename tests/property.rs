@@ -1,24 +1,28 @@
 //! Random catalogues and random packets: the kernel's program, the pure judge on the compiled
 //! generation, and the policy as it is written must agree about every one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use anyhow::Result;
 use egress_common::flow::{Addr, Flow, FlowKey, proto};
-use egress_common::judge::judge;
+use egress_common::judge::{Tables as _, judge};
 use egress_common::learned::{Learned, Slot};
 use egress_common::limits::TEACHERS;
 use egress_common::parse::parse;
 use egress_common::pattern::NamePattern;
-use egress_common::verdict::{Mode, Reason, Verdict};
+use egress_common::rule::{ANY_PROTO, GroupPolicy};
+use egress_common::verdict::{Action, Mode, Reason, Verdict};
 use egress_ctl::config::Config;
+use egress_ctl::config::group::{Group, Members};
+use egress_ctl::config::rule::{OwnRule, Service, Target};
 use egress_ctl::dataplane::{boot_ms, swap};
-use egress_ctl::policy::compile::compile;
+use egress_ctl::policy::compile::{Circumstances, compile};
 use egress_ctl::policy::ids::Ids;
-use egress_ctl::policy::tables::{HostTables, longest};
+use egress_ctl::policy::tables::HostTables;
 use egress_ctl::prefix::canonical;
-use lab::kernel::{Kernel, Seen, inside};
+use ipnet::IpNet;
+use lab::kernel::{INTERFACE, INTERFACE_INDEX, Kernel, TODAY, inside};
 use lab::random::{self, Admission, Teaching};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -77,6 +81,7 @@ fn agree(
             .map(|(flow, (_, word))| (*flow, *word))
             .collect(),
         now_ms: boot_ms(),
+        interfaces: HashMap::from([(INTERFACE_INDEX, INTERFACE.to_owned())]),
         ..HostTables::new(&generation)
     };
     let written = Written {
@@ -86,7 +91,10 @@ fn agree(
         admitted,
     };
     for frame in frames {
-        let parsed = parse(&frame[..]);
+        let mut parsed = parse(&frame[..]);
+        if let Ok(datagram) = &mut parsed {
+            datagram.flow.interface = INTERFACE_INDEX;
+        }
         let verdict = match &parsed {
             Ok(datagram) => judge(&datagram.flow, &tables),
             Err(reason) => Verdict::because(*reason),
@@ -94,15 +102,24 @@ fn agree(
         if let (Ok(datagram), 1..) = (&parsed, verdict.admits) {
             tables.admitted.insert(datagram.flow.key(), verdict.admits);
         }
-        let action = config.gateway.mode.action(verdict.reason);
-        let expected = Seen {
-            passes: config.gateway.mode != Mode::Enforce || verdict.reason.passes(),
-            counted: (action, verdict.reason),
-        };
-        let seen = kernel.judge(frame)?;
+        let policy = tables.policy(u32::from(verdict.group));
+        let policy = policy.unwrap_or(GroupPolicy {
+            mode: config.gateway.mode,
+            ..GroupPolicy::NONE
+        });
+        let action = policy.mode.action(verdict.reason, policy.denial);
+        let asked = kernel.ask(frame)?;
         anyhow::ensure!(
-            seen == expected,
-            "kernel {seen:?}, judge {expected:?}: {frame:02x?}"
+            asked.to_code() == verdict.to_code(),
+            "the kernel answers {asked:?}, judge {verdict:?}: {frame:02x?}"
+        );
+        let before = kernel.count_of(policy.counters, action, verdict.reason)?;
+        let passes = kernel.passes(frame)?;
+        let after = kernel.count_of(policy.counters, action, verdict.reason)?;
+        anyhow::ensure!(
+            passes == matches!(action, Action::Allow | Action::WouldDrop)
+                && after.packets == before.packets + 1,
+            "passes: {passes}, expected {action:?} for {verdict:?}: {frame:02x?}"
         );
         if let Ok(datagram) = parsed {
             let allowed = written.allows(&datagram.flow);
@@ -189,16 +206,12 @@ impl Written<'_> {
         {
             return true;
         }
-        let clients = self
-            .config
-            .groups
-            .iter()
-            .flat_map(|group| group.clients.iter().map(move |prefix| (prefix, group)));
-        let clients: Vec<_> = clients.collect();
-        let pairs = clients.iter().map(|(prefix, group)| (*prefix, group));
-        let Some((_, group)) = longest(pairs, flow.src.into()) else {
+        let Some(group) = self.group(flow) else {
             return false;
         };
+        if group.mode == Some(Mode::Off) {
+            return true;
+        }
         if flow.later_fragment {
             return false;
         }
@@ -208,9 +221,13 @@ impl Written<'_> {
         {
             return true;
         }
+        let rules = || group.rules.iter().filter(|rule| self.applies(rule, flow));
+        if rules().any(|rule| rule.denies) {
+            return false;
+        }
         let sets = self.config.catalogue.sets().iter();
         let mut sets = sets.filter(|set| group.allow.contains(&set.key));
-        sets.any(|set| {
+        let by_set = sets.any(|set| {
             let ports = match flow.proto {
                 proto::TCP => &set.tcp_ports,
                 proto::UDP => &set.udp_ports,
@@ -225,7 +242,59 @@ impl Written<'_> {
                 urls.any(|pattern| self.is_taught(dst, pattern) || self.is_admitted(flow, pattern))
             };
             ports.contains(flow.dst_port) && (by_prefix || by_name())
-        })
+        });
+        by_set || rules().next().is_some()
+    }
+
+    /// The group of the most specific marks, and among equals of the longest prefix.
+    fn group(&self, flow: &Flow) -> Option<&Group> {
+        let src = IpAddr::from(flow.src);
+        let fit = |group: &&Group| {
+            let Members {
+                interfaces,
+                vlans,
+                macs,
+                ..
+            } = &group.members;
+            (interfaces.is_empty() || interfaces.iter().any(|name| name == INTERFACE))
+                && (vlans.is_empty() || vlans.contains(&flow.vlan))
+                && (macs.is_empty() || macs.contains(&flow.mac))
+        };
+        let ranked = |group: &'_ Group| -> Option<(u8, u8)> {
+            let Members { clients, .. } = &group.members;
+            let level = group.members.level();
+            let covering = clients.iter().filter(|prefix| prefix.contains(&src));
+            let longest = covering.map(IpNet::prefix_len).max();
+            match clients.is_empty() && level > 0 {
+                true => Some((level, 0)),
+                false => longest.map(|longest| (level, longest)),
+            }
+        };
+        let groups = self.config.groups.iter().filter(fit);
+        let ranked = groups.filter_map(|group| Some((ranked(group)?, group)));
+        // Of equals the first; `max_by_key` would take the last.
+        let best = ranked.rev().max_by_key(|(rank, _)| *rank);
+        let default = || self.config.groups.iter().find(|group| group.is_default);
+        best.map(|(_, group)| group).or_else(default)
+    }
+
+    /// Whether a rule of a group's own is about this packet. What taught an address denies as long as it
+    /// is valid; what admitted a connection admits it on.
+    fn applies(&self, rule: &OwnRule, flow: &Flow) -> bool {
+        let dst = IpAddr::from(flow.dst);
+        let serves = |service: &Service| {
+            [flow.proto, ANY_PROTO].contains(&service.proto)
+                && (service.low..=service.high).contains(&flow.dst_port)
+        };
+        let covers = |target: &Target| match target {
+            Target::Prefix(prefix) => prefix.contains(&dst),
+            Target::Name(name) => {
+                self.is_taught(dst, name) || !rule.denies && self.is_admitted(flow, name)
+            }
+        };
+        rule.until.is_none_or(|until| until >= TODAY)
+            && rule.services.iter().any(serves)
+            && (rule.to.is_empty() || rule.to.iter().any(covers))
     }
 
     /// Whether a valid teaching of the address is by a pattern that `pattern` covers.
@@ -247,12 +316,16 @@ impl Written<'_> {
 
     /// Whether `narrow` is a pattern of the policy that `wide` covers.
     fn is_covered(&self, narrow: &str, wide: &NamePattern) -> bool {
-        let mut selected = self.config.catalogue.sets().iter().filter(|set| {
-            let mut groups = self.config.groups.iter();
-            groups.any(|group| group.allow.contains(&set.key))
+        let groups = || self.config.groups.iter();
+        let sets = self.config.catalogue.sets().iter();
+        let mut selected = sets.filter(|set| groups().any(|group| group.allow.contains(&set.key)));
+        let in_set = selected.any(|set| set.urls.iter().any(|url| url.to_string() == narrow));
+        let is_target =
+            |target: &Target| matches!(target, Target::Name(name) if name.to_string() == narrow);
+        let in_rule = groups().flat_map(|group| &group.rules).any(|rule| {
+            rule.until.is_none_or(|until| until >= TODAY) && rule.to.iter().any(is_target)
         });
-        let known = selected.any(|set| set.urls.iter().any(|url| url.to_string() == narrow));
-        known && narrow.parse().is_ok_and(|narrow| wide.covers(&narrow))
+        (in_set || in_rule) && narrow.parse().is_ok_and(|narrow| wide.covers(&narrow))
     }
 }
 
@@ -260,11 +333,15 @@ impl Written<'_> {
 fn every_kind_of_verdict_occurs_among_random_packets() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for _ in 0..60 {
+    for _ in 0..120 {
         let mut ids = Ids::default();
         let config = random::config(&one(random::policy(), &mut runner));
         let own = ["203.0.112.1".parse().expect("an address")];
-        let generation = compile(&config, &own, &mut ids).expect("compiles");
+        let circumstances = Circumstances {
+            own: &own,
+            today: TODAY,
+        };
+        let generation = compile(&config, circumstances, &mut ids).expect("compiles");
         let mut tables = HostTables::new(&generation);
         tables.now_ms = 10_000_000;
         for teaching in one(random::teachings(), &mut runner) {

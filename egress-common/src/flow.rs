@@ -128,6 +128,8 @@ impl From<Addr> for IpAddr {
 pub mod proto {
     /// IPv6 hop-by-hop options.
     pub const HOP_BY_HOP: u8 = 0;
+    /// Internet Control Message Protocol.
+    pub const ICMP: u8 = 1;
     /// Transmission Control Protocol.
     pub const TCP: u8 = 6;
     /// User Datagram Protocol.
@@ -136,11 +138,22 @@ pub mod proto {
     pub const ROUTING: u8 = 43;
     /// IPv6 fragment header.
     pub const FRAGMENT: u8 = 44;
+    /// Encapsulating Security Payload.
+    pub const ESP: u8 = 50;
     /// Authentication header.
     pub const AH: u8 = 51;
+    /// ICMP of IPv6.
+    pub const ICMPV6: u8 = 58;
     /// IPv6 destination options.
     pub const DESTINATION_OPTIONS: u8 = 60;
+    /// Stream Control Transmission Protocol.
+    pub const SCTP: u8 = 132;
 }
+
+/// Type of an echo request (RFC 792), as the high byte of a flow's destination port.
+pub const ECHO_V4: u16 = 8 << 8;
+/// Type of an echo request of IPv6 (RFC 4443 section 4.1), in the same place.
+pub const ECHO_V6: u16 = 128 << 8;
 
 /// UDP and TCP port of DNS (RFC 1035 section 4.2).
 pub const DNS_PORT: u16 = 53;
@@ -155,8 +168,16 @@ pub struct Flow {
     pub dst: Addr,
     /// Source port; 0 where the protocol has none.
     pub src_port: u16,
-    /// Destination port; 0 where the protocol has none.
+    /// Destination port; of ICMP the type in the high byte and the code in the low one; 0 where the
+    /// protocol has neither.
     pub dst_port: u16,
+    /// Index of the interface that it came in by; 0 where that is not known.
+    pub interface: u32,
+    /// MAC address that it came from; zeros where the device has none. It stands where its copy is aligned:
+    /// the verifier refuses another one.
+    pub mac: [u8; 6],
+    /// VLAN of the outer tag; 0 where there is none.
+    pub vlan: u16,
     /// IP protocol number behind all extension headers.
     pub proto: u8,
     /// Whether this is a fragment other than the first, which has no ports.
@@ -184,6 +205,22 @@ pub struct FlowKey {
 const _: () = assert!(size_of::<FlowKey>() == 40);
 
 impl Flow {
+    /// A flow between two addresses, of which nothing else is known.
+    pub const fn between(src: Addr, dst: Addr) -> Self {
+        Self {
+            src,
+            dst,
+            src_port: 0,
+            dst_port: 0,
+            interface: 0,
+            vlan: 0,
+            mac: [0; 6],
+            proto: 0,
+            later_fragment: false,
+            opens: false,
+        }
+    }
+
     /// The connection that the packet belongs to.
     #[inline(always)]
     pub const fn key(&self) -> FlowKey {

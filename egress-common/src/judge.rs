@@ -7,8 +7,8 @@ use crate::{
     flow::{Addr, Flow},
     learned::{Slot, Slots},
     limits::TEACHERS,
-    rule::{Destination, Match, Misses, mark},
-    verdict::{Reason, Verdict},
+    rule::{Destination, GroupPolicy, Match, Misses, mark},
+    verdict::{Mode, Reason, Verdict},
 };
 
 /// One generation's tables, and what was learned.
@@ -16,8 +16,12 @@ pub trait Tables {
     /// What was learned of one address.
     type Learned: Slots;
 
-    /// Client group of a source address, by longest prefix.
-    fn group(&self, client: &Addr) -> Option<u32>;
+    /// Client group of the sender: by the most specific place, then by the longest prefix of its address.
+    fn group(&self, flow: &Flow) -> Option<u32>;
+    /// What holds for a group.
+    fn policy(&self, group: u32) -> Option<GroupPolicy>;
+    /// Whether a name is denied to anybody.
+    fn denies_names(&self) -> bool;
     /// What covers a destination address, by longest prefix.
     fn destination(&self, addr: &Addr) -> Destination;
     /// What the ruleset at `index` says of a flow from a client of `group`; nothing where there is
@@ -48,9 +52,27 @@ pub fn judge<T: Tables + ?Sized>(flow: &Flow, tables: &T) -> Verdict {
     if destination.is(mark::INTERNAL) {
         return Verdict::because(Reason::Internal);
     }
-    let Some(group) = tables.group(&flow.src) else {
+    let Some(group) = tables.group(flow) else {
         return Verdict::because(Reason::NoGroup);
     };
+    of_group(flow, group, destination, tables).of_group(group)
+}
+
+/// What a group may reach.
+#[inline(always)]
+fn of_group<T: Tables + ?Sized>(
+    flow: &Flow,
+    group: u32,
+    destination: Destination,
+    tables: &T,
+) -> Verdict {
+    match tables.policy(group) {
+        None => return Verdict::because(Reason::NoPolicy),
+        Some(policy) if matches!(policy.mode, Mode::Off) => {
+            return Verdict::because(Reason::GroupOff);
+        }
+        Some(_) => {}
+    }
     if flow.later_fragment {
         return Verdict::because(Reason::FragmentUnknown);
     }
@@ -60,7 +82,8 @@ pub fn judge<T: Tables + ?Sized>(flow: &Flow, tables: &T) -> Verdict {
     by_prefix(flow, group, destination, tables)
 }
 
-/// A rule of a prefix that covers the destination allows it, or else a DNS answer.
+/// A rule of a prefix that covers the destination decides, or else a DNS answer. Where names are denied,
+/// what taught the address is asked even if a prefix allows it: a denial wins.
 #[inline(always)]
 fn by_prefix<T: Tables + ?Sized>(
     flow: &Flow,
@@ -68,47 +91,76 @@ fn by_prefix<T: Tables + ?Sized>(
     destination: Destination,
     tables: &T,
 ) -> Verdict {
-    if destination.ruleset == 0 {
-        return by_answer(flow, group, None, tables);
-    }
-    match tables.decide(destination.ruleset, flow, group) {
-        Some(Match::Set(set)) => Verdict {
-            reason: Reason::Prefix,
-            set,
-            admits: 0,
+    let decided = match destination.ruleset {
+        0 => None,
+        ruleset => match tables.decide(ruleset, flow, group) {
+            None => return Verdict::because(Reason::NoPolicy),
+            decided => decided,
         },
-        Some(Match::Not(misses)) => by_answer(flow, group, Some(misses), tables),
-        None => Verdict::because(Reason::NoPolicy),
+    };
+    match decided {
+        Some(Match::Denied(rule)) => Verdict::by(Reason::Denied, rule),
+        Some(Match::Set(set)) if !tables.denies_names() => Verdict::by(Reason::Prefix, set),
+        decided => by_answer(flow, group, decided, tables),
     }
 }
 
-/// A pattern whose name a DNS answer gave this address for allows it; `misses` is why no prefix did.
+/// A pattern whose name a DNS answer gave this address for allows or denies it; `decided` is what the
+/// prefixes say.
 #[inline(always)]
 fn by_answer<T: Tables + ?Sized>(
     flow: &Flow,
     group: u32,
-    misses: Option<Misses>,
+    decided: Option<Match>,
     tables: &T,
 ) -> Verdict {
+    let by_set = match decided {
+        Some(Match::Set(set)) => Some(Verdict::by(Reason::Prefix, set)),
+        _ => None,
+    };
     let Some(learned) = tables.learned(&flow.dst) else {
-        return by_connection(flow, group, misses, tables);
+        return match by_set {
+            Some(verdict) => verdict,
+            None => by_connection(flow, group, misses(decided), tables),
+        };
     };
     let now_ms = tables.now_ms();
-    let mut misses = misses.unwrap_or_default();
+    let mut allowed = by_set;
+    let mut misses = misses(decided).unwrap_or_default();
     for i in 0..TEACHERS {
         let Some(slot) = Slot::from_word(learned.load(i)) else {
             continue;
         };
         match tables.decide(tables.pattern_ruleset(slot.pattern), flow, group) {
+            Some(Match::Denied(rule)) if slot.is_valid(now_ms) => {
+                return Verdict::by(Reason::Denied, rule);
+            }
             Some(Match::Set(set)) if slot.is_valid(now_ms) => {
-                return admit(flow, Reason::Learned, set, slot.pattern, now_ms);
+                if allowed.is_none() {
+                    allowed = Some(admit(flow, Reason::Learned, set, slot.pattern, now_ms));
+                }
+                if !tables.denies_names() {
+                    break;
+                }
             }
             Some(Match::Set(_)) => misses = misses.and(Misses::EXPIRED),
             Some(Match::Not(more)) => misses = misses.and(more),
-            None => {}
+            Some(Match::Denied(_)) | None => {}
         }
     }
-    by_connection(flow, group, Some(misses), tables)
+    match allowed {
+        Some(verdict) => verdict,
+        None => by_connection(flow, group, Some(misses), tables),
+    }
+}
+
+/// Why no prefix allows it, where one covers it.
+#[inline(always)]
+fn misses(decided: Option<Match>) -> Option<Misses> {
+    match decided {
+        Some(Match::Not(misses)) => Some(misses),
+        _ => None,
+    }
 }
 
 /// The connection was admitted while the answer was valid, and has not been silent for too long.
@@ -127,11 +179,12 @@ fn by_connection<T: Tables + ?Sized>(
     };
     if let Some(slot) = admitted.and_then(Slot::from_word) {
         let now_ms = tables.now_ms();
-        let decided = tables.decide(tables.pattern_ruleset(slot.pattern), flow, group);
-        if let Some(Match::Set(set)) = decided
-            && slot.is_valid(now_ms)
-        {
-            return admit(flow, Reason::Established, set, slot.pattern, now_ms);
+        match tables.decide(tables.pattern_ruleset(slot.pattern), flow, group) {
+            Some(Match::Set(set)) if slot.is_valid(now_ms) => {
+                return admit(flow, Reason::Established, set, slot.pattern, now_ms);
+            }
+            Some(Match::Denied(rule)) => return Verdict::by(Reason::Denied, rule),
+            _ => {}
         }
     }
     Verdict::because(match misses {
@@ -148,13 +201,12 @@ fn admit(flow: &Flow, reason: Reason, set: u16, pattern: u32, now_ms: u64) -> Ve
         expires_ms: now_ms + flow.idle_ms(),
     };
     Verdict {
-        reason,
-        set,
         admits: if flow.idle_ms() == 0 {
             0
         } else {
             until.to_word()
         },
+        ..Verdict::by(reason, set)
     }
 }
 

@@ -29,12 +29,16 @@ mod pod {
     use crate::{
         flow::{Addr, FlowKey},
         learned::Learned,
-        rule::{Ruleset, Settings},
+        rule::{MachineKey, PlaceKey, Ruleset, Settings},
         verdict::Counter,
     };
 
     // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
     unsafe impl Pod for Addr {}
+    // SAFETY: as above.
+    unsafe impl Pod for PlaceKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for MachineKey {}
     // SAFETY: as above.
     unsafe impl Pod for FlowKey {}
     // SAFETY: as above.

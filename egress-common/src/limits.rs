@@ -2,6 +2,12 @@
 
 /// Client groups of one generation; a rule's groups are bits of a `u64`.
 pub const GROUPS: usize = 64;
+/// Names of client groups that have counters, since the maps were made.
+pub const GROUP_NAMES: u32 = 127;
+/// Places that a client can be at: combinations of interface, VLAN and listed machines.
+pub const ZONES: u32 = 16_384;
+/// Listed machines (MAC addresses), over both generations.
+pub const MACHINES: u32 = 65_536;
 /// Rules of one ruleset.
 pub const RULES: usize = 64;
 /// Distinct rulesets of one generation.

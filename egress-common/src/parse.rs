@@ -52,6 +52,17 @@ struct VlanTag {
     ether_type: [u8; 2],
 }
 
+/// Bits of a tag's control that are the VLAN's id (IEEE 802.1Q section 9.6).
+const VLAN_ID: u16 = 0x0fff;
+
+/// Link layer's part of a flow.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Link {
+    mac: [u8; 6],
+    vlan: u16,
+}
+
 #[repr(C)]
 struct Ipv4Header {
     version_and_words: u8,
@@ -99,6 +110,13 @@ struct TcpHeader {
     window_checksum_urgent: [u8; 6],
 }
 
+#[repr(C)]
+struct IcmpHeader {
+    type_and_code: [u8; 2],
+    checksum: [u8; 2],
+    rest: [u8; 4],
+}
+
 /// The header of UDP; its length covers header and payload.
 #[repr(C)]
 pub struct UdpHeader {
@@ -124,6 +142,8 @@ unsafe impl Wire for ExtensionHeader {}
 // SAFETY: repr(C) of bytes.
 unsafe impl Wire for TcpHeader {}
 // SAFETY: repr(C) of bytes.
+unsafe impl Wire for IcmpHeader {}
+// SAFETY: repr(C) of bytes.
 unsafe impl Wire for UdpHeader {}
 
 const _: () = {
@@ -131,6 +151,7 @@ const _: () = {
     assert!(size_of::<Ipv4Header>() == 20 && size_of::<Ipv6Header>() == 40);
     assert!(size_of::<ExtensionHeader>() == 8);
     assert!(size_of::<TcpHeader>() == 20 && UDP_HEADER_BYTES == 8);
+    assert!(size_of::<IcmpHeader>() == 8);
 };
 
 /// Parses a frame.
@@ -142,17 +163,25 @@ pub fn parse<P: Packet + ?Sized>(packet: &P) -> Result<Datagram, Reason> {
     let ether: &EtherHeader = packet.view(0).ok_or(Reason::Malformed)?;
     let mut kind = u16::from_be_bytes(ether.ether_type);
     let mut at = size_of::<EtherHeader>();
-    for _ in 0..TAGS_MAX {
+    let mut vlan = 0;
+    for tags in 0..TAGS_MAX {
         if kind != ether_type::VLAN && kind != ether_type::SERVICE_VLAN {
             break;
         }
         let tag: &VlanTag = packet.view(at).ok_or(Reason::Malformed)?;
+        if tags == 0 {
+            vlan = u16::from_be_bytes(tag.control) & VLAN_ID;
+        }
         kind = u16::from_be_bytes(tag.ether_type);
         at += size_of::<VlanTag>();
     }
+    let link = Link {
+        vlan,
+        mac: ether.source,
+    };
     match kind {
-        ether_type::IPV4 => ipv4(packet, at),
-        ether_type::IPV6 => ipv6(packet, at),
+        ether_type::IPV4 => ipv4(packet, at, link),
+        ether_type::IPV6 => ipv6(packet, at, link),
         ether_type::ARP | ether_type::EAPOL | ether_type::LLDP | ..ether_type::LOWEST => {
             Err(Reason::LinkControl)
         }
@@ -161,7 +190,7 @@ pub fn parse<P: Packet + ?Sized>(packet: &P) -> Result<Datagram, Reason> {
 }
 
 #[inline(always)]
-fn ipv4<P: Packet + ?Sized>(packet: &P, at: usize) -> Result<Datagram, Reason> {
+fn ipv4<P: Packet + ?Sized>(packet: &P, at: usize, link: Link) -> Result<Datagram, Reason> {
     const MORE_FRAGMENTS_AND_OFFSET: u16 = 0x3fff;
     const OFFSET: u16 = 0x1fff;
     const WORD: usize = 4;
@@ -179,6 +208,7 @@ fn ipv4<P: Packet + ?Sized>(packet: &P, at: usize) -> Result<Datagram, Reason> {
     }
     let fragment = u16::from_be_bytes(header.fragment);
     let ip = Ip {
+        link,
         src: Addr::v4(header.src),
         dst: Addr::v4(header.dst),
         proto: header.proto,
@@ -196,7 +226,7 @@ fn ipv4<P: Packet + ?Sized>(packet: &P, at: usize) -> Result<Datagram, Reason> {
 }
 
 #[inline(always)]
-fn ipv6<P: Packet + ?Sized>(packet: &P, at: usize) -> Result<Datagram, Reason> {
+fn ipv6<P: Packet + ?Sized>(packet: &P, at: usize, link: Link) -> Result<Datagram, Reason> {
     let header: &Ipv6Header = packet.view(at).ok_or(Reason::Malformed)?;
     let l4 = at + size_of::<Ipv6Header>();
     let end = l4 + usize::from(u16::from_be_bytes(header.payload_len));
@@ -204,6 +234,7 @@ fn ipv6<P: Packet + ?Sized>(packet: &P, at: usize) -> Result<Datagram, Reason> {
         return Err(Reason::Malformed);
     }
     let ip = Ip {
+        link,
         src: Addr::v6(header.src),
         dst: Addr::v6(header.dst),
         proto: header.next,
@@ -220,6 +251,7 @@ fn ipv6<P: Packet + ?Sized>(packet: &P, at: usize) -> Result<Datagram, Reason> {
 /// IP headers read so far.
 #[derive(Clone, Copy)]
 struct Ip {
+    link: Link,
     src: Addr,
     dst: Addr,
     proto: u8,
@@ -300,6 +332,13 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
                 u16::from_be_bytes(udp.dst_port),
             )
         }
+        proto::ICMP | proto::ICMPV6 => {
+            let icmp: &IcmpHeader = packet.view(ip.l4).ok_or(Reason::Malformed)?;
+            if ip.l4 + size_of::<IcmpHeader>() > ip.end {
+                return Err(Reason::Malformed);
+            }
+            (0, u16::from_be_bytes(icmp.type_and_code))
+        }
         _ => (0, 0),
     };
     Ok(Datagram {
@@ -308,6 +347,10 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
             dst: ip.dst,
             src_port,
             dst_port,
+            // The hook knows it, not the bytes.
+            interface: 0,
+            vlan: ip.link.vlan,
+            mac: ip.link.mac,
             proto: ip.proto,
             later_fragment: ip.later_fragment,
             opens,

@@ -1,28 +1,41 @@
 //! The compiled policy as the kernel's maps hold it.
 
-use crate::{flow::Addr, limits::RULES, verdict::Reason};
+use crate::{
+    flow::Addr,
+    limits::RULES,
+    verdict::{Denial, Mode, Reason},
+};
 
-/// One permission: some groups may use some ports of a protocol, because of one endpoint set.
+/// One permission or denial: some groups may or may not use some ports of a protocol, because of one
+/// endpoint set or one rule of the config.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule {
     /// Bit g stands for client group g.
     pub groups: u64,
-    /// First destination port.
+    /// First destination port; of ICMP type and code, as in a [`Flow`](crate::flow::Flow).
     pub port_low: u16,
     /// Last destination port.
     pub port_high: u16,
-    /// Endpoint set, as its counter is numbered.
+    /// Endpoint set or rule, as its counter is numbered.
     pub set: u16,
-    /// IP protocol number.
+    /// IP protocol number, or [`ANY_PROTO`].
     pub proto: u8,
-    /// Zero.
-    pub pad: u8,
+    /// [`DENY`] or [`ALLOW`].
+    pub effect: u8,
 }
+
+/// Stands for every protocol; IANA reserves the number.
+pub const ANY_PROTO: u8 = 255;
+/// Effect of a rule that denies; it wins over every rule that allows, and so stands in front of them.
+pub const DENY: u8 = 0;
+/// Effect of a rule that allows.
+pub const ALLOW: u8 = 1;
 
 const _: () = assert!(size_of::<Rule>() == 16);
 
-/// All permissions of a destination: the union over every prefix or pattern that covers it, sorted.
+/// All rules of a destination: the union over every prefix or pattern that covers it, sorted, those that
+/// deny first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ruleset {
@@ -75,6 +88,8 @@ impl Misses {
 pub enum Match {
     /// A rule of this endpoint set allows it.
     Set(u16),
+    /// This rule denies it.
+    Denied(u16),
     /// None does.
     Not(Misses),
 }
@@ -82,12 +97,15 @@ pub enum Match {
 impl Match {
     /// Marks a miss in a code.
     const MISS: u32 = 1 << 16;
+    /// Marks a denial in a code.
+    const DENIAL: u32 = 1 << 17;
 
-    /// As a global function returns it: misses behind a mark, or the set.
+    /// As a global function returns it: misses or a rule behind a mark, or the set.
     #[inline(always)]
     pub const fn to_code(self) -> u32 {
         match self {
             Self::Set(set) => set as u32,
+            Self::Denied(rule) => Self::DENIAL | rule as u32,
             Self::Not(misses) => Self::MISS | misses.0,
         }
     }
@@ -95,10 +113,12 @@ impl Match {
     /// From what a global function returned.
     #[inline(always)]
     pub const fn from_code(code: u32) -> Self {
-        if code & Self::MISS == 0 {
-            Self::Set(code as u16)
-        } else {
+        if code & Self::MISS != 0 {
             Self::Not(Misses(code & 7))
+        } else if code & Self::DENIAL != 0 {
+            Self::Denied(code as u16)
+        } else {
+            Self::Set(code as u16)
         }
     }
 }
@@ -114,11 +134,11 @@ impl Ruleset {
             port_high: 0,
             set: 0,
             proto: 0,
-            pad: 0,
+            effect: DENY,
         }; RULES],
     };
 
-    /// The first rule that allows `port` of `proto` to a client of `group`, or all misses.
+    /// The first rule for `port` of `proto` and a client of `group`, or all misses.
     #[inline(always)]
     pub fn decide(&self, proto: u8, port: u16, group: u32) -> Match {
         let mut misses = Misses::NONE;
@@ -127,12 +147,19 @@ impl Ruleset {
                 break;
             }
             let group = (rule.groups >> (group & 63)) as u32 & 1;
-            let proto = group & u32::from(rule.proto == proto);
+            let is_proto = u32::from(rule.proto == proto) | u32::from(rule.proto == ANY_PROTO);
+            let proto = group & is_proto;
             let port = proto & u32::from(rule.port_low <= port) & u32::from(port <= rule.port_high);
+            let allows = u32::from(rule.effect);
             if port != 0 {
-                return Match::Set(rule.set);
+                return if allows == 0 {
+                    Match::Denied(rule.set)
+                } else {
+                    Match::Set(rule.set)
+                };
             }
-            misses = misses.and(Misses(group | proto << 1));
+            // A denial that does not fit is no miss: without it, it would still not be allowed.
+            misses = misses.and(Misses((group | proto << 1) * allows));
         }
         Match::Not(misses)
     }
@@ -194,13 +221,120 @@ pub struct Settings {
     pub ttl_floor: u32,
     /// Longest time for which an answer teaches, in seconds.
     pub ttl_cap: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Bits of [`feature`]: what the tables hold at all, so that a packet asks no table in vain.
+    pub features: u32,
 }
 
 const _: () = assert!(size_of::<Settings>() == 16);
 
-/// Key of a prefix in the tables of clients and destinations, as `BPF_MAP_TYPE_LPM_TRIE` has it:
+/// What a generation makes use of.
+pub mod feature {
+    /// Groups are told apart by interface or VLAN.
+    pub const PLACES: u32 = 1;
+    /// Groups are told apart by MAC address.
+    pub const MACHINES: u32 = 2;
+    /// A name is denied, so an address that a prefix allows may be denied by what taught it.
+    pub const DENIED_NAMES: u32 = 4;
+}
+
+/// What holds for one client group.
+///
+/// In the map: a `u32` of mode (byte 0), denial (byte 1) and place of its counters (byte 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GroupPolicy {
+    /// What becomes of verdicts.
+    pub mode: Mode,
+    /// What becomes of what is not allowed.
+    pub denial: Denial,
+    /// Place of its counters; 0 belongs to packets of no group.
+    pub counters: u8,
+}
+
+impl GroupPolicy {
+    /// What holds where nothing is known: no packet passes.
+    pub const NONE: Self = Self {
+        mode: Mode::Enforce,
+        denial: Denial::Drop,
+        counters: 0,
+    };
+
+    /// From the map's value.
+    #[inline(always)]
+    pub const fn from_value(value: u32) -> Self {
+        Self {
+            mode: Mode::from_number(value & 0xff),
+            denial: Denial::from_number(value >> 8 & 0xff),
+            counters: (value >> 16) as u8,
+        }
+    }
+
+    /// The map's value.
+    pub const fn to_value(self) -> u32 {
+        self.mode as u32 | (self.denial as u32) << 8 | (self.counters as u32) << 16
+    }
+}
+
+/// Where a frame came in, as the kernel's table of places is asked.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlaceKey {
+    /// Index of the interface.
+    pub interface: u32,
+    /// VLAN of the outer tag, 0 for none, or [`ANY_VLAN`].
+    pub vlan: u16,
+    /// Half of the tables.
+    pub half: u16,
+}
+
+const _: () = assert!(size_of::<PlaceKey>() == 8);
+
+/// Stands for every VLAN of an interface that has no entry of its own; IEEE 802.1Q reserves the number.
+pub const ANY_VLAN: u16 = 0xffff;
+
+/// A listed machine at a place.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MachineKey {
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// Half of the tables.
+    pub half: u16,
+    /// Zone of the place.
+    pub zone: u32,
+}
+
+const _: () = assert!(size_of::<MachineKey>() == 12);
+
+/// Key of a prefix of clients, which counts in one zone: prefix length in bits, zone, address.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientKey {
+    /// Bits of zone and address that count; [`ZONE_BITS`] and 96 more than an IPv4 prefix's own length.
+    pub bits: u32,
+    /// The zone, in network byte order.
+    pub zone: u32,
+    /// The address.
+    pub addr: Addr,
+}
+
+const _: () = assert!(size_of::<ClientKey>() == 24);
+
+/// Bits of the zone in front of a client's address.
+pub const ZONE_BITS: u32 = 32;
+
+impl ClientKey {
+    /// Key that looks one client up.
+    #[inline(always)]
+    pub const fn host(zone: u32, addr: Addr) -> Self {
+        Self {
+            bits: ZONE_BITS + 128,
+            zone: zone.to_be(),
+            addr,
+        }
+    }
+}
+
+/// Key of a prefix in the table of destinations, as `BPF_MAP_TYPE_LPM_TRIE` has it:
 /// prefix length in bits, then the address from its most significant byte.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -239,7 +373,7 @@ mod tests {
             port_high: ports.1,
             set,
             proto,
-            pad: 0,
+            effect: ALLOW,
         }
     }
 
@@ -266,6 +400,7 @@ mod tests {
         for (proto, port, group, expected) in table {
             let seen = match set.decide(proto, port, group) {
                 Match::Set(set) => Ok(set),
+                Match::Denied(_) => Err(Reason::Denied),
                 Match::Not(misses) => Err(misses.nearest()),
             };
             assert_eq!(seen, expected, "{proto} {port} {group}");
@@ -274,10 +409,49 @@ mod tests {
     }
 
     #[test]
+    fn a_denial_in_front_wins_and_one_that_does_not_fit_is_no_miss() {
+        let deny = |proto, ports, set| Rule {
+            effect: DENY,
+            ..rule(1, proto, ports, set)
+        };
+        let set = ruleset(&[
+            deny(6, (22, 22), 7),
+            deny(ANY_PROTO, (0, 79), 8),
+            rule(1, ANY_PROTO, (0, u16::MAX), 9),
+        ]);
+        assert_eq!(set.decide(6, 22, 0), Match::Denied(7));
+        assert_eq!(set.decide(132, 0, 0), Match::Denied(8));
+        assert_eq!(set.decide(6, 443, 0), Match::Set(9));
+        let only = ruleset(&[deny(6, (22, 22), 7)]);
+        assert_eq!(only.decide(6, 23, 0), Match::Not(Misses::NONE));
+    }
+
+    #[test]
     fn matches_survive_a_global_function() {
         let misses = (0..8).map(|bits| Match::Not(Misses(bits)));
-        for m in misses.chain([0, 1, u16::MAX].map(Match::Set)) {
+        let rules = [0, 1, u16::MAX];
+        let decided = rules
+            .map(Match::Set)
+            .into_iter()
+            .chain(rules.map(Match::Denied));
+        for m in misses.chain(decided) {
             assert_eq!(Match::from_code(m.to_code()), m);
+        }
+    }
+
+    #[test]
+    fn policies_of_groups_survive_the_map() {
+        for mode in [Mode::Off, Mode::Audit, Mode::Enforce] {
+            for denial in [Denial::Drop, Denial::Reject] {
+                for counters in [0, 1, 127] {
+                    let policy = GroupPolicy {
+                        mode,
+                        denial,
+                        counters,
+                    };
+                    assert_eq!(GroupPolicy::from_value(policy.to_value()), policy);
+                }
+            }
         }
     }
 

@@ -1,12 +1,16 @@
 //! What is decided about a packet, and why.
 
+use crate::limits::GROUP_NAMES;
+
 /// The outcome for one packet before the mode is applied: allowed for a cause, or denied for a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// Why.
     pub reason: Reason,
-    /// Id of the endpoint set whose rule allowed it; [`NO_SET`] where no rule did.
+    /// Id of the endpoint set or rule that allowed or denied it; [`NO_SET`] where none did.
     pub set: u16,
+    /// The client's group; [`NO_GROUP`] where it has none, or where the group was not asked for.
+    pub group: u8,
     /// What to remember of the connection, as the word of a [`Slot`](crate::learned::Slot): the pattern
     /// that admits it, and until when if it falls silent. 0 where there is nothing to remember.
     pub admits: u64,
@@ -14,12 +18,15 @@ pub struct Verdict {
 
 /// In place of an endpoint set's id where no set is concerned.
 pub const NO_SET: u16 = u16::MAX;
+/// In place of a group's number where no group is concerned.
+pub const NO_GROUP: u8 = u8::MAX;
 
 impl Verdict {
-    /// As a global function returns it, without what to remember: number of the reason in the high half, set in the low half.
+    /// As a global function returns it, without what to remember: group (byte 3), number of the reason
+    /// (byte 2), set.
     #[inline(always)]
     pub const fn to_code(self) -> u32 {
-        (self.reason as u32) << 16 | self.set as u32
+        (self.group as u32) << 24 | (self.reason as u32) << 16 | self.set as u32
     }
 
     /// From what a global function returned.
@@ -28,17 +35,37 @@ impl Verdict {
         Self {
             reason: Reason::from_number((code >> 16) as u8),
             set: code as u16,
+            group: (code >> 24) as u8,
             admits: 0,
         }
     }
 
-    /// A verdict that no endpoint set is concerned with.
+    /// A verdict that neither endpoint set nor group is concerned with.
     #[inline(always)]
     pub const fn because(reason: Reason) -> Self {
         Self {
             reason,
             set: NO_SET,
+            group: NO_GROUP,
             admits: 0,
+        }
+    }
+
+    /// A verdict of an endpoint set or rule.
+    #[inline(always)]
+    pub const fn by(reason: Reason, set: u16) -> Self {
+        Self {
+            set,
+            ..Self::because(reason)
+        }
+    }
+
+    /// The same for a client of this group.
+    #[inline(always)]
+    pub const fn of_group(self, group: u32) -> Self {
+        Self {
+            group: group as u8,
+            ..self
         }
     }
 }
@@ -101,6 +128,8 @@ reasons! {
     Learned = 6, "learned", true;
     /// A connection to a learned address whose answer has expired meanwhile.
     Established = 7, "established", true;
+    /// The client's group is not judged.
+    GroupOff = 8, "group-off", true;
     /// The destination is in the policy, but nothing of it is allowed to this client's group.
     NoRule = 16, "no-rule", false;
     /// The destination is allowed, on other ports.
@@ -125,6 +154,8 @@ reasons! {
     EmbeddedAddress = 26, "embedded-address", false;
     /// No generation is loaded, or a table of it is missing.
     NoPolicy = 27, "no-policy", false;
+    /// A rule of the config denies it.
+    Denied = 28, "denied", false;
 }
 
 /// Places for reasons in a table of counters.
@@ -148,11 +179,43 @@ pub enum Action {
     Drop = 1,
     /// It passes although it is not allowed, because the mode is audit.
     WouldDrop = 2,
+    /// It is dropped, and the client is told so.
+    Reject = 3,
+}
+
+/// What becomes of what is not allowed to a client group.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Denial {
+    /// It is dropped in silence.
+    #[default]
+    Drop = 0,
+    /// The client is told, so that it fails at once instead of hanging.
+    Reject = 1,
+}
+
+impl Denial {
+    /// The denial of a map's value; a number that is none drops.
+    #[inline(always)]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            1 => Self::Reject,
+            _ => Self::Drop,
+        }
+    }
+
+    /// The name in the config and in commands' output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Reject => "reject",
+        }
+    }
 }
 
 impl Action {
     /// All actions, in the order of their numbers.
-    pub const ALL: &[Self] = &[Self::Allow, Self::Drop, Self::WouldDrop];
+    pub const ALL: &[Self] = &[Self::Allow, Self::Drop, Self::WouldDrop, Self::Reject];
 
     /// The name in commands' output.
     pub const fn name(self) -> &'static str {
@@ -160,6 +223,7 @@ impl Action {
             Self::Allow => "allow",
             Self::Drop => "drop",
             Self::WouldDrop => "would-drop",
+            Self::Reject => "reject",
         }
     }
 }
@@ -198,22 +262,25 @@ impl Mode {
 
     /// What happens to a packet with this reason.
     #[inline(always)]
-    pub const fn action(self, reason: Reason) -> Action {
-        match (reason.passes(), self) {
-            (true, _) => Action::Allow,
-            (false, Self::Enforce) => Action::Drop,
-            (false, Self::Audit | Self::Off) => Action::WouldDrop,
+    pub const fn action(self, reason: Reason, denial: Denial) -> Action {
+        match (reason.passes(), self, denial) {
+            (true, _, _) => Action::Allow,
+            (false, Self::Enforce, Denial::Drop) => Action::Drop,
+            (false, Self::Enforce, Denial::Reject) => Action::Reject,
+            (false, Self::Audit | Self::Off, _) => Action::WouldDrop,
         }
     }
 }
 
-/// Counters of one action and reason stand at `action * REASONS + reason`.
-pub const VERDICT_COUNTERS: u32 = (Action::ALL.len() * REASONS) as u32;
+/// Counters of one group.
+const GROUP_COUNTERS: u32 = (Action::ALL.len() * REASONS) as u32;
+/// Counters of all groups, and of packets of none.
+pub const VERDICT_COUNTERS: u32 = (GROUP_NAMES + 1) * GROUP_COUNTERS;
 
-/// Place of the counter of an action and reason.
+/// Place of the counter of a group's counters (0 for no group), action and reason.
 #[inline(always)]
-pub const fn counter_index(action: Action, reason: Reason) -> u32 {
-    action as u32 * REASONS as u32 + reason as u32
+pub const fn counter_index(counters: u8, action: Action, reason: Reason) -> u32 {
+    counters as u32 * GROUP_COUNTERS + action as u32 * REASONS as u32 + reason as u32
 }
 
 /// Packets and bytes (of whole frames), one per CPU.
@@ -235,24 +302,48 @@ mod tests {
     #[test]
     fn the_mode_decides_what_a_denial_means() {
         let table = [
-            (Mode::Enforce, Reason::Prefix, Action::Allow),
-            (Mode::Audit, Reason::Learned, Action::Allow),
-            (Mode::Enforce, Reason::WrongPort, Action::Drop),
-            (Mode::Audit, Reason::WrongPort, Action::WouldDrop),
-            (Mode::Enforce, Reason::Malformed, Action::Drop),
+            (Mode::Enforce, Reason::Prefix, Denial::Reject, Action::Allow),
+            (Mode::Audit, Reason::Learned, Denial::Drop, Action::Allow),
+            (Mode::Enforce, Reason::WrongPort, Denial::Drop, Action::Drop),
+            (
+                Mode::Enforce,
+                Reason::Denied,
+                Denial::Reject,
+                Action::Reject,
+            ),
+            (
+                Mode::Audit,
+                Reason::WrongPort,
+                Denial::Drop,
+                Action::WouldDrop,
+            ),
+            (
+                Mode::Audit,
+                Reason::WrongPort,
+                Denial::Reject,
+                Action::WouldDrop,
+            ),
+            (Mode::Enforce, Reason::Malformed, Denial::Drop, Action::Drop),
         ];
-        for (mode, reason, action) in table {
-            assert_eq!(mode.action(reason), action, "{mode:?} {reason:?}");
+        for (mode, reason, denial, action) in table {
+            let seen = mode.action(reason, denial);
+            assert_eq!(seen, action, "{mode:?} {reason:?} {denial:?}");
         }
         assert_eq!(Mode::from_number(77), Mode::Enforce);
     }
 
     #[test]
     fn counters_do_not_share_places() {
-        let mut places: Vec<u32> = Action::ALL
-            .iter()
-            .flat_map(|a| Reason::ALL.iter().map(|r| counter_index(*a, *r)))
-            .collect();
+        let mut places = Vec::new();
+        for group in 0..=GROUP_NAMES as u8 {
+            for action in Action::ALL {
+                places.extend(
+                    Reason::ALL
+                        .iter()
+                        .map(|r| counter_index(group, *action, *r)),
+                );
+            }
+        }
         let all = places.len();
         places.sort_unstable();
         places.dedup();
@@ -263,10 +354,11 @@ mod tests {
     #[test]
     fn verdicts_survive_a_global_function() {
         for reason in Reason::ALL {
-            for set in [0, 7, NO_SET] {
+            for (set, group) in [(0, 0), (7, 63), (NO_SET, NO_GROUP)] {
                 let verdict = Verdict {
                     reason: *reason,
                     set,
+                    group,
                     admits: 0,
                 };
                 assert_eq!(Verdict::from_code(verdict.to_code()), verdict);

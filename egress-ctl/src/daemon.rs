@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::Result;
+use jiff::Zoned;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -23,11 +24,16 @@ use crate::{
     dataplane::{
         attach,
         hook::{Choice, attached},
+        interface,
         load::{Loaded, load, prepare},
         maps::{Pinned, PinnedError},
-        swap::{self, SwapError},
+        swap::{self, Next, SwapError},
     },
-    policy::{compile::compile, generation::Generation, ids::Ids},
+    policy::{
+        compile::{Circumstances, compile},
+        generation::Generation,
+        ids::Ids,
+    },
     state::{Made, Snapshot, StateDir, Summary},
 };
 
@@ -120,7 +126,9 @@ impl Daemon {
         let (config, text) = Config::read(&self.config)?;
         let own = addresses::own().await?;
         let mut ids = self.past.ids.clone();
-        let generation = compile(&config, &own, &mut ids)?;
+        let today = Zoned::now().date();
+        let circumstances = Circumstances { own: &own, today };
+        let generation = compile(&config, circumstances, &mut ids)?;
         for warning in &generation.warnings {
             warn!("{warning}");
         }
@@ -134,6 +142,7 @@ impl Daemon {
             config: self.config.clone(),
             text,
             own,
+            today,
             ids,
             summary: Summary::of(&config, &generation),
         };
@@ -155,10 +164,16 @@ impl Daemon {
     fn swap(&mut self, generation: &Generation, snapshot: Snapshot) -> Result<()> {
         let state = StateDir(&self.places.state_dir);
         state.save(&snapshot)?;
-        let Snapshot { number, ids, .. } = snapshot;
-        let pinned = Pinned(&self.places.pin_dir);
-        let given = ids.patterns_given();
-        swap::swap(pinned, self.past.in_force, number, generation, given)?;
+        let number = snapshot.number;
+        let ids = snapshot.ids;
+        let next = Next {
+            generation,
+            number,
+            before: self.past.in_force,
+            patterns_given: ids.patterns_given(),
+            interfaces: &interface::indices(&snapshot.summary.lan),
+        };
+        swap::swap(Pinned(&self.places.pin_dir), next)?;
         self.past = Past {
             in_force: number,
             last: number,

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub text: String,
     /// The gateway's addresses.
     pub own: Vec<IpAddr>,
+    /// The day for which it was compiled.
+    pub today: Date,
     /// Ids given so far.
     pub ids: Ids,
     /// What it came to.
@@ -75,7 +77,7 @@ impl Summary {
             mode: config.gateway.mode.name().to_owned(),
             lan: config.gateway.lan.clone(),
             groups: generation.groups.len(),
-            clients: generation.clients.len(),
+            clients: generation.membership.clients.len(),
             prefixes: generation.destinations.len(),
             patterns: generation.patterns.len(),
             rulesets: generation.rulesets.len(),
@@ -93,6 +95,8 @@ pub struct Made {
     pub text: String,
     /// The gateway's addresses.
     pub own: Vec<IpAddr>,
+    /// The day for which it was compiled.
+    pub today: Date,
     /// Ids given so far.
     pub ids: Ids,
     /// What it came to.
@@ -133,6 +137,7 @@ impl Snapshot {
             config,
             text,
             own,
+            today,
             ids,
             summary,
         } = made;
@@ -143,6 +148,7 @@ impl Snapshot {
             config,
             text,
             own,
+            today,
             ids,
             summary,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -248,6 +254,7 @@ mod tests {
             config: "/etc/egress.toml".into(),
             text: "text".into(),
             own: Vec::new(),
+            today: Date::constant(2026, 12, 31),
             ids,
             summary: Summary::default(),
         };

@@ -2,8 +2,12 @@
 
 use egress_ctl::{
     config::Config,
-    policy::{compile::compile, ids::Ids},
+    policy::{
+        compile::{Circumstances, compile},
+        ids::Ids,
+    },
 };
+use jiff::Zoned;
 
 const README: &str = include_str!("../../README.md");
 
@@ -16,7 +20,11 @@ fn config() -> &'static str {
 fn its_config_works() {
     let config = Config::parse(config()).unwrap();
     assert_eq!(config.groups.len(), 2);
-    let generation = compile(&config, &[], &mut Ids::default()).unwrap();
+    let circumstances = Circumstances {
+        own: &[],
+        today: Zoned::now().date(),
+    };
+    let generation = compile(&config, circumstances, &mut Ids::default()).unwrap();
     assert!(generation.sets > 80, "{} sets", generation.sets);
 }
 

@@ -26,6 +26,12 @@ fn lan_ingress(ctx: XdpContext) -> u32 {
     xdp::lan_ingress(&ctx)
 }
 
+/// What LAN ingress would make of a packet. It is attached nowhere: `BPF_PROG_TEST_RUN` asks it.
+#[xdp]
+fn lan_ask(ctx: XdpContext) -> u32 {
+    xdp::ask(&ctx)
+}
+
 /// LAN egress: every packet to a client; the next program of the hook decides about it.
 #[classifier]
 fn lan_egress(ctx: TcContext) -> i32 {

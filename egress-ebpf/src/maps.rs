@@ -14,12 +14,16 @@ use egress_common::{
     learned::Learned,
     limits,
     name::NAME_KEY_BYTES,
-    rule::{Ruleset, Settings},
+    rule::{ClientKey, MachineKey, PlaceKey, Ruleset, Settings},
     verdict::{Counter, VERDICT_COUNTERS},
 };
 
 const HALVES: usize = limits::HALVES as usize;
 
+/// Zone and prefix of a client's address to a number; the value as of [`AddrTrie`].
+pub type ClientTrie = LpmTrie<[u8; CLIENT_BYTES], u64, { limits::CLIENTS as usize }>;
+/// Bytes of a zone and an address.
+const CLIENT_BYTES: usize = size_of::<ClientKey>() - size_of::<u32>();
 /// Prefix of an address to a number. The value is an integer: up to Linux 6.1 an inner map made
 /// without BTF does not match a template with a struct value (`btf_record_equal`, map_in_map.c).
 pub type AddrTrie<const ENTRIES: usize> = LpmTrie<[u8; size_of::<Addr>()], u64, ENTRIES>;
@@ -34,10 +38,22 @@ pub static GENERATION: Array<u64, 1> = Array::new();
 #[btf_map(pin_by_name)]
 pub static SETTINGS: Array<Settings, HALVES> = Array::new();
 
-/// Source prefix to client group, by half. Written by user space, read at LAN ingress.
+/// Interface and VLAN to zone, for both halves. Written by user space, read at LAN ingress.
 #[btf_map(pin_by_name)]
-pub static CLIENTS: ArrayOfMaps<AddrTrie<{ limits::CLIENTS as usize }>, HALVES> =
-    ArrayOfMaps::new();
+pub static PLACES: HashMap<PlaceKey, u32, { limits::ZONES as usize }> = HashMap::new();
+
+/// Listed machine in a zone to its own zone, for both halves. Written by user space, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static MACHINES: HashMap<MachineKey, u32, { limits::MACHINES as usize }> = HashMap::new();
+
+/// Zone and source prefix to client group, by half. Written by user space, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static CLIENTS: ArrayOfMaps<ClientTrie, HALVES> = ArrayOfMaps::new();
+
+/// Client group to its policy as a number, `limits::GROUPS` a half. Written by user space, read at LAN
+/// ingress.
+#[btf_map(pin_by_name)]
+pub static GROUPS: Array<u32, { HALVES * limits::GROUPS }> = Array::new();
 
 /// Destination prefix to ruleset and marks, by half. Written by user space, read by every program.
 #[btf_map(pin_by_name)]
@@ -76,11 +92,11 @@ pub static FLOWS: LruHashMap<FlowKey, u64, { limits::FLOWS as usize }> = LruHash
 #[btf_map(pin_by_name)]
 pub static LAN: HashMap<u32, u32, { limits::LAN_INTERFACES as usize }> = HashMap::new();
 
-/// Packets and bytes by action and reason. Written at LAN ingress, read by user space.
+/// Packets and bytes by group, action and reason. Written at LAN ingress, read by user space.
 #[btf_map(pin_by_name)]
 pub static VERDICTS: PerCpuArray<Counter, { VERDICT_COUNTERS as usize }> = PerCpuArray::new();
 
-/// Packets and bytes allowed, by endpoint set. Written at LAN ingress, read by user space.
+/// Packets and bytes by the endpoint set or rule that decided. Written at LAN ingress, read by user space.
 #[btf_map(pin_by_name)]
 pub static SETS: PerCpuArray<Counter, { limits::SETS as usize }> = PerCpuArray::new();
 

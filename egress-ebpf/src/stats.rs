@@ -8,10 +8,11 @@ use egress_common::{
 
 use crate::maps::{DNS, SETS, VERDICTS};
 
-/// Counts a judged packet of `bytes` bytes.
+/// Counts a judged packet of `bytes` bytes, of the group whose counters stand at `group`.
 #[inline(always)]
-pub fn count_verdict(action: Action, verdict: Verdict, bytes: usize) {
-    count(&VERDICTS, counter_index(action, verdict.reason), bytes);
+pub fn count_verdict(group: u8, action: Action, verdict: Verdict, bytes: usize) {
+    let place = counter_index(group, action, verdict.reason);
+    count(&VERDICTS, place, bytes);
     if verdict.set != NO_SET {
         count(&SETS, u32::from(verdict.set), bytes);
     }

@@ -8,11 +8,16 @@ use egress_common::{
     judge::Tables,
     learned::{Learned, Slots},
     limits::{self, TEACHERS},
-    rule::{Destination, Match, Misses, PrefixKey, Ruleset, Settings},
+    rule::{
+        ANY_VLAN, ClientKey, Destination, GroupPolicy, MachineKey, Match, Misses, PlaceKey,
+        PrefixKey, Ruleset, Settings, feature,
+    },
+    verdict::Mode,
 };
 
 use crate::maps::{
-    CLIENTS, DESTINATIONS, FLOWS, GENERATION, LEARNED, NAMES, PATTERNS, REFUSED, RULESETS, SETTINGS,
+    CLIENTS, DESTINATIONS, FLOWS, GENERATION, GROUPS, LEARNED, MACHINES, NAMES, PATTERNS, PLACES,
+    REFUSED, RULESETS, SETTINGS,
 };
 
 /// The generation in force, as one packet sees it.
@@ -53,6 +58,69 @@ impl Generation {
         SETTINGS.get(self.half)
     }
 
+    /// What holds for packets of no group.
+    #[inline(always)]
+    pub fn everybody(self) -> GroupPolicy {
+        match self.settings() {
+            Some(settings) => GroupPolicy {
+                mode: Mode::from_number(settings.mode),
+                ..GroupPolicy::NONE
+            },
+            None => GroupPolicy::NONE,
+        }
+    }
+
+    /// Whether it makes use of any of these features.
+    #[inline(always)]
+    fn has(self, features: u32) -> bool {
+        match self.settings() {
+            Some(settings) => settings.features & features != 0,
+            None => false,
+        }
+    }
+
+    /// Zone of where a packet came from; 0 is everywhere else.
+    #[inline(always)]
+    fn zone(self, flow: &Flow) -> Option<u32> {
+        let features = self.settings()?.features;
+        let mut zone = 0;
+        if features & feature::PLACES != 0 {
+            zone = self.place(flow.interface, flow.vlan);
+        }
+        if features & feature::MACHINES != 0 {
+            let key = MachineKey {
+                mac: flow.mac,
+                half: self.half as u16,
+                zone,
+            };
+            if let Some(own) = MACHINES.get_ptr(&key) {
+                // SAFETY: one aligned word of an entry that stays readable for the program's life.
+                zone = unsafe { ptr::read_volatile(own) };
+            }
+        }
+        Some(zone)
+    }
+
+    /// Zone of a VLAN of an interface, or else of the interface.
+    #[inline(always)]
+    fn place(self, interface: u32, vlan: u16) -> u32 {
+        let mut key = PlaceKey {
+            interface,
+            vlan,
+            half: self.half as u16,
+        };
+        let mut zone = PLACES.get_ptr(&key);
+        if zone.is_none() {
+            key.vlan = ANY_VLAN;
+            zone = PLACES.get_ptr(&key);
+        }
+        match zone {
+            // SAFETY: one aligned word of an entry that stays readable for the program's life.
+            Some(zone) => unsafe { ptr::read_volatile(zone) },
+            None => 0,
+        }
+    }
+
     /// Id of the longest pattern that matches the reversed name in `key`.
     ///
     /// # Safety
@@ -69,13 +137,27 @@ impl Tables for Generation {
     type Learned = MapSlots;
 
     #[inline(always)]
-    fn group(&self, client: &Addr) -> Option<u32> {
+    fn group(&self, flow: &Flow) -> Option<u32> {
         let trie = ptr::from_ref(CLIENTS.get(self.half)?);
-        let key = PrefixKey::host(*client);
-        // SAFETY: PrefixKey is the trie's key.
+        let key = ClientKey::host(self.zone(flow)?, flow.src);
+        // SAFETY: ClientKey is the trie's key.
         let value = unsafe { number(trie.cast(), (&raw const key).cast()) }?;
         // 0 is no group.
         value.checked_sub(1).map(|group| group as u32)
+    }
+
+    #[inline(always)]
+    fn policy(&self, group: u32) -> Option<GroupPolicy> {
+        if group >= limits::GROUPS as u32 {
+            return None;
+        }
+        let value = GROUPS.get(self.half * limits::GROUPS as u32 + group)?;
+        Some(GroupPolicy::from_value(*value))
+    }
+
+    #[inline(always)]
+    fn denies_names(&self) -> bool {
+        self.has(feature::DENIED_NAMES)
     }
 
     #[inline(always)]

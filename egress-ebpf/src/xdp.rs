@@ -3,9 +3,10 @@
 use aya_ebpf::{bindings::xdp_action, programs::XdpContext};
 use egress_common::{
     flow::Flow,
-    judge::judge,
+    judge::{Tables as _, judge},
     packet::Packet as _,
     parse::parse,
+    rule::GroupPolicy,
     verdict::{Action, Mode, Reason, Verdict},
 };
 
@@ -19,38 +20,53 @@ use crate::{
 #[inline(always)]
 pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
     let frame = View::of_frame(ctx);
-    let generation = Generation::current();
-    let mode = match generation.and_then(Generation::settings) {
-        Some(settings) => Mode::from_number(settings.mode),
-        None => Mode::Enforce,
+    let (verdict, policy) = match Generation::current() {
+        Some(generation) => {
+            let everybody = generation.everybody();
+            if matches!(everybody.mode, Mode::Off) {
+                return xdp_action::XDP_PASS;
+            }
+            let verdict = decide(ctx, &frame, generation, true);
+            let policy = generation.policy(u32::from(verdict.group));
+            (verdict, policy.unwrap_or(everybody))
+        }
+        None => (Verdict::because(Reason::NoPolicy), GroupPolicy::NONE),
     };
-    if mode == Mode::Off {
-        return xdp_action::XDP_PASS;
-    }
-    let verdict = decide(&frame, generation);
-    let action = mode.action(verdict.reason);
-    count_verdict(action, verdict, frame.frame_len());
+    let action = policy.mode.action(verdict.reason, policy.denial);
+    count_verdict(policy.counters, action, verdict, frame.frame_len());
     match action {
         Action::Allow | Action::WouldDrop => xdp_action::XDP_PASS,
-        Action::Drop => xdp_action::XDP_DROP,
+        Action::Drop | Action::Reject => xdp_action::XDP_DROP,
     }
 }
 
+/// What would become of a frame, as the code of a [`Verdict`]; nothing is counted or remembered.
 #[inline(always)]
-fn decide(frame: &View, generation: Option<Generation>) -> Verdict {
-    let Some(generation) = generation else {
-        return Verdict::because(Reason::NoPolicy);
+pub fn ask(ctx: &XdpContext) -> u32 {
+    let verdict = match Generation::current() {
+        Some(generation) => decide(ctx, &View::of_frame(ctx), generation, false),
+        None => Verdict::because(Reason::NoPolicy),
     };
+    verdict.to_code()
+}
+
+#[inline(always)]
+fn decide(ctx: &XdpContext, frame: &View, generation: Generation, remembers: bool) -> Verdict {
     match parse(frame) {
-        Ok(datagram) => Verdict::from_code(judge_flow(&datagram.flow, generation.half())),
+        Ok(mut datagram) => {
+            datagram.flow.interface = ctx.ingress_ifindex() as u32;
+            let remembers = u32::from(remembers);
+            Verdict::from_code(judge_flow(&datagram.flow, generation.half(), remembers))
+        }
         Err(reason) => Verdict::because(reason),
     }
 }
 
-/// [`judge`] as a global function: verified once, on its own, however a packet was parsed.
+/// [`judge`] as a global function: verified once, on its own, however a packet was parsed. Where
+/// `remembers` is not 0, it notes the connection that it admits.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn judge_flow(flow: *const Flow, half: u32) -> u32 {
+pub extern "C" fn judge_flow(flow: *const Flow, half: u32, remembers: u32) -> u32 {
     // SAFETY: null, or a flow on the caller's stack.
     let Some(flow) = (unsafe { flow.as_ref() }) else {
         return Verdict::because(Reason::Malformed).to_code();
@@ -58,7 +74,7 @@ pub extern "C" fn judge_flow(flow: *const Flow, half: u32) -> u32 {
     // A copy: Linux 6.1 refuses a map key behind a global function's pointer.
     let flow = Flow { ..*flow };
     let verdict = judge(&flow, &Generation::of_half(half));
-    if verdict.admits != 0 {
+    if verdict.admits != 0 && remembers != 0 {
         remember(&flow, verdict.admits);
     }
     verdict.to_code()

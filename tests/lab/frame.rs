@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use etherparse::{
     EtherType, Ethernet2Header, IpFragOffset, IpNumber, Ipv4Header, Ipv4Options, Ipv6Header,
-    SingleVlanHeader, TcpHeader, UdpHeader,
+    SingleVlanHeader, TcpHeader, UdpHeader, VlanId,
 };
 
 /// Bytes of an Ethernet header.
@@ -15,8 +15,12 @@ pub const TAG: usize = 4;
 /// One frame. Lengths are right unless an edit of the bytes makes them lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
+    /// MAC address that it comes from.
+    pub mac: [u8; 6],
     /// EtherTypes of VLAN tags, the outer one first.
     pub tags: Vec<u16>,
+    /// VLAN of every tag.
+    pub vlan: u16,
     /// Source address.
     pub src: IpAddr,
     /// Destination address, of the same family.
@@ -63,7 +67,9 @@ impl Frame {
     /// A plain frame.
     pub fn new(src: IpAddr, dst: IpAddr, transport: Transport) -> Self {
         Self {
+            mac: [2, 0, 0, 0, 0, 1],
             tags: Vec::new(),
+            vlan: 0,
             src,
             dst,
             options: Vec::new(),
@@ -110,13 +116,14 @@ impl Frame {
         };
         let mut types = self.tags.iter().copied().chain([network]);
         let header = Ethernet2Header {
-            source: [2, 0, 0, 0, 0, 1],
+            source: self.mac,
             destination: [2, 0, 0, 0, 0, 2],
             ether_type: EtherType(types.next().unwrap_or(network)),
         };
         let mut bytes = header.to_bytes().to_vec();
         for ether_type in types {
             let tag = SingleVlanHeader {
+                vlan_id: VlanId::try_new(self.vlan).expect("12 bits"),
                 ether_type: EtherType(ether_type),
                 ..SingleVlanHeader::default()
             };

@@ -9,14 +9,16 @@ use aya::programs::{TestRun, TestRunOptions};
 use egress_common::flow::{Addr, FlowKey};
 use egress_common::learned::{Learned, Slot};
 use egress_common::limits::TEACHERS;
-use egress_common::verdict::{Action, Counter, Reason};
+use egress_common::verdict::{Action, Counter, Reason, Verdict, counter_index};
 use egress_ctl::config::Config;
 use egress_ctl::dataplane::load::{Loaded, load};
 use egress_ctl::dataplane::maps::Pinned;
-use egress_ctl::dataplane::{boot_ms, counters, swap};
-use egress_ctl::policy::compile::compile;
+use egress_ctl::dataplane::swap::{self, Next};
+use egress_ctl::dataplane::{boot_ms, counters};
+use egress_ctl::policy::compile::{Circumstances, compile};
 use egress_ctl::policy::generation::Generation;
 use egress_ctl::policy::ids::Ids;
+use jiff::civil::Date;
 
 use crate::host::{Host, Life};
 
@@ -28,6 +30,13 @@ pub struct Seen {
     /// The one counter of action and reason that rose.
     pub counted: (Action, Reason),
 }
+
+/// The interface that frames of a test run come in by.
+pub const INTERFACE: &str = "lo";
+/// Its index.
+pub const INTERFACE_INDEX: u32 = 1;
+/// The day on which rules of a config are looked at.
+pub const TODAY: Date = Date::constant(2026, 11, 22);
 
 /// Loaded programs and the generation in force; use it inside [`inside`].
 pub struct Kernel {
@@ -59,11 +68,17 @@ impl Kernel {
 
     /// Compiles a config and puts it into force.
     pub fn put_into_force(&mut self, config: &Config, own: &[IpAddr]) -> Result<Generation> {
-        let generation = compile(config, own, &mut self.ids)?;
+        let circumstances = Circumstances { own, today: TODAY };
+        let generation = compile(config, circumstances, &mut self.ids)?;
         self.number += 1;
-        let given = self.ids.patterns_given();
-        let before = self.number - 1;
-        swap::swap(self.pinned(), before, self.number, &generation, given)?;
+        let next = Next {
+            generation: &generation,
+            number: self.number,
+            before: self.number - 1,
+            patterns_given: self.ids.patterns_given(),
+            interfaces: &[(INTERFACE.to_owned(), INTERFACE_INDEX)],
+        };
+        swap::swap(self.pinned(), next)?;
         Ok(generation)
     }
 
@@ -88,6 +103,11 @@ impl Kernel {
         })
     }
 
+    /// What would become of a frame; nothing is counted or remembered.
+    pub fn ask(&mut self, frame: &[u8]) -> Result<Verdict> {
+        Ok(self.loaded.ask(frame)?)
+    }
+
     /// Whether a frame passes that a client sent.
     pub fn passes(&mut self, frame: &[u8]) -> Result<bool> {
         const XDP_DROP: u32 = 1;
@@ -100,9 +120,26 @@ impl Kernel {
         Ok(action == XDP_PASS)
     }
 
-    /// All counters by action and reason.
+    /// All counters of groups by action and reason.
     pub fn counted(&self) -> Result<Counted> {
-        Ok(counters::verdicts(self.pinned())?)
+        let groups = self.ids.groups().map(|(_, place)| place);
+        let groups = groups.chain([0]).map(|place| (place, place));
+        let counted = counters::verdicts(self.pinned(), groups)?.into_iter();
+        Ok(counted
+            .map(|(place, one)| (place, one.action, one.reason, one.counter))
+            .collect())
+    }
+
+    /// One counter.
+    pub fn count_of(&self, group: u8, action: Action, reason: Reason) -> Result<Counter> {
+        let cpus = self
+            .pinned()
+            .verdicts()?
+            .get(&counter_index(group, action, reason), 0)?;
+        Ok(cpus.iter().fold(Counter::default(), |sum, cpu| Counter {
+            packets: sum.packets + cpu.packets,
+            bytes: sum.bytes + cpu.bytes,
+        }))
     }
 
     /// Shows a frame to the program that learns, as one that this machine made; tells whether it passes on.
@@ -164,25 +201,25 @@ impl Kernel {
     }
 }
 
-/// Counters by action and reason.
-pub type Counted = Vec<(Action, Reason, Counter)>;
+/// Counters by place of the group, action and reason.
+pub type Counted = Vec<(u8, Action, Reason, Counter)>;
 
 /// The one counter that rose, by one packet of `bytes` bytes.
 fn risen(before: &Counted, after: &Counted, bytes: usize) -> Result<(Action, Reason)> {
-    let earlier = |action, reason| {
-        let found = before.iter().find(|(a, r, _)| (*a, *r) == (action, reason));
-        found.map(|(_, _, counter)| *counter).unwrap_or_default()
+    let earlier = |now: &(u8, Action, Reason, Counter)| {
+        let same =
+            |one: &&(u8, Action, Reason, Counter)| (one.0, one.1, one.2) == (now.0, now.1, now.2);
+        before
+            .iter()
+            .find(same)
+            .map(|one| one.3)
+            .unwrap_or_default()
     };
-    let mut rose = after
-        .iter()
-        .filter(|(action, reason, counter)| *counter != earlier(*action, *reason));
-    let (action, reason, counter) = rose.next().context("no counter rose")?;
+    let mut rose = after.iter().filter(|now| now.3 != earlier(now));
+    let one = rose.next().context("no counter rose")?;
     ensure!(rose.next().is_none(), "several counters rose");
-    let earlier = earlier(*action, *reason);
-    ensure!(counter.packets == earlier.packets + 1, "not one packet");
-    ensure!(
-        counter.bytes == earlier.bytes + bytes as u64,
-        "not its bytes"
-    );
-    Ok((*action, *reason))
+    let (earlier, now) = (earlier(one), one.3);
+    ensure!(now.packets == earlier.packets + 1, "not one packet");
+    ensure!(now.bytes == earlier.bytes + bytes as u64, "not its bytes");
+    Ok((one.1, one.2))
 }

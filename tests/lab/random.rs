@@ -9,41 +9,101 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::frame::{Extension, Frame, Transport};
+use crate::kernel::INTERFACE;
 
 /// Patterns of a random policy; learned addresses name them.
 pub const PATTERNS: [&str; 6] = ["x.y", "*.x.y", "*x.y", "a.x.y", "*.a.x.y", "z.y"];
 
+/// MAC addresses of frames; groups list some of them.
+pub const MACS: [[u8; 6]; 3] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 3]];
+/// VLANs of frames; groups name some of them.
+const VLANS: [u16; 3] = [5, 6, 7];
+
 /// A config as text.
 pub fn policy() -> impl Strategy<Value = String> {
     (
-        select(vec!["enforce", "audit"]),
+        mode(),
         prop::collection::vec(set(), 1..6),
-        prop::collection::vec(group(), 0..4),
+        prop::collection::vec(group(), 0..5),
         prop::collection::vec(prefix(), 0..2),
         prop::collection::vec(address(), 0..6),
+        prop::option::of(any::<Index>()),
     )
-        .prop_map(|(mode, sets, groups, internal, resolvers)| {
+        .prop_map(|(mode, sets, groups, internal, resolvers, default)| {
             let mut text = format!(
-                "[gateway]\nmode = \"{mode}\"\nlan = [\"lan\"]\ninternal = {internal:?}\nresolvers = {resolvers:?}\n[source.r]\nkind = \"custom\"\n",
+                "[gateway]\nmode = \"{mode}\"\nlan = [\"{INTERFACE}\"]\ninternal = {internal:?}\nresolvers = {resolvers:?}\n",
                 internal = texts(&internal),
                 resolvers = texts(&resolvers),
             );
+            let default = default.filter(|_| !groups.is_empty());
+            let default = default.map(|default| default.index(groups.len()));
+            if let Some(number) = default {
+                text += &format!("default-group = \"g{number}\"\n");
+            }
+            text += "[source.r]\nkind = \"custom\"\n";
             for (id, set) in sets.iter().enumerate() {
                 text += &format!("[[source.r.set]]\nid = {id}\n{set}");
             }
             let mut taken: Vec<IpNet> = Vec::new();
-            for (number, (mut clients, picks)) in groups.into_iter().enumerate() {
-                clients.retain(|client| !taken.contains(client));
-                taken.extend(&clients);
-                if clients.is_empty() {
-                    continue;
+            for (number, mut group) in groups.into_iter().enumerate() {
+                group.clients.retain(|client| !taken.contains(client));
+                taken.extend(&group.clients);
+                if default != Some(number) && group.takes_nobody() {
+                    group.clients.push(IpNet::V4(Ipv4Net::new(Ipv4Addr::new(9, 9, 9, number as u8), 32).expect("a length")));
                 }
-                let mut allow: Vec<_> = picks.iter().map(|i| format!("r:{}", i.index(sets.len()))).collect();
-                allow.dedup();
-                text += &format!("[group.g{number}]\nclients = {:?}\nallow = {allow:?}\n", texts(&clients));
+                text += &group.text(&format!("g{number}"), sets.len());
             }
             text
         })
+}
+
+fn mode() -> impl Strategy<Value = &'static str> {
+    prop_oneof![4 => Just("enforce"), 2 => Just("audit")]
+}
+
+/// A client group as its keys hold it.
+#[derive(Clone, Debug)]
+struct Group {
+    clients: Vec<IpNet>,
+    interfaces: Vec<&'static str>,
+    vlans: Vec<u16>,
+    macs: Vec<[u8; 6]>,
+    mode: Option<&'static str>,
+    default: &'static str,
+    picks: Vec<Index>,
+    rules: Vec<String>,
+}
+
+impl Group {
+    fn takes_nobody(&self) -> bool {
+        let marks = self.interfaces.len() + self.vlans.len() + self.macs.len();
+        self.clients.is_empty() && marks == 0
+    }
+
+    fn text(&self, name: &str, sets: usize) -> String {
+        let picks = self.picks.iter().map(|i| format!("r:{}", i.index(sets)));
+        let mut allow: Vec<_> = picks.collect();
+        allow.dedup();
+        let macs = self
+            .macs
+            .iter()
+            .map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":"));
+        let mut text = format!(
+            "[group.{name}]\nclients = {:?}\ninterfaces = {:?}\nvlans = {:?}\nmacs = {:?}\nallow = {allow:?}\ndefault = \"{}\"\n",
+            texts(&self.clients),
+            self.interfaces,
+            self.vlans,
+            macs.collect::<Vec<_>>(),
+            self.default,
+        );
+        if let Some(mode) = self.mode {
+            text += &format!("mode = \"{mode}\"\n");
+        }
+        for rule in &self.rules {
+            text += &format!("[[group.{name}.rule]]\n{rule}");
+        }
+        text
+    }
 }
 
 fn texts<T: ToString>(items: &[T]) -> Vec<String> {
@@ -75,11 +135,73 @@ fn range() -> impl Strategy<Value = String> {
     (port(), 0..3u16).prop_map(|(low, more)| format!("{low}-{}", low.saturating_add(more)))
 }
 
-fn group() -> impl Strategy<Value = (Vec<IpNet>, Vec<Index>)> {
+fn group() -> impl Strategy<Value = Group> {
+    let some = |most| 0..=most;
+    let mostly_none = prop_oneof![3 => Just(0..1usize), 1 => Just(1..3usize)];
+    let marks =
+        (mostly_none.clone(), mostly_none.clone(), mostly_none).prop_flat_map(|(i, v, m)| {
+            (
+                prop::collection::vec(select(vec![INTERFACE, "eth9"]), i),
+                prop::collection::vec(select(&VLANS[..2]), v),
+                prop::collection::vec(select(&MACS[..2]), m),
+            )
+        });
     (
-        prop::collection::vec(prefix(), 1..3),
+        prop::collection::vec(prefix(), some(2)),
+        marks,
+        prop::option::weighted(0.2, select(vec!["enforce", "audit", "off"])),
+        select(vec!["drop", "reject"]),
         prop::collection::vec(any::<Index>(), 0..4),
+        prop::collection::vec(rule(), 0..3),
     )
+        .prop_map(
+            |(clients, (interfaces, vlans, macs), mode, default, picks, rules)| Group {
+                clients,
+                interfaces,
+                vlans,
+                macs,
+                mode,
+                default,
+                picks,
+                rules,
+            },
+        )
+}
+
+/// Keys of one rule of a group's own.
+fn rule() -> impl Strategy<Value = String> {
+    let target = prop_oneof![
+        2 => prefix().prop_map(|prefix| prefix.to_string()),
+        1 => select(&PATTERNS[..]).prop_map(str::to_owned),
+    ];
+    let ports = || prop::option::of(prop::collection::vec(range(), 1..3));
+    let protocol = prop_oneof![
+        2 => Just("\"tcp\"".to_owned()),
+        2 => Just("\"udp\"".to_owned()),
+        1 => Just("\"sctp\"".to_owned()),
+    ];
+    let service = prop_oneof![
+        1 => Just(String::new()),
+        1 => Just("protocol = \"icmp\"\n".to_owned()),
+        1 => (0..=254u8).prop_map(|number| format!("protocol = {number}\n")),
+        4 => (protocol, ports()).prop_map(|(protocol, ports)| {
+            let ports = ports.map(|ports| format!("ports = \"{}\"\n", ports.join(",")));
+            format!("protocol = {protocol}\n{}", ports.unwrap_or_default())
+        }),
+    ];
+    (
+        select(vec!["allow", "deny"]),
+        prop::collection::vec(target, 0..3),
+        service,
+        select(vec![
+            "",
+            "until = \"2026-11-21\"\n",
+            "until = \"2026-11-22\"\n",
+        ]),
+    )
+        .prop_map(|(action, to, service, until)| {
+            format!("action = \"{action}\"\nto = {to:?}\n{service}{until}")
+        })
 }
 
 /// Prefixes of any length, the shortest too, around a few addresses.
@@ -179,12 +301,15 @@ fn sound_frame() -> impl Strategy<Value = Frame> {
         prop_oneof![4 => Just(0), 1 => 1..=10usize],
         fragment,
         prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(extension(), 1..10)],
+        (select(&MACS[..]), select(&VLANS[..])),
     )
         .prop_map(
-            |((src, dst), transport, mut tags, words, fragment, extensions)| {
+            |((src, dst), transport, mut tags, words, fragment, extensions, (mac, vlan))| {
                 tags.truncate(tags.len().saturating_sub(1));
                 Frame {
+                    mac,
                     tags,
+                    vlan,
                     options: vec![1; 4 * words],
                     fragment,
                     extensions,
@@ -199,7 +324,7 @@ fn transport() -> impl Strategy<Value = Transport> {
         4 => (port(), port()).prop_map(|(from, to)| Transport::Tcp(from, to)),
         2 => (port(), port()).prop_map(|(from, to)| Transport::Syn(from, to)),
         3 => (port(), port()).prop_map(|(from, to)| Transport::Udp(from, to, vec![0; 5])),
-        1 => any::<u8>().prop_map(Transport::Other),
+        1 => prop_oneof![any::<u8>(), select(vec![1, 58, 132])].prop_map(Transport::Other),
     ]
 }
 

@@ -6,12 +6,13 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use egress_common::{
     flow::{Addr, Flow, proto},
-    judge::judge,
+    judge::{Tables as _, judge},
     learned::Slot,
     pattern::NamePattern,
-    rule::Match,
+    rule::{GroupPolicy, Match},
     verdict::{Mode, NO_SET, Reason, Verdict},
 };
+use jiff::Zoned;
 use serde::Serialize;
 
 use super::{
@@ -24,7 +25,7 @@ use crate::{
     daemon::{self, Places},
     dataplane::{boot_ms, maps::Pinned},
     policy::{
-        compile::compile,
+        compile::{Circumstances, compile},
         generation::Generation,
         ids::Ids,
         tables::{HostTables, longest},
@@ -152,7 +153,11 @@ impl Check {
     fn by_config(&self, path: &std::path::Path) -> Result<Report> {
         let (config, _) = Config::read(path)?;
         let mut ids = Ids::default();
-        let generation = compile(&config, &daemon::own_addresses()?, &mut ids)?;
+        let circumstances = Circumstances {
+            own: &daemon::own_addresses()?,
+            today: Zoned::now().date(),
+        };
+        let generation = compile(&config, circumstances, &mut ids)?;
         let tables = HostTables::new(&generation);
         self.ask(None, &config, tables, &ids)
     }
@@ -317,12 +322,13 @@ impl Question<'_> {
     /// A client of each group that is asked about, and the group's name.
     fn clients(&self) -> Result<Vec<(Option<String>, IpAddr)>> {
         if let Some(client) = self.check.client.map(|client| client.to_canonical()) {
-            let group = longest(&self.generation().clients, client);
-            let name = group.and_then(|(_, number)| self.generation().groups.get(*number as usize));
-            return Ok(vec![(name.cloned(), client)]);
+            let number = self.group_of(client);
+            let group = number.and_then(|number| self.generation().groups.get(number as usize));
+            return Ok(vec![(group.map(|group| group.name.clone()), client)]);
         }
         let groups = self.config.groups.iter();
-        let first = groups.filter_map(|g| Some((Some(g.name.clone()), g.clients.first()?.addr())));
+        let first =
+            groups.filter_map(|g| Some((Some(g.name.clone()), g.members.clients.first()?.addr())));
         let all: Vec<_> = first.collect();
         if all.is_empty() {
             bail!("the config has no groups, so nobody may reach anything");
@@ -333,14 +339,11 @@ impl Question<'_> {
     fn address_verdicts(&self, addr: IpAddr) -> Result<Vec<GroupVerdict>> {
         let judged = self.clients()?.into_iter().map(|(group, client)| {
             let flow = Flow {
-                src: client.into(),
-                dst: addr.into(),
-                src_port: 0,
                 dst_port: self.check.port,
                 proto: self.check.proto.number(),
-                later_fragment: false,
                 // What is asked about is a new connection.
                 opens: true,
+                ..Flow::between(client.into(), addr.into())
             };
             self.told(group, judge(&flow, &self.tables))
         });
@@ -351,8 +354,7 @@ impl Question<'_> {
     fn name_verdicts(&self) -> Result<Vec<GroupVerdict>> {
         let pattern = self.generation().pattern_of(&self.check.target);
         let judged = self.clients()?.into_iter().map(|(group, client)| {
-            let number = longest(&self.generation().clients, client).map(|(_, number)| *number);
-            let verdict = match (number, pattern) {
+            let verdict = match (self.group_of(client), pattern) {
                 (None, _) => Verdict::because(Reason::NoGroup),
                 (_, None) => Verdict::because(Reason::NameNotAllowed),
                 (Some(number), Some(pattern)) => self.by_ruleset(pattern.ruleset, number),
@@ -362,30 +364,41 @@ impl Question<'_> {
         Ok(judged.collect())
     }
 
+    /// Number of the group of an address, wherever groups are told apart by their addresses alone.
+    fn group_of(&self, client: IpAddr) -> Option<u32> {
+        let client = client.into();
+        self.tables.group(&Flow::between(client, client))
+    }
+
     fn by_ruleset(&self, ruleset: u32, group: u32) -> Verdict {
         let Some(ruleset) = self.generation().rulesets.get(ruleset as usize) else {
             return Verdict::because(Reason::NoPolicy);
         };
         let (proto, port) = (self.check.proto.number(), self.check.port);
         match ruleset.decide(proto, port, group) {
-            Match::Set(set) => Verdict {
-                reason: Reason::Learned,
-                set,
-                admits: 0,
-            },
+            Match::Set(set) => Verdict::by(Reason::Learned, set),
+            Match::Denied(rule) => Verdict::by(Reason::Denied, rule),
             Match::Not(misses) => Verdict::because(misses.nearest()),
         }
     }
 
     fn told(&self, group: Option<String>, verdict: Verdict) -> GroupVerdict {
         let set = (verdict.set != NO_SET).then(|| self.ids.set_named(verdict.set));
-        let mode = self.config.gateway.mode;
+        let numbered = group.as_ref().and_then(|name| {
+            let mut groups = self.generation().groups.iter();
+            groups.find(|group| group.name == *name)
+        });
+        let policy = numbered.map_or(GroupPolicy::NONE, |group| group.policy);
+        let mode = match numbered {
+            Some(_) => policy.mode,
+            None => self.config.gateway.mode,
+        };
         GroupVerdict {
             group,
             client: self.check.client,
             verdict: match mode {
                 Mode::Off => "allow",
-                _ => mode.action(verdict.reason).name(),
+                _ => mode.action(verdict.reason, policy.denial).name(),
             },
             reason: verdict.reason.name(),
             set: set.flatten().map(str::to_owned),

@@ -6,7 +6,10 @@ use crate::{
     config::{Config, ConfigError},
     daemon::Places,
     dataplane::{maps::Pinned, swap},
-    policy::{compile::compile, generation::Generation},
+    policy::{
+        compile::{Circumstances, compile},
+        generation::Generation,
+    },
     state::{Snapshot, StateDir},
 };
 
@@ -35,7 +38,11 @@ impl Force {
             let path = snapshot.config.clone();
             ConfigError { path, problems }
         })?;
-        let generation = compile(&config, &snapshot.own, &mut snapshot.ids.clone())?;
+        let circumstances = Circumstances {
+            own: &snapshot.own,
+            today: snapshot.today,
+        };
+        let generation = compile(&config, circumstances, &mut snapshot.ids.clone())?;
         Ok(Self {
             snapshot,
             config,

@@ -1,6 +1,6 @@
 //! `egress-ctl status`: what is enforced, and what was counted. Works with and without a daemon.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use anyhow::Result;
 use clap::Args;
@@ -14,10 +14,17 @@ use super::{
 };
 use crate::{
     daemon::{self, Places},
-    dataplane::{counters, hook, maps::Pinned},
+    dataplane::{
+        counters::{self, Counted},
+        hook,
+        maps::Pinned,
+    },
     state::Snapshot,
 };
-use egress_common::limits;
+use egress_common::{
+    limits,
+    verdict::{Action, Counter, Reason},
+};
 
 /// Show mode, interfaces, generation and counters.
 #[derive(Args)]
@@ -37,6 +44,7 @@ struct Report {
     generation: Generation,
     learned: Learned,
     verdicts: Vec<VerdictCount>,
+    groups: Vec<GroupCount>,
     sets: Vec<SetCount>,
     dns: Vec<DnsCount>,
     warnings: Vec<String>,
@@ -84,6 +92,13 @@ struct VerdictCount {
     bytes: u64,
 }
 
+/// What packets of one group came to; of none where it has no name.
+#[derive(Serialize)]
+struct GroupCount {
+    group: Option<String>,
+    verdicts: Vec<VerdictCount>,
+}
+
 #[derive(Serialize)]
 struct SetCount {
     set: String,
@@ -116,6 +131,11 @@ impl Report {
         let snapshot = snapshot(places)?;
         let pinned = Pinned(&places.pin_dir);
         let pid = daemon::holder(&places.state_dir);
+        let named = snapshot
+            .ids
+            .groups()
+            .map(|(name, place)| (Some(name.to_owned()), place));
+        let verdicts = counters::verdicts(pinned, named.chain([(None, 0)]))?;
         Ok(Self {
             schema: "egress.status/1",
             mode: snapshot.summary.mode.clone(),
@@ -130,7 +150,8 @@ impl Report {
                 connections: pinned.flows()?.keys().filter(Result::is_ok).count(),
                 connections_capacity: limits::FLOWS,
             },
-            verdicts: verdicts(pinned)?,
+            verdicts: totals(&verdicts),
+            groups: groups(&snapshot, &verdicts),
             sets: sets(pinned, &snapshot)?,
             dns: dns(pinned)?,
             generation: Generation::of(&snapshot),
@@ -140,14 +161,22 @@ impl Report {
 
     fn text(&self) -> String {
         let mut text = self.head();
+        let rows = self
+            .groups
+            .iter()
+            .flat_map(|GroupCount { group, verdicts }| {
+                let name = group.as_deref().unwrap_or("(none)");
+                verdicts.iter().map(move |verdict| (name, verdict))
+            });
         table(
             &mut text,
-            &["verdict", "reason", "packets", "bytes"],
-            &self.verdicts,
-            |v| {
+            &["group", "verdict", "reason", "packets", "bytes"],
+            &rows.collect::<Vec<_>>(),
+            |(group, v)| {
                 [
-                    v.action.into(),
-                    v.reason.into(),
+                    (*group).to_owned(),
+                    v.action.to_owned(),
+                    v.reason.to_owned(),
                     v.packets.to_string(),
                     v.bytes.to_string(),
                 ]
@@ -262,15 +291,40 @@ fn interfaces(places: &Places, lan: &[String]) -> Result<Vec<Interface>> {
     Ok(all)
 }
 
-fn verdicts(pinned: Pinned<'_>) -> Result<Vec<VerdictCount>> {
-    let counted = counters::verdicts(pinned)?.into_iter();
-    let row = counted.map(|(action, reason, counter)| VerdictCount {
+type Named = (Option<String>, Counted);
+
+/// What the packets of all groups came to.
+fn totals(counted: &[Named]) -> Vec<VerdictCount> {
+    let mut sums: BTreeMap<(Action, Reason), Counter> = BTreeMap::new();
+    for (_, one) in counted {
+        let sum = sums.entry((one.action, one.reason)).or_default();
+        sum.packets += one.counter.packets;
+        sum.bytes += one.counter.bytes;
+    }
+    let rows = sums.into_iter();
+    rows.map(|((action, reason), counter)| VerdictCount {
         action: action.name(),
         reason: reason.name(),
         packets: counter.packets,
         bytes: counter.bytes,
+    })
+    .collect()
+}
+
+fn groups(snapshot: &Snapshot, counted: &[Named]) -> Vec<GroupCount> {
+    let names = snapshot.ids.groups().map(|(name, _)| Some(name.to_owned()));
+    let groups = names.chain([None]).map(|group| {
+        let of_group: Vec<_> = counted
+            .iter()
+            .filter(|(of, _)| *of == group)
+            .cloned()
+            .collect();
+        GroupCount {
+            group,
+            verdicts: totals(&of_group),
+        }
     });
-    Ok(row.collect())
+    groups.filter(|group| !group.verdicts.is_empty()).collect()
 }
 
 fn sets(pinned: Pinned<'_>, snapshot: &Snapshot) -> Result<Vec<SetCount>> {

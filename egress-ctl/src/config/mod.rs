@@ -4,30 +4,28 @@
 //! source has its endpoint sets; or a [`ConfigError`] that lists all that is wrong, with lines.
 
 mod file;
+pub mod group;
 mod problem;
 mod raw;
+pub mod rule;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Display,
-    fs,
-    net::IpAddr,
-    path::Path,
-};
+use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, path::Path};
 
-use egress_common::{limits, verdict::Mode};
+use egress_common::verdict::Mode;
 use ipnet::IpNet;
 use toml::Spanned;
 
-pub use self::problem::{ConfigError, Problem};
+pub use self::{
+    group::Group,
+    problem::{ConfigError, Problem},
+};
 use self::{
     problem::Problems,
-    raw::{Raw, RawDns, RawGateway, RawGroup, RawSource},
+    raw::{Raw, RawDns, RawGateway, RawSource},
 };
 use crate::catalogue::{
     Catalogue,
     page::Page,
-    selector::{Selector, SelectorError},
     set::EndpointSet,
     source::{
         SourceError,
@@ -63,6 +61,8 @@ pub struct Gateway {
     pub resolvers: Vec<IpAddr>,
     /// Destinations that are never judged.
     pub internal: Vec<IpNet>,
+    /// The group of clients that no other group takes.
+    pub default_group: Option<String>,
 }
 
 /// How long DNS answers teach.
@@ -83,19 +83,6 @@ impl Dns {
         ttl_floor: 60,
         ttl_cap: 86_400,
     };
-}
-
-/// Clients that share one policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// Its name.
-    pub name: String,
-    /// Source prefixes.
-    pub clients: Vec<IpNet>,
-    /// Keys of the endpoint sets that it may reach, in the catalogue's order.
-    pub allow: Vec<String>,
-    /// Selectors that select nothing, and so allow nothing.
-    pub empty: Vec<String>,
 }
 
 impl Config {
@@ -140,10 +127,12 @@ impl Config {
             group,
         } = raw;
         let catalogue = catalogue(source, &mut problems);
+        let default_group = gateway.default_group.as_ref();
+        let groups = group::groups(group, default_group, &catalogue, &mut problems);
         let config = Self {
             gateway: self::gateway(gateway, &mut problems),
             dns: self::dns(dns, &mut problems),
-            groups: groups(group, &catalogue, &mut problems),
+            groups,
             catalogue,
         };
         problems.into_result(config)
@@ -156,6 +145,7 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         lan,
         resolvers,
         internal,
+        default_group,
     } = raw;
     if lan.get_ref().is_empty() {
         let message = "name at least one interface with clients behind it, as in [\"eth1\"]";
@@ -164,9 +154,7 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
     let lan = lan.into_inner();
     for name in &lan {
         let text = name.get_ref();
-        // IFNAMSIZ (linux/if.h) leaves 15 bytes.
-        if text.is_empty() || text.len() > 15 || text.contains(['/', ' ']) {
-            let message = format!("`{text}` is no interface name: 1 to 15 bytes");
+        if let Err(message) = interface(text) {
             problems.add(name.span(), "gateway.lan", message);
         }
     }
@@ -182,6 +170,7 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
             Ok::<_, String>(addr.to_canonical())
         }),
         internal: parsed(&internal, "gateway.internal", problems, prefix),
+        default_group: default_group.map(Spanned::into_inner),
     }
 }
 
@@ -294,94 +283,13 @@ fn custom_sets(
     custom::sets(good, name).unwrap_or_default()
 }
 
-fn groups(
-    raw: BTreeMap<String, RawGroup>,
-    catalogue: &Catalogue,
-    problems: &mut Problems<'_>,
-) -> Vec<Group> {
-    let mut owners: BTreeMap<IpNet, String> = BTreeMap::new();
-    let mut groups = Vec::new();
-    for (i, (name, group)) in raw.into_iter().enumerate() {
-        let RawGroup {
-            clients,
-            allow,
-            default,
-        } = group;
-        if i == limits::GROUPS {
-            let message = format!("there may be at most {} groups", limits::GROUPS);
-            problems.add(clients.span(), &format!("group.{name}"), message);
-        }
-        if let Some(default) = default.filter(|d| d.get_ref() != "drop") {
-            let message = match default.get_ref().as_str() {
-                "reject" => "`reject` is not there yet; use `drop`".to_owned(),
-                other => format!("unknown action `{other}`; there is `drop`"),
-            };
-            problems.add(default.span(), &format!("group.{name}.default"), message);
-        }
-        let (allow, empty) = self::allow(&name, &allow, catalogue, problems);
-        groups.push(Group {
-            clients: self::clients(&name, &clients, &mut owners, problems),
-            allow,
-            empty,
-            name,
-        });
+/// A name that an interface can have.
+fn interface(text: &str) -> Result<String, String> {
+    // IFNAMSIZ (linux/if.h) leaves 15 bytes.
+    if text.is_empty() || text.len() > 15 || text.contains(['/', ' ']) {
+        return Err(format!("`{text}` is no interface name: 1 to 15 bytes"));
     }
-    groups
-}
-
-/// The group's prefixes; each belongs to one group.
-fn clients(
-    name: &str,
-    raw: &Spanned<Vec<Spanned<String>>>,
-    owners: &mut BTreeMap<IpNet, String>,
-    problems: &mut Problems<'_>,
-) -> Vec<IpNet> {
-    let key = format!("group.{name}.clients");
-    if raw.get_ref().is_empty() {
-        let message = "name at least one prefix of clients, as in [\"10.20.0.0/16\"]";
-        problems.add(raw.span(), &key, message);
-    }
-    parsed(raw.get_ref(), &key, problems, |text| {
-        let prefix = prefix(text)?;
-        match owners.insert(prefix, name.to_owned()) {
-            Some(other) if other != name => {
-                Err(format!("{prefix} belongs to group `{other}` already"))
-            }
-            _ => Ok(prefix),
-        }
-    })
-}
-
-/// Keys of the selected sets, and the selectors that select nothing.
-fn allow(
-    name: &str,
-    raw: &Spanned<Vec<Spanned<String>>>,
-    catalogue: &Catalogue,
-    problems: &mut Problems<'_>,
-) -> (Vec<String>, Vec<String>) {
-    let key = format!("group.{name}.allow");
-    let mut empty = Vec::new();
-    let selections = parsed(raw.get_ref(), &key, problems, |text| {
-        let selector: Selector = text.parse().map_err(|fault| format!("{fault}"))?;
-        let keys = match selector.select(catalogue) {
-            Ok(sets) => sets.iter().map(|set| set.key.clone()).collect(),
-            // All its words are known: it selects nothing, and so allows nothing.
-            Err(SelectorError::Empty(_)) => {
-                empty.push(text.to_owned());
-                Vec::new()
-            }
-            Err(fault) => return Err(fault.to_string()),
-        };
-        Ok((selector.excludes(), keys))
-    });
-    let keys_of = |excludes: bool| -> BTreeSet<&String> {
-        let these = selections.iter().filter(|(does, _)| *does == excludes);
-        these.flat_map(|(_, keys)| keys).collect()
-    };
-    let selected = &keys_of(false) - &keys_of(true);
-    let keys = catalogue.sets().iter().map(|set| &set.key);
-    let selected = keys.filter(|key| selected.contains(key)).cloned();
-    (selected.collect(), empty)
+    Ok(text.to_owned())
 }
 
 /// A prefix without host bits, or an address.

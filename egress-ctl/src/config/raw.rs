@@ -22,7 +22,7 @@ pub(super) struct Raw {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawGateway {
     pub(super) mode: RawMode,
     pub(super) lan: Spanned<Vec<Spanned<String>>>,
@@ -30,6 +30,7 @@ pub(super) struct RawGateway {
     pub(super) resolvers: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) internal: Vec<Spanned<String>>,
+    pub(super) default_group: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -73,7 +74,39 @@ pub(super) struct RawSource {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawGroup {
-    pub(super) clients: Spanned<Vec<Spanned<String>>>,
-    pub(super) allow: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) clients: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) interfaces: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) vlans: Vec<Spanned<u16>>,
+    #[serde(default)]
+    pub(super) macs: Vec<Spanned<String>>,
+    pub(super) mode: Option<RawMode>,
+    #[serde(default)]
+    pub(super) allow: Vec<Spanned<String>>,
     pub(super) default: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) rule: Vec<Spanned<RawRule>>,
+}
+
+/// One `[[group.NAME.rule]]` table.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRule {
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) action: Spanned<String>,
+    #[serde(default)]
+    pub(super) to: Vec<Spanned<String>>,
+    pub(super) protocol: Option<Spanned<RawProtocol>>,
+    pub(super) ports: Option<Spanned<String>>,
+    pub(super) until: Option<Spanned<String>>,
+}
+
+/// A protocol by name or by number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawProtocol {
+    Name(String),
+    Number(u8),
 }

@@ -40,7 +40,7 @@ fn a_good_config_is_understood() {
         panic!("one group");
     };
     assert_eq!(group.name, "staging");
-    assert_eq!(group.clients.len(), 2);
+    assert_eq!(group.members.clients.len(), 2);
     assert_eq!(group.allow, ["corp:1", "intune:163"]);
 }
 
@@ -161,10 +161,10 @@ fn problems_name_line_and_key() {
         ),
         (
             "default = \"drop\"",
-            "default = \"reject\"",
+            "default = \"refuse\"",
             22,
             "group.staging.default",
-            "not there yet",
+            "there are `drop` and `reject`",
         ),
         (
             "default = \"drop\"",
@@ -201,7 +201,7 @@ fn all_problems_are_reported_at_once() {
 fn a_prefix_belongs_to_one_group() {
     let more = "[group.z]\nclients = [\"10.20.0.0/16\"]\nallow = []\n";
     let problems = Config::parse(&format!("{GOOD}{more}")).unwrap_err();
-    assert_eq!(problems.len(), 1);
+    assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(
         problems[0]
             .message

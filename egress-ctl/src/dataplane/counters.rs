@@ -19,18 +19,41 @@ pub enum ReadError {
     Read(#[from] MapError),
 }
 
-/// All counters by action and reason that are not zero.
+/// What packets of one group, or of none, came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// What was done with them.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// How many.
+    pub counter: Counter,
+}
+
+/// The counters of groups that are not zero, by action and reason, with what the groups are named by;
+/// place 0 belongs to packets of no group.
 ///
 /// # Errors
 /// They cannot be read.
-pub fn verdicts(pinned: Pinned<'_>) -> Result<Vec<(Action, Reason, Counter)>, ReadError> {
+pub fn verdicts<N: Clone>(
+    pinned: Pinned<'_>,
+    groups: impl IntoIterator<Item = (N, u8)>,
+) -> Result<Vec<(N, Counted)>, ReadError> {
     let map = pinned.verdicts()?;
     let mut counted = Vec::new();
-    for action in Action::ALL {
-        for reason in Reason::ALL {
-            let sum = total(&map.get(&counter_index(*action, *reason), 0)?);
-            if sum.packets > 0 {
-                counted.push((*action, *reason, sum));
+    for (name, place) in groups {
+        for action in Action::ALL {
+            for reason in Reason::ALL {
+                let counter = total(&map.get(&counter_index(place, *action, *reason), 0)?);
+                if counter.packets > 0 {
+                    let (action, reason) = (*action, *reason);
+                    let one = Counted {
+                        action,
+                        reason,
+                        counter,
+                    };
+                    counted.push((name.clone(), one));
+                }
             }
         }
     }

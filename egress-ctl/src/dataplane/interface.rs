@@ -10,6 +10,14 @@ pub fn index(name: &str) -> Option<u32> {
     name_to_index(any, name).ok()
 }
 
+/// Those of the interfaces that are there, with their indices.
+pub fn indices(names: &[String]) -> Vec<(String, u32)> {
+    let there = names
+        .iter()
+        .filter_map(|name| Some((name.clone(), index(name)?)));
+    there.collect()
+}
+
 /// Names of all interfaces, for messages.
 pub fn names() -> Vec<String> {
     let Ok(entries) = fs::read_dir("/sys/class/net") else {

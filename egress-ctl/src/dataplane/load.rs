@@ -4,8 +4,9 @@ use std::{fs, io, path::Path};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
-    programs::{ProgramError, SchedClassifier, Xdp},
+    programs::{ProgramError, SchedClassifier, TestRun as _, TestRunOptions, Xdp},
 };
+use egress_common::verdict::Verdict;
 use rustix::fs::statfs;
 
 use super::hook::LINKS;
@@ -15,6 +16,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/eg
 
 /// Name of the program at LAN ingress.
 pub const INGRESS: &str = "lan_ingress";
+/// Name of the program that answers what LAN ingress would do.
+pub const ASK: &str = "lan_ask";
 /// Name of the program at LAN egress.
 pub const EGRESS: &str = "lan_egress";
 
@@ -45,6 +48,12 @@ pub enum LoadError {
     Program {
         /// Which.
         name: &'static str,
+        /// Why.
+        source: ProgramError,
+    },
+    /// The kernel did not run a program for a frame.
+    #[error("the kernel does not run `lan_ask` (BPF_PROG_TEST_RUN)")]
+    TestRun {
         /// Why.
         source: ProgramError,
     },
@@ -80,6 +89,7 @@ pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
         .load(OBJECT)
         .map_err(|source| LoadError::Object { source })?;
     load_program::<Xdp>(&mut ebpf, INGRESS, Xdp::load)?;
+    load_program::<Xdp>(&mut ebpf, ASK, Xdp::load)?;
     load_program::<SchedClassifier>(&mut ebpf, EGRESS, SchedClassifier::load)?;
     Ok(Loaded { ebpf })
 }
@@ -140,6 +150,27 @@ impl Loaded {
         program
             .and_then(|p| p.try_into().ok())
             .ok_or(LoadError::Missing(INGRESS))
+    }
+
+    /// What the program at LAN ingress would make of a frame; nothing is counted or remembered.
+    ///
+    /// # Errors
+    /// The object does not hold the program, or the kernel does not run it.
+    pub fn ask(&mut self, frame: &[u8]) -> Result<Verdict, LoadError> {
+        let name = ASK;
+        let program = self
+            .ebpf
+            .program_mut(name)
+            .ok_or(LoadError::Missing(name))?;
+        let program: &mut Xdp = program
+            .try_into()
+            .map_err(|source| LoadError::Program { name, source })?;
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        let told = program
+            .test_run(options)
+            .map_err(|source| LoadError::TestRun { source })?;
+        Ok(Verdict::from_code(told.return_value))
     }
 
     /// The program at LAN egress.

@@ -11,7 +11,7 @@ use egress_common::{
     flow::{Addr, FlowKey},
     learned::Learned,
     name::NAME_KEY_BYTES,
-    rule::{Ruleset, Settings},
+    rule::{MachineKey, PlaceKey, Ruleset, Settings},
     verdict::Counter,
 };
 
@@ -19,6 +19,12 @@ use egress_common::{
 pub type AddrTrie = LpmTrie<MapData, Addr, u64>;
 /// Prefixes of reversed names to ids of patterns.
 pub type NameTrie = LpmTrie<MapData, [u8; NAME_KEY_BYTES], u64>;
+/// Zones and prefixes of clients to numbers.
+pub type ClientTrie = LpmTrie<MapData, ZonedAddr, u64>;
+/// Zone, in network byte order, and address of a client.
+pub type ZonedAddr = [u32; 5];
+/// Key of [`ClientTrie`].
+pub type ClientTrieKey = lpm_trie::Key<ZonedAddr>;
 /// Key of [`AddrTrie`].
 pub type AddrKey = lpm_trie::Key<Addr>;
 /// Key of [`NameTrie`].
@@ -78,8 +84,14 @@ pinned! {
     generation: "GENERATION", Array => Array<MapData, u64>;
     /// Mode and TTL bounds, by half.
     settings: "SETTINGS", Array => Array<MapData, Settings>;
+    /// Zones of interfaces and VLANs.
+    places: "PLACES", HashMap => HashMap<MapData, PlaceKey, u32>;
+    /// Zones of listed machines.
+    machines: "MACHINES", HashMap => HashMap<MapData, MachineKey, u32>;
     /// Clients, by half.
-    clients: "CLIENTS", ArrayOfMaps => ArrayOfMaps<MapData, AddrTrie>;
+    clients: "CLIENTS", ArrayOfMaps => ArrayOfMaps<MapData, ClientTrie>;
+    /// Policies of client groups, by half.
+    groups: "GROUPS", Array => Array<MapData, u32>;
     /// Destinations, by half.
     destinations: "DESTINATIONS", ArrayOfMaps => ArrayOfMaps<MapData, AddrTrie>;
     /// Names, by half.
@@ -96,7 +108,7 @@ pinned! {
     lan: "LAN", HashMap => HashMap<MapData, u32, u32>;
     /// Addresses of names that are not allowed, and until when in boot-time ms.
     refused: "REFUSED", LruHashMap => HashMap<MapData, Addr, u64>;
-    /// Counters by action and reason.
+    /// Counters by group, action and reason.
     verdicts: "VERDICTS", PerCpuArray => PerCpuArray<MapData, Counter>;
     /// Counters by endpoint set.
     sets: "SETS", PerCpuArray => PerCpuArray<MapData, Counter>;

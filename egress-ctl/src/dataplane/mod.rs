@@ -8,7 +8,7 @@ pub mod attach;
 mod clock;
 pub mod counters;
 pub mod hook;
-mod interface;
+pub mod interface;
 pub mod load;
 pub mod maps;
 pub mod swap;

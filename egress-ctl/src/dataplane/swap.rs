@@ -2,17 +2,24 @@
 //!
 //! The half of the tables that no packet uses is filled; then one word says that it is in force.
 
+use std::collections::{BTreeSet, HashMap};
+
 use aya::maps::MapError;
 use egress_common::{
     flow::{Addr, FlowKey},
     learned::Learned,
     limits,
-    rule::Destination,
+    rule::{ANY_VLAN, Destination, MachineKey, PlaceKey},
 };
 use ipnet::{IpNet, Ipv4Net};
 
-use super::maps::{AddrKey, AddrTrie, NameTrie, NameTrieKey, Pinned, PinnedError};
-use crate::policy::generation::{Generation, prefix_key};
+use super::maps::{
+    AddrKey, AddrTrie, ClientTrie, ClientTrieKey, NameTrie, NameTrieKey, Pinned, PinnedError,
+};
+use crate::policy::{
+    generation::{Generation, client_key, prefix_key},
+    membership::Membership,
+};
 
 /// Why a generation did not get into force; the one before stays.
 #[derive(Debug, thiserror::Error)]
@@ -54,18 +61,34 @@ pub fn current(pinned: Pinned<'_>) -> Result<u64, SwapError> {
     pinned.generation()?.get(&0, 0).map_err(of("generations"))
 }
 
-/// Puts `generation` into force under `number`; `before` is the number in force, of another parity, or
-/// 0. `patterns_given` is how many patterns have ids.
+/// A generation to put into force.
+#[derive(Clone, Copy)]
+pub struct Next<'a> {
+    /// The generation.
+    pub generation: &'a Generation,
+    /// Its number, of another parity than the one in force.
+    pub number: u64,
+    /// The number in force, or 0.
+    pub before: u64,
+    /// How many patterns have ids.
+    pub patterns_given: u32,
+    /// LAN interfaces that are there, and their indices.
+    pub interfaces: &'a [(String, u32)],
+}
+
+/// Puts a generation into force.
 ///
 /// # Errors
-/// A table could not be written, or `before` is not in force; what is in force stays.
-pub fn swap(
-    pinned: Pinned<'_>,
-    before: u64,
-    number: u64,
-    generation: &Generation,
-    patterns_given: u32,
-) -> Result<(), SwapError> {
+/// A table could not be written, or another generation than `before` is in force; what is in force
+/// stays.
+pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
+    let Next {
+        generation,
+        number,
+        before,
+        patterns_given,
+        interfaces,
+    } = next;
     let seen = current(pinned)?;
     if seen != before {
         let expected = before;
@@ -74,10 +97,11 @@ pub fn swap(
     wait_for_packets(pinned, before)?;
     let half = half(number);
     fill_arrays(pinned, half, generation, patterns_given)?;
+    fill_places(pinned, number, &generation.membership, interfaces)?;
+    fill_machines(pinned, half, &generation.membership)?;
     let mut outer = pinned.clients()?;
-    outer
-        .set(half, &clients(generation)?, 0)
-        .map_err(of("clients"))?;
+    let clients = clients(&generation.membership)?;
+    outer.set(half, &clients, 0).map_err(of("clients"))?;
     let mut outer = pinned.destinations()?;
     let destinations = destinations(generation)?;
     outer
@@ -125,6 +149,13 @@ fn fill_arrays(
         let place = half * limits::RULESETS + i;
         rulesets.set(place, ruleset, 0).map_err(of("rulesets"))?;
     }
+    let mut groups = pinned.groups()?;
+    for (i, group) in (0..).zip(&generation.groups) {
+        let place = half * limits::GROUPS as u32 + i;
+        groups
+            .set(place, &group.policy.to_value(), 0)
+            .map_err(of("groups"))?;
+    }
     // Patterns that this generation does not know have the empty ruleset.
     let mut of_pattern = vec![0; patterns_given as usize + 1];
     for pattern in &generation.patterns {
@@ -146,15 +177,88 @@ fn all_of_ipv4() -> AddrKey {
     trie_key(IpNet::V4(Ipv4Net::default()))
 }
 
-fn clients(generation: &Generation) -> Result<AddrTrie, SwapError> {
+/// Notes the zones of interfaces for the generation `number`; interfaces that are not named any more are
+/// forgotten.
+///
+/// # Errors
+/// The table could not be written.
+pub fn fill_places(
+    pinned: Pinned<'_>,
+    number: u64,
+    membership: &Membership,
+    interfaces: &[(String, u32)],
+) -> Result<(), SwapError> {
+    const TABLE: &str = "places";
+    let half = half(number) as u16;
+    let mut map = pinned.places()?;
+    let mut wanted = HashMap::new();
+    for (name, interface) in interfaces {
+        let vlans = membership.vlans();
+        for vlan in vlans.into_iter().chain([ANY_VLAN]) {
+            let zone = membership.zone(Some(name), vlan);
+            let key = PlaceKey {
+                interface: *interface,
+                vlan,
+                half,
+            };
+            wanted.insert(key, zone);
+        }
+    }
+    for key in map
+        .keys()
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(of(TABLE))?
+    {
+        if key.half == half && !wanted.contains_key(&key) {
+            map.remove(&key).map_err(of(TABLE))?;
+        }
+    }
+    for (key, zone) in wanted {
+        map.insert(&key, &zone, 0).map_err(of(TABLE))?;
+    }
+    Ok(())
+}
+
+fn fill_machines(pinned: Pinned<'_>, half: u32, membership: &Membership) -> Result<(), SwapError> {
+    const TABLE: &str = "machines";
+    let half = half as u16;
+    let mut map = pinned.machines()?;
+    for key in map
+        .keys()
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(of(TABLE))?
+    {
+        if key.half == half && !membership.machines.contains_key(&(key.zone, key.mac)) {
+            map.remove(&key).map_err(of(TABLE))?;
+        }
+    }
+    for ((zone, mac), own) in &membership.machines {
+        let key = MachineKey {
+            mac: *mac,
+            half,
+            zone: *zone,
+        };
+        map.insert(&key, own, 0).map_err(of(TABLE))?;
+    }
+    Ok(())
+}
+
+fn clients(membership: &Membership) -> Result<ClientTrie, SwapError> {
     const TABLE: &str = "clients";
-    let mut trie = AddrTrie::create(limits::CLIENTS, NO_PREALLOC).map_err(of(TABLE))?;
-    trie.insert(&all_of_ipv4(), &0, 0).map_err(of(TABLE))?;
-    for (prefix, group) in &generation.clients {
+    let mut trie = ClientTrie::create(limits::CLIENTS, NO_PREALLOC).map_err(of(TABLE))?;
+    let mut insert = |zone: u32, prefix: IpNet, value: u64| {
+        let key = client_key(zone, prefix);
+        let [a, b, c, d] = key.addr.words();
+        let key = ClientTrieKey::new(key.bits, [key.zone, a, b, c, d]);
+        trie.insert(&key, &value, 0).map_err(of(TABLE))
+    };
+    let zones: BTreeSet<u32> = membership.clients.keys().map(|(zone, _)| *zone).collect();
+    for zone in zones {
+        insert(zone, IpNet::V4(Ipv4Net::default()), 0)?;
+    }
+    for ((zone, prefix), group) in &membership.clients {
         // 0 is no group.
-        let value = u64::from(*group) + 1;
-        trie.insert(&trie_key(*prefix), &value, 0)
-            .map_err(of(TABLE))?;
+        insert(*zone, *prefix, u64::from(*group) + 1)?;
     }
     Ok(trie)
 }

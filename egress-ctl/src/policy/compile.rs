@@ -9,18 +9,25 @@ use egress_common::{
     flow::proto,
     limits,
     pattern::{NameKey, NamePattern},
-    rule::{Destination, Rule, Ruleset, Settings, mark},
+    rule::{
+        ALLOW, ANY_PROTO, DENY, Destination, GroupPolicy, Rule, Ruleset, Settings, feature, mark,
+    },
 };
 use ipnet::IpNet;
+use jiff::civil::Date;
 
 use super::{
-    generation::{Generation, Pattern},
+    generation::{CompiledGroup, Generation, Pattern},
     ids::{Ids, OutOfIds},
+    membership::{EVERYBODY, Membership},
     nested::{Nests, Union, inherit},
 };
 use crate::{
     catalogue::set::EndpointSet,
-    config::{Config, Group},
+    config::{
+        Config,
+        rule::{OwnRule, Target},
+    },
     prefix::canonical,
 };
 
@@ -48,33 +55,50 @@ pub enum CompileError {
     },
 }
 
-/// Compiles `config` for a gateway that has the addresses `own`. Ids that are new are given in `ids`.
+/// What a config is compiled for, besides itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// The gateway's own addresses.
+    pub own: &'a [IpAddr],
+    /// The day; rules may end.
+    pub today: Date,
+}
+
+/// Compiles `config`. Ids that are new are given in `ids`.
 ///
 /// # Errors
 /// What does not fit into the kernel's tables.
-pub fn compile(config: &Config, own: &[IpAddr], ids: &mut Ids) -> Result<Generation, CompileError> {
+pub fn compile(
+    config: &Config,
+    circumstances: Circumstances<'_>,
+    ids: &mut Ids,
+) -> Result<Generation, CompileError> {
+    let Circumstances { own, today } = circumstances;
     let selected = selected(config);
     let mut rulesets = Rulesets::new();
-    let (destinations, patterns) = gather(&selected, ids)?;
+    let (mut destinations, mut patterns) = gather(&selected, ids)?;
+    let own_rules = own_rules(config, today);
+    add_own_rules(&own_rules, &mut destinations, &mut patterns, ids)?;
     let destinations = marked(destinations, config, own)
         .into_iter()
         .map(|(prefix, said)| Ok((prefix, rulesets.destination(prefix, said)?)))
         .collect::<Result<BTreeMap<_, _>, CompileError>>()?;
     let patterns = compiled(patterns, &mut rulesets, ids)?;
-    let clients = clients(&config.groups);
-    check_size("clients", clients.len(), limits::CLIENTS)?;
+    let membership = Membership::of(&config.groups);
+    check_size("clients", membership.clients.len(), limits::CLIENTS)?;
+    check_size("machines", 2 * membership.machines.len(), limits::MACHINES)?;
     check_size("destinations", destinations.len(), limits::DESTINATIONS)?;
     Ok(Generation {
         settings: Settings {
             mode: config.gateway.mode as u32,
             ttl_floor: config.dns.ttl_floor,
             ttl_cap: config.dns.ttl_cap,
-            pad: 0,
+            features: features(&membership, &patterns, &rulesets),
         },
-        groups: config.groups.iter().map(|g| g.name.clone()).collect(),
-        warnings: warnings(config, &selected, &patterns),
+        groups: groups(config, ids)?,
+        warnings: warnings(config, &selected, &patterns, today),
         sets: selected.len(),
-        clients,
+        membership,
         destinations,
         patterns,
         rulesets: rulesets.list,
@@ -143,6 +167,51 @@ fn gather(selected: &[Selected<'_>], ids: &mut Ids) -> Result<(ByPrefix, ByPatte
     Ok((prefixes, patterns))
 }
 
+/// The rules of each group's own that hold today, with the group's number.
+fn own_rules(config: &Config, today: Date) -> Vec<(u32, &OwnRule)> {
+    let holds = |rule: &&OwnRule| rule.until.is_none_or(|until| until >= today);
+    let mut all = Vec::new();
+    for (number, group) in (0..).zip(&config.groups) {
+        all.extend(group.rules.iter().filter(holds).map(|rule| (number, rule)));
+    }
+    all
+}
+
+/// Adds what own rules say of each prefix and each pattern; one without a destination says it of all.
+fn add_own_rules(
+    own: &[(u32, &OwnRule)],
+    prefixes: &mut ByPrefix,
+    patterns: &mut ByPattern,
+    ids: &mut Ids,
+) -> Result<(), OutOfIds> {
+    for (group, rule) in own {
+        let set = ids.set(&rule.key)?;
+        let said = rule.services.iter().map(|service| Rule {
+            groups: 1 << group,
+            port_low: service.low,
+            port_high: service.high,
+            set,
+            proto: service.proto,
+            effect: if rule.denies { DENY } else { ALLOW },
+        });
+        let said: Vec<Rule> = said.collect();
+        if rule.to.is_empty() {
+            for everywhere in EVERYBODY {
+                prefixes.entry(everywhere).or_default().rules.extend(&said);
+            }
+        }
+        for target in &rule.to {
+            match target {
+                Target::Prefix(prefix) => prefixes.entry(*prefix).or_default(),
+                Target::Name(name) => patterns.entry(name.clone()).or_default(),
+            }
+            .rules
+            .extend(&said);
+        }
+    }
+    Ok(())
+}
+
 fn rules(set: &EndpointSet, groups: u64, id: u16) -> Vec<Rule> {
     let of = |proto, ports: &crate::catalogue::ports::Ports| -> Vec<Rule> {
         let rule = |range: &std::ops::RangeInclusive<u16>| Rule {
@@ -151,7 +220,7 @@ fn rules(set: &EndpointSet, groups: u64, id: u16) -> Vec<Rule> {
             port_high: *range.end(),
             set: id,
             proto,
-            pad: 0,
+            effect: ALLOW,
         };
         ports.ranges().iter().map(rule).collect()
     };
@@ -212,11 +281,35 @@ fn compiled(
     Ok(all)
 }
 
-fn clients(groups: &[Group]) -> BTreeMap<IpNet, u32> {
-    let numbered = groups.iter().zip(0..);
-    numbered
-        .flat_map(|(group, number)| group.clients.iter().map(move |prefix| (*prefix, number)))
-        .collect()
+/// Groups and what holds for them.
+fn groups(config: &Config, ids: &mut Ids) -> Result<Vec<CompiledGroup>, OutOfIds> {
+    let compiled = config.groups.iter().map(|group| {
+        Ok(CompiledGroup {
+            name: group.name.clone(),
+            policy: GroupPolicy {
+                mode: group.mode.unwrap_or(config.gateway.mode),
+                denial: group.denial,
+                counters: ids.group(&group.name)?,
+            },
+        })
+    });
+    compiled.collect()
+}
+
+/// What packets need to be asked about at all.
+fn features(membership: &Membership, patterns: &[Pattern], rulesets: &Rulesets) -> u32 {
+    let denies = |ruleset: &Ruleset| {
+        let rules = ruleset.rules.iter().take(ruleset.len as usize);
+        rules.into_iter().any(|rule| rule.effect == DENY)
+    };
+    let of_pattern = |pattern: &Pattern| rulesets.list.get(pattern.ruleset as usize);
+    let bit = |holds: bool, bit| if holds { bit } else { 0 };
+    bit(!membership.places.is_empty(), feature::PLACES)
+        | bit(!membership.machines.is_empty(), feature::MACHINES)
+        | bit(
+            patterns.iter().filter_map(of_pattern).any(denies),
+            feature::DENIED_NAMES,
+        )
 }
 
 fn check_size(what: &'static str, count: usize, limit: u32) -> Result<(), CompileError> {
@@ -272,30 +365,30 @@ impl Rulesets {
     }
 }
 
-/// Sorted by protocol, ports and set, the same permission of several groups as one rule.
+/// Denials first, then sorted by protocol, ports and set; the same for several groups as one rule.
 fn merged(rules: Vec<Rule>) -> Vec<Rule> {
-    let mut groups: BTreeMap<(u8, u16, u16, u16), u64> = BTreeMap::new();
+    let mut merged: BTreeMap<(u8, u8, u16, u16, u16), Rule> = BTreeMap::new();
     for rule in rules {
-        let permission = (rule.proto, rule.port_low, rule.port_high, rule.set);
-        *groups.entry(permission).or_default() |= rule.groups;
+        let key = (
+            rule.effect,
+            rule.proto,
+            rule.port_low,
+            rule.port_high,
+            rule.set,
+        );
+        merged
+            .entry(key)
+            .or_insert(Rule { groups: 0, ..rule })
+            .groups |= rule.groups;
     }
-    groups
-        .into_iter()
-        .map(|((proto, port_low, port_high, set), groups)| Rule {
-            groups,
-            port_low,
-            port_high,
-            set,
-            proto,
-            pad: 0,
-        })
-        .collect()
+    merged.into_values().collect()
 }
 
-/// Leaves out rules that another rule makes needless; only the name of the set that allows changes.
+/// Leaves out rules that another rule makes needless; only the name of what decides changes.
 fn without_redundant(rules: &[Rule]) -> Vec<Rule> {
     let implies = |wide: &Rule, narrow: &Rule| {
-        wide.proto == narrow.proto
+        wide.effect == narrow.effect
+            && (wide.proto == narrow.proto || wide.proto == ANY_PROTO)
             && wide.port_low <= narrow.port_low
             && wide.port_high >= narrow.port_high
             && wide.groups & narrow.groups == narrow.groups
@@ -311,16 +404,27 @@ fn without_redundant(rules: &[Rule]) -> Vec<Rule> {
     kept
 }
 
-fn warnings(config: &Config, selected: &[Selected<'_>], patterns: &[Pattern]) -> Vec<String> {
+fn warnings(
+    config: &Config,
+    selected: &[Selected<'_>],
+    patterns: &[Pattern],
+    today: Date,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     for group in &config.groups {
+        for rule in &group.rules {
+            if let Some(until) = rule.until.filter(|until| *until < today) {
+                let key = &rule.key;
+                warnings.push(format!("rule {key} ended on {until}: remove it"));
+            }
+        }
         for selector in &group.empty {
             let name = &group.name;
             warnings.push(format!(
                 "group `{name}`: `{selector}` selects no endpoint set"
             ));
         }
-        if group.allow.is_empty() {
+        if group.allow.is_empty() && group.rules.iter().all(|rule| rule.denies) {
             warnings.push(format!("group `{}` may reach nothing", group.name));
         }
     }

@@ -5,19 +5,21 @@ use std::collections::BTreeMap;
 use egress_common::{
     flow::{Addr, V4_PREFIX_BITS},
     pattern::{NameKey, NamePattern},
-    rule::{Destination, PrefixKey, Ruleset, Settings},
+    rule::{ClientKey, Destination, GroupPolicy, PrefixKey, Ruleset, Settings, ZONE_BITS},
 };
 use ipnet::IpNet;
+
+use super::membership::Membership;
 
 /// Everything that is swapped as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generation {
     /// Mode and TTL bounds.
     pub settings: Settings,
-    /// Names of the client groups, in the order of their numbers.
-    pub groups: Vec<String>,
-    /// Source prefixes and the number of their group.
-    pub clients: BTreeMap<IpNet, u32>,
+    /// Client groups, in the order of their numbers.
+    pub groups: Vec<CompiledGroup>,
+    /// Zones, source prefixes in them, and the group of each.
+    pub membership: Membership,
     /// Destination prefixes, what they allow and what they are.
     pub destinations: BTreeMap<IpNet, Destination>,
     /// Name patterns in the order of their texts.
@@ -28,6 +30,15 @@ pub struct Generation {
     pub sets: usize,
     /// What the administrator should know, though it is no error.
     pub warnings: Vec<String>,
+}
+
+/// A client group in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompiledGroup {
+    /// Its name.
+    pub name: String,
+    /// What holds for it.
+    pub policy: GroupPolicy,
 }
 
 /// A name pattern in force.
@@ -57,6 +68,16 @@ pub fn prefix_key(prefix: IpNet) -> PrefixKey {
     PrefixKey {
         bits,
         addr: Addr::from(prefix.network()),
+    }
+}
+
+/// A prefix of clients as the kernel's trie holds it.
+pub fn client_key(zone: u32, prefix: IpNet) -> ClientKey {
+    let PrefixKey { bits, addr } = prefix_key(prefix);
+    ClientKey {
+        bits: ZONE_BITS + bits,
+        zone: zone.to_be(),
+        addr,
     }
 }
 

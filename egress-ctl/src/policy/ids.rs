@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use egress_common::limits;
 use serde::{Deserialize, Serialize};
 
-/// Ids by name; ids of patterns begin at 1, those of sets at 0.
+/// Ids by name; ids of patterns and of groups begin at 1, those of sets at 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ids {
     patterns: BTreeMap<String, u32>,
     sets: BTreeMap<String, u16>,
+    groups: BTreeMap<String, u8>,
 }
 
 /// More names than the kernel's maps have places for.
@@ -64,6 +65,32 @@ impl Ids {
         }
         self.sets.insert(key.to_owned(), next as u16);
         Ok(next as u16)
+    }
+
+    /// The place of the group's counters, given now if it is new.
+    ///
+    /// # Errors
+    /// All places are given.
+    pub fn group(&mut self, name: &str) -> Result<u8, OutOfIds> {
+        if let Some(place) = self.groups.get(name) {
+            return Ok(*place);
+        }
+        let next = self.groups.len() as u32 + 1;
+        if next > limits::GROUP_NAMES {
+            return Err(OutOfIds {
+                what: "names of groups",
+                limit: limits::GROUP_NAMES,
+            });
+        }
+        self.groups.insert(name.to_owned(), next as u8);
+        Ok(next as u8)
+    }
+
+    /// All groups and the places of their counters.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, u8)> {
+        self.groups
+            .iter()
+            .map(|(name, place)| (name.as_str(), *place))
     }
 
     /// How many ids of patterns were given; they are 1 to this number.

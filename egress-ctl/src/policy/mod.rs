@@ -7,5 +7,6 @@
 pub mod compile;
 pub mod generation;
 pub mod ids;
+pub mod membership;
 mod nested;
 pub mod tables;

@@ -8,7 +8,7 @@ use egress_common::{
     flow::{Addr, Flow, FlowKey},
     judge::Tables,
     learned::Learned,
-    rule::{Destination, Match},
+    rule::{Destination, GroupPolicy, Match, feature},
 };
 use ipnet::IpNet;
 
@@ -26,6 +26,8 @@ pub struct HostTables<'a> {
     pub refused: HashMap<Addr, u64>,
     /// The boot-time clock in ms.
     pub now_ms: u64,
+    /// Names of interfaces by their index, as far as groups name them.
+    pub interfaces: HashMap<u32, String>,
 }
 
 impl<'a> HostTables<'a> {
@@ -37,6 +39,7 @@ impl<'a> HostTables<'a> {
             admitted: HashMap::new(),
             refused: HashMap::new(),
             now_ms: 0,
+            interfaces: HashMap::new(),
         }
     }
 }
@@ -56,8 +59,25 @@ pub fn longest<'a, V>(
 impl Tables for HostTables<'_> {
     type Learned = Learned;
 
-    fn group(&self, client: &Addr) -> Option<u32> {
-        longest(&self.generation.clients, (*client).into()).map(|(_, group)| *group)
+    fn group(&self, flow: &Flow) -> Option<u32> {
+        let membership = &self.generation.membership;
+        let interface = self.interfaces.get(&flow.interface);
+        let place = membership.zone(interface.map(String::as_str), flow.vlan);
+        let own = membership.machines.get(&(place, flow.mac));
+        let zone = own.copied().unwrap_or(place);
+        let clients = membership.clients.iter();
+        let here = clients.filter(|((of, _), _)| *of == zone);
+        let here = here.map(|((_, prefix), group)| (prefix, group));
+        longest(here, flow.src.into()).map(|(_, group)| *group)
+    }
+
+    fn policy(&self, group: u32) -> Option<GroupPolicy> {
+        let group = self.generation.groups.get(group as usize)?;
+        Some(group.policy)
+    }
+
+    fn denies_names(&self) -> bool {
+        self.generation.settings.features & feature::DENIED_NAMES != 0
     }
 
     fn destination(&self, addr: &Addr) -> Destination {

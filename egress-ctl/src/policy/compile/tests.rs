@@ -45,19 +45,22 @@ allow = ["corp:1", "corp:3"]
 fn generation() -> Generation {
     let config = Config::parse(CONFIG).unwrap();
     let own = ["172.16.0.1".parse().unwrap()];
-    compile(&config, &own, &mut Ids::default()).unwrap()
+    compile(&config, on(&own), &mut Ids::default()).unwrap()
+}
+
+/// A gateway with these addresses, on a day.
+fn on(own: &[IpAddr]) -> Circumstances<'_> {
+    let today = Date::constant(2026, 11, 22);
+    Circumstances { own, today }
 }
 
 fn flow(src: &str, dst: &str, proto: u8, dst_port: u16) -> Flow {
     let addr = |text: &str| text.parse::<IpAddr>().unwrap().into();
     Flow {
-        src: addr(src),
-        dst: addr(dst),
         src_port: 40_000,
         dst_port,
         proto,
-        later_fragment: false,
-        opens: false,
+        ..Flow::between(addr(src), addr(dst))
     }
 }
 
@@ -137,9 +140,9 @@ fn what_the_kernel_cannot_match_is_said() {
 fn ids_stay_when_the_policy_changes() {
     let mut ids = Ids::default();
     let config = Config::parse(CONFIG).unwrap();
-    let first = compile(&config, &[], &mut ids).unwrap();
+    let first = compile(&config, on(&[]), &mut ids).unwrap();
     let config = Config::parse(&CONFIG.replace("\"a.x.y\"", "\"0.x.y\"")).unwrap();
-    let second = compile(&config, &[], &mut ids).unwrap();
+    let second = compile(&config, on(&[]), &mut ids).unwrap();
     let id = |generation: &Generation, text: &str| {
         let is_it = |p: &&Pattern| p.pattern.to_string() == text;
         generation.patterns.iter().find(is_it).map(|p| p.id)
@@ -163,7 +166,7 @@ fn a_ruleset_that_is_too_long_is_refused_by_name() {
     sets[1].tcp_ports = ports(2000).parse().unwrap();
     config.catalogue = crate::catalogue::Catalogue::default();
     config.catalogue.add("corp", sets).unwrap();
-    let error = compile(&config, &[], &mut Ids::default()).unwrap_err();
+    let error = compile(&config, on(&[]), &mut Ids::default()).unwrap_err();
     assert!(matches!(error, CompileError::Rules(_)), "{error}");
 }
 
@@ -175,7 +178,7 @@ proptest! {
         let rules: Vec<Rule> = rules
             .into_iter()
             .map(|(groups, proto, port_low, more, set)| Rule {
-                groups, port_low, port_high: port_low + more, set, proto, pad: 0,
+                groups, port_low, port_high: port_low + more, set, proto, effect: ALLOW,
             })
             .collect();
         let allows = |rules: &[Rule]| -> BTreeSet<(u32, u8, u16)> {

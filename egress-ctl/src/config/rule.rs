@@ -1,0 +1,214 @@
+//! Rules of a group's own.
+//!
+//! In: `[[group.NAME.rule]]` tables. Out: [`OwnRule`]s.
+
+use egress_common::{
+    flow::{ECHO_V4, ECHO_V6, proto},
+    pattern::NamePattern,
+    rule::ANY_PROTO,
+};
+use ipnet::IpNet;
+use jiff::civil::Date;
+use toml::Spanned;
+
+use super::{
+    parsed, prefix,
+    problem::Problems,
+    raw::{RawProtocol, RawRule},
+};
+use crate::catalogue::ports::Ports;
+
+/// A rule that the administrator wrote for a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnRule {
+    /// What counters and explanations call it: group, and the name or the place in the config.
+    pub key: String,
+    /// Whether it denies; a denial wins over everything that allows.
+    pub denies: bool,
+    /// Destinations; everywhere where there is none.
+    pub to: Vec<Target>,
+    /// Protocols and ports.
+    pub services: Vec<Service>,
+    /// The last day on which it holds.
+    pub until: Option<Date>,
+}
+
+/// A destination of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// All addresses of a prefix.
+    Prefix(IpNet),
+    /// All addresses that DNS answers give for names.
+    Name(NamePattern),
+}
+
+/// A protocol, and which of its ports (of ICMP: type and code, as in a flow).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// IP protocol number, or [`ANY_PROTO`].
+    pub proto: u8,
+    /// First port.
+    pub low: u16,
+    /// Last port.
+    pub high: u16,
+}
+
+impl Service {
+    fn whole(proto: u8) -> Self {
+        Self {
+            proto,
+            low: 0,
+            high: u16::MAX,
+        }
+    }
+}
+
+/// All rules of a group that can be read.
+pub(super) fn rules(
+    group: &str,
+    raw: Vec<Spanned<RawRule>>,
+    problems: &mut Problems<'_>,
+) -> Vec<OwnRule> {
+    let mut rules: Vec<OwnRule> = Vec::new();
+    for (place, raw) in (1..).zip(raw) {
+        let span = raw.span();
+        let Some(rule) = rule(group, place, raw.into_inner(), problems) else {
+            continue;
+        };
+        if rules.iter().any(|other| other.key == rule.key) {
+            let message = format!("another rule of the group is called `{}` already", rule.key);
+            problems.add(span, &format!("group.{group}.rule.name"), message);
+        }
+        rules.push(rule);
+    }
+    rules
+}
+
+fn rule(group: &str, place: usize, raw: RawRule, problems: &mut Problems<'_>) -> Option<OwnRule> {
+    let key = |key: &str| format!("group.{group}.rule.{key}");
+    let RawRule {
+        name,
+        action,
+        to,
+        protocol,
+        ports,
+        until,
+    } = raw;
+    let denies = match action.get_ref().as_str() {
+        "allow" => false,
+        "deny" => true,
+        other => {
+            let message = format!("unknown action `{other}`; there are `allow` and `deny`");
+            problems.add(action.span(), &key("action"), message);
+            return None;
+        }
+    };
+    let until = until.and_then(|text| match text.get_ref().parse::<Date>() {
+        Ok(date) => Some(date),
+        Err(_) => {
+            let message = format!("`{}` is no date: write 2026-12-31", text.get_ref());
+            problems.add(text.span(), &key("until"), message);
+            None
+        }
+    });
+    Some(OwnRule {
+        key: match name {
+            Some(name) => format!("{group}:{}", name.into_inner()),
+            None => format!("{group}:rule-{place}"),
+        },
+        denies,
+        to: parsed(&to, &key("to"), problems, target),
+        services: services(protocol, ports, &key, problems)?,
+        until,
+    })
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    // A name never holds what every prefix holds; `10.0.0.0/8x` is a mistyped prefix.
+    let is_numeric = text.contains(['/', ':']) || text.parse::<std::net::IpAddr>().is_ok();
+    if is_numeric {
+        return prefix(text).map(Target::Prefix);
+    }
+    let name = text.parse().map_err(|fault| format!("`{text}`: {fault}"))?;
+    Ok(Target::Name(name))
+}
+
+/// What protocol and ports together mean; nothing where they contradict each other.
+fn services(
+    protocol: Option<Spanned<RawProtocol>>,
+    ports: Option<Spanned<String>>,
+    key: &dyn Fn(&str) -> String,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<Service>> {
+    let protocols = match &protocol {
+        None if ports.is_some() => vec![Service::whole(proto::TCP), Service::whole(proto::UDP)],
+        None => vec![Service::whole(ANY_PROTO)],
+        Some(protocol) => match self::protocol(protocol.get_ref()) {
+            Ok(protocols) => protocols,
+            Err(message) => {
+                problems.add(protocol.span(), &key("protocol"), message);
+                return None;
+            }
+        },
+    };
+    let Some(ports) = ports else {
+        return Some(protocols);
+    };
+    let with_ports = [proto::TCP, proto::UDP, proto::SCTP];
+    if !protocols
+        .iter()
+        .all(|service| with_ports.contains(&service.proto))
+    {
+        problems.add(
+            ports.span(),
+            &key("ports"),
+            "only tcp, udp and sctp have ports",
+        );
+        return None;
+    }
+    let ranges: Ports = match ports.get_ref().parse() {
+        Ok(ranges) => ranges,
+        Err(fault) => {
+            problems.add(ports.span(), &key("ports"), fault);
+            return None;
+        }
+    };
+    let of = |service: &Service| {
+        let proto = service.proto;
+        ranges.ranges().iter().map(move |range| Service {
+            proto,
+            low: *range.start(),
+            high: *range.end(),
+        })
+    };
+    Some(protocols.iter().flat_map(of).collect())
+}
+
+/// Protocols by name (`icmp` is a ping, of IPv4 and of IPv6) or by number.
+fn protocol(raw: &RawProtocol) -> Result<Vec<Service>, String> {
+    let echo = |proto, low: u16| Service {
+        proto,
+        low,
+        high: low | 0xff,
+    };
+    let name = match raw {
+        RawProtocol::Number(ANY_PROTO) => {
+            return Err("255 is reserved (IANA): leave `protocol` out for all of them".to_owned());
+        }
+        RawProtocol::Number(number) => return Ok(vec![Service::whole(*number)]),
+        RawProtocol::Name(name) => name.as_str(),
+    };
+    Ok(match name {
+        "tcp" => vec![Service::whole(proto::TCP)],
+        "udp" => vec![Service::whole(proto::UDP)],
+        "sctp" => vec![Service::whole(proto::SCTP)],
+        "esp" => vec![Service::whole(proto::ESP)],
+        "ah" => vec![Service::whole(proto::AH)],
+        "icmp" => vec![echo(proto::ICMP, ECHO_V4), echo(proto::ICMPV6, ECHO_V6)],
+        other => {
+            return Err(format!(
+                "unknown protocol `{other}`; there are tcp, udp, sctp, icmp, esp, ah, and all by number, as in `protocol = 47`"
+            ));
+        }
+    })
+}
