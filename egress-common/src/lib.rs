@@ -30,7 +30,7 @@ mod pod {
         flow::{Addr, FlowKey},
         learned::Learned,
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
-        verdict::Counter,
+        verdict::{Counter, TrafficKey},
     };
 
     // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
@@ -49,4 +49,6 @@ mod pod {
     unsafe impl Pod for Learned {}
     // SAFETY: as above.
     unsafe impl Pod for Counter {}
+    // SAFETY: as above.
+    unsafe impl Pod for TrafficKey {}
 }

@@ -26,6 +26,9 @@ pub const DESTINATIONS: u32 = 1_048_576;
 pub const LEARNED: u32 = 65_536;
 /// Addresses remembered only to say that the name that gave them is not allowed.
 pub const REFUSED: u32 = 16_384;
+/// Destinations with counters of their own, by group and endpoint set; the least recently used one
+/// leaves first.
+pub const TRAFFIC: u32 = 32_768;
 /// Connections to learned addresses; the least recently used one leaves first.
 pub const FLOWS: u32 = 131_072;
 /// Patterns that can teach one address at the same time.

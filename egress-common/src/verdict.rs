@@ -1,6 +1,6 @@
 //! What is decided about a packet, and why.
 
-use crate::limits::GROUP_NAMES;
+use crate::{flow::Addr, learned::Slot, limits::GROUP_NAMES};
 
 /// The outcome for one packet before the mode is applied: allowed for a cause, or denied for a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,15 @@ impl Verdict {
             set: NO_SET,
             group: NO_GROUP,
             admits: 0,
+        }
+    }
+
+    /// Id of the pattern that admits the connection; 0 where a prefix allows it, or nothing does.
+    #[inline(always)]
+    pub const fn pattern(self) -> u32 {
+        match Slot::from_word(self.admits) {
+            Some(slot) => slot.pattern,
+            None => 0,
         }
     }
 
@@ -282,6 +291,22 @@ pub const VERDICT_COUNTERS: u32 = (GROUP_NAMES + 1) * GROUP_COUNTERS;
 pub const fn counter_index(counters: u8, action: Action, reason: Reason) -> u32 {
     counters as u32 * GROUP_COUNTERS + action as u32 * REASONS as u32 + reason as u32
 }
+
+/// What allowed packets are counted by, besides the whole set.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrafficKey {
+    /// Where they go.
+    pub dst: Addr,
+    /// Id of the pattern that taught the address; 0 where a prefix allows it.
+    pub pattern: u32,
+    /// Id of the endpoint set or rule that allows it.
+    pub set: u16,
+    /// Place of the group's counters.
+    pub group: u16,
+}
+
+const _: () = assert!(size_of::<TrafficKey>() == 24);
 
 /// Packets and bytes (of whole frames), one per CPU.
 #[repr(C)]

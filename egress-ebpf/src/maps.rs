@@ -5,7 +5,7 @@
 //! so no packet sees a part of a generation.
 
 use aya_ebpf::{
-    btf_maps::{Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, PerCpuArray},
+    btf_maps::{Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, PerCpuArray},
     macros::btf_map,
 };
 use egress_common::{
@@ -15,7 +15,7 @@ use egress_common::{
     limits,
     name::NAME_KEY_BYTES,
     rule::{ClientKey, MachineKey, PlaceKey, Ruleset, Settings},
-    verdict::{Counter, VERDICT_COUNTERS},
+    verdict::{Counter, TrafficKey, VERDICT_COUNTERS},
 };
 
 const HALVES: usize = limits::HALVES as usize;
@@ -99,6 +99,12 @@ pub static VERDICTS: PerCpuArray<Counter, { VERDICT_COUNTERS as usize }> = PerCp
 /// Packets and bytes by the endpoint set or rule that decided. Written at LAN ingress, read by user space.
 #[btf_map(pin_by_name)]
 pub static SETS: PerCpuArray<Counter, { limits::SETS as usize }> = PerCpuArray::new();
+
+/// Packets and bytes allowed, by destination, endpoint set and group. Written at LAN ingress, read by
+/// user space. When it is full, the destination that was used least recently leaves; `SETS` never does.
+#[btf_map(pin_by_name)]
+pub static TRAFFIC: LruPerCpuHashMap<TrafficKey, Counter, { limits::TRAFFIC as usize }> =
+    LruPerCpuHashMap::new();
 
 /// DNS messages by outcome. Written at LAN egress, read by user space.
 #[btf_map(pin_by_name)]

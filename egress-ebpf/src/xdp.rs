@@ -7,11 +7,11 @@ use egress_common::{
     packet::Packet as _,
     parse::parse,
     rule::GroupPolicy,
-    verdict::{Action, Mode, Reason, Verdict},
+    verdict::{Action, Mode, NO_SET, Reason, Verdict},
 };
 
 use crate::{
-    stats::count_verdict,
+    stats::{count_traffic, count_verdict},
     tables::{Generation, remember},
     view::View,
 };
@@ -26,7 +26,7 @@ pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
             if matches!(everybody.mode, Mode::Off) {
                 return xdp_action::XDP_PASS;
             }
-            let verdict = decide(ctx, &frame, generation, true);
+            let verdict = decide(ctx, &frame, generation, frame.frame_len() as u32);
             let policy = generation.policy(u32::from(verdict.group));
             (verdict, policy.unwrap_or(everybody))
         }
@@ -44,38 +44,48 @@ pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
 #[inline(always)]
 pub fn ask(ctx: &XdpContext) -> u32 {
     let verdict = match Generation::current() {
-        Some(generation) => decide(ctx, &View::of_frame(ctx), generation, false),
+        Some(generation) => decide(ctx, &View::of_frame(ctx), generation, 0),
         None => Verdict::because(Reason::NoPolicy),
     };
     verdict.to_code()
 }
 
 #[inline(always)]
-fn decide(ctx: &XdpContext, frame: &View, generation: Generation, remembers: bool) -> Verdict {
+fn decide(ctx: &XdpContext, frame: &View, generation: Generation, bytes: u32) -> Verdict {
     match parse(frame) {
         Ok(mut datagram) => {
             datagram.flow.interface = ctx.ingress_ifindex() as u32;
-            let remembers = u32::from(remembers);
-            Verdict::from_code(judge_flow(&datagram.flow, generation.half(), remembers))
+            Verdict::from_code(judge_flow(&datagram.flow, generation.half(), bytes))
         }
         Err(reason) => Verdict::because(reason),
     }
 }
 
-/// [`judge`] as a global function: verified once, on its own, however a packet was parsed. Where
-/// `remembers` is not 0, it notes the connection that it admits.
+/// [`judge`] as a global function: verified once, on its own, however a packet was parsed. A frame of
+/// `bytes` bytes is counted by its destination, and the connection that it belongs to is remembered; 0
+/// asks without a trace.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn judge_flow(flow: *const Flow, half: u32, remembers: u32) -> u32 {
+pub extern "C" fn judge_flow(flow: *const Flow, half: u32, bytes: u32) -> u32 {
     // SAFETY: null, or a flow on the caller's stack.
     let Some(flow) = (unsafe { flow.as_ref() }) else {
         return Verdict::because(Reason::Malformed).to_code();
     };
     // A copy: Linux 6.1 refuses a map key behind a global function's pointer.
     let flow = Flow { ..*flow };
-    let verdict = judge(&flow, &Generation::of_half(half));
-    if verdict.admits != 0 && remembers != 0 {
+    let generation = Generation::of_half(half);
+    let verdict = judge(&flow, &generation);
+    if bytes == 0 {
+        return verdict.to_code();
+    }
+    if verdict.admits != 0 {
         remember(&flow, verdict.admits);
+    }
+    if verdict.set != NO_SET
+        && verdict.reason.passes()
+        && let Some(policy) = generation.policy(u32::from(verdict.group))
+    {
+        count_traffic(flow.dst, policy.counters, verdict, u64::from(bytes));
     }
     verdict.to_code()
 }

@@ -5,14 +5,15 @@
 use std::path::{Path, PathBuf};
 
 use aya::maps::{
-    Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, lpm_trie,
+    Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, PerCpuHashMap,
+    lpm_trie,
 };
 use egress_common::{
     flow::{Addr, FlowKey},
     learned::Learned,
     name::NAME_KEY_BYTES,
     rule::{MachineKey, PlaceKey, Ruleset, Settings},
-    verdict::Counter,
+    verdict::{Counter, TrafficKey},
 };
 
 /// Prefixes of addresses to numbers.
@@ -112,6 +113,8 @@ pinned! {
     verdicts: "VERDICTS", PerCpuArray => PerCpuArray<MapData, Counter>;
     /// Counters by endpoint set.
     sets: "SETS", PerCpuArray => PerCpuArray<MapData, Counter>;
+    /// Counters of allowed packets by destination, set and group.
+    traffic: "TRAFFIC", PerCpuLruHashMap => PerCpuHashMap<MapData, TrafficKey, Counter>;
     /// Counters by outcome of DNS messages.
     dns: "DNS", PerCpuArray => PerCpuArray<MapData, u64>;
 }
