@@ -34,6 +34,11 @@ pub type NameTrie = LpmTrie<[u8; NAME_KEY_BYTES], u64, { limits::PATTERNS as usi
 #[btf_map(pin_by_name)]
 pub static GENERATION: Array<u64, 1> = Array::new();
 
+/// What the clock of a replay is ahead of the boot-time clock, in ms; 0 on a gateway. Written by `replay`
+/// into maps of its own, read by every program.
+#[btf_map(pin_by_name)]
+pub static CLOCK: Array<u64, 1> = Array::new();
+
 /// Mode and TTL bounds, by half. Written by user space, read by every program.
 #[btf_map(pin_by_name)]
 pub static SETTINGS: Array<Settings, HALVES> = Array::new();

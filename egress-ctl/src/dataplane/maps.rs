@@ -83,6 +83,8 @@ macro_rules! pinned {
 pinned! {
     /// Number of the generation in force.
     generation: "GENERATION", Array => Array<MapData, u64>;
+    /// What the clock of a replay is ahead of the boot-time clock, in ms.
+    clock: "CLOCK", Array => Array<MapData, u64>;
     /// Mode and TTL bounds, by half.
     settings: "SETTINGS", Array => Array<MapData, Settings>;
     /// Zones of interfaces and VLANs.
