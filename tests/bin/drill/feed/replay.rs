@@ -24,7 +24,10 @@ const SET_ASIDE: u32 = 31;
 pub(super) fn show(snapshots: Option<&Path>, archive: &Archive) -> Result<Vec<Shown>> {
     let mut shown = Vec::new();
     if let Some(folder) = snapshots {
-        shown.push(Shown::of("replay of the service's records", recorded(folder, archive)));
+        shown.push(Shown::of(
+            "replay of the service's records",
+            recorded(folder, archive),
+        ));
     }
     shown.push(Shown::of("replay of derived records", derived(archive)));
     Ok(shown)
@@ -32,17 +35,20 @@ pub(super) fn show(snapshots: Option<&Path>, archive: &Archive) -> Result<Vec<Sh
 
 fn recorded(folder: &Path, archive: &Archive) -> Result<String> {
     let path = folder.join(RECORDS);
-    let json = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let json =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let all: Vec<Change> = serde_json::from_str(&json).context(RECORDS)?;
     let (base, target): (Version, Version) = (BASE.parse()?, TARGET.parse()?);
-    let shelf = archive.shelf("worldwide").context("no edition of Worldwide")?;
+    let shelf = archive
+        .shelf("worldwide")
+        .context("no edition of Worldwide")?;
     let edition = |version| {
         let edition = shelf.edition(version).cloned();
         edition.with_context(|| format!("no edition {version} of Worldwide"))
     };
     let newer = |change: &Change| change.version > base && change.endpoint_set_id != SET_ASIDE;
     let changes: Vec<_> = all.into_iter().filter(newer).collect();
-    let replayed = apply(aside(edition(base)?), &changes)?;
+    let replayed = apply(aside(edition(base)?), &changes)?.normal();
     let expected = aside(edition(target)?);
     let sets = compared(&replayed, &expected)?;
     Ok(format!(
@@ -64,7 +70,9 @@ fn derived(archive: &Archive) -> Result<String> {
         }
     }
     ensure!(pairs > 0, "there are no two editions of one instance");
-    Ok(format!("{records} records between {pairs} pairs of editions"))
+    Ok(format!(
+        "{records} records between {pairs} pairs of editions"
+    ))
 }
 
 /// How many records lead from one edition to another.
@@ -95,7 +103,11 @@ fn compared(replayed: &Edition, expected: &Edition) -> Result<usize> {
         ids(expected)
     );
     for (is, should) in replayed.sets().zip(expected.sets()) {
-        ensure!(is == should, "set {} differs: {is:?}, expected {should:?}", should.id);
+        ensure!(
+            is == should,
+            "set {} differs: {is:?}, expected {should:?}",
+            should.id
+        );
     }
     Ok(expected.sets().count())
 }
