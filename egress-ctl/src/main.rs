@@ -74,7 +74,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Run(run) => run.run(&places),
         Command::Status(status) => status.run(&places),
         Command::Check(check) => check.run(&places),
-        Command::Catalogue(catalogue) => catalogue.run(),
+        Command::Catalogue(catalogue) => catalogue.run(&places),
         Command::Detach(detach) => detach.run(&places),
     }
 }

@@ -312,7 +312,8 @@ fn without_redundant(rules: &[Rule]) -> Vec<Rule> {
 }
 
 fn warnings(config: &Config, selected: &[Selected<'_>], patterns: &[Pattern]) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let feeds = config.feeds.iter();
+    let mut warnings: Vec<_> = feeds.flat_map(|feed| feed.warnings.clone()).collect();
     for group in &config.groups {
         for selector in &group.empty {
             let name = &group.name;
