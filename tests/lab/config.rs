@@ -1,5 +1,7 @@
 //! Configurations for the gateway of the lab, as TOML.
 
+use std::path::Path;
+
 use crate::topology::LAN_INTERFACE;
 
 /// The embedded catalogue's three sources for one group, with the clock of DNS set for tests.
@@ -50,5 +52,13 @@ clients = ["10.20.0.0/16", "fd00:20::/64"]
 allow = ["lab"]
 default = "drop"
 "#
+    )
+}
+
+/// A file as the only source.
+pub fn file(path: &Path) -> String {
+    custom("").replace(
+        "kind = \"custom\"\n",
+        &format!("kind = \"file\"\npath = \"{}\"\n", path.display()),
     )
 }
