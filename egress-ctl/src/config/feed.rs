@@ -29,6 +29,12 @@ pub(super) fn page(
     };
     let settings = reader.settings(raw);
     let mut warnings = reader.warnings;
+    if !is_folder_name(name) {
+        let message =
+            "a source that follows the web service is named by letters, digits, `-` and `_`";
+        problems.add(raw.kind.span(), &format!("source.{name}"), message);
+        return (Page::default(), None);
+    }
     match feeds.edition(&settings) {
         Ok((mut feed, edition)) => {
             if edition.sets.is_empty() {
@@ -310,6 +316,12 @@ impl Reader<'_, '_> {
 fn nearest_of(given: &str, known: &[&str]) -> String {
     let mut ranked = nearest(given, known, ToString::to_string);
     ranked.next().map(ToString::to_string).unwrap_or_default()
+}
+
+/// What names a folder of state, and nothing outside of it.
+fn is_folder_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    !text.is_empty() && text.len() <= 64 && text.chars().all(allowed)
 }
 
 /// Letters, digits and hyphens: what becomes part of a URL.

@@ -247,6 +247,14 @@ fn wrong_keys_of_a_web_service_are_told() {
         });
         assert!(found, "{line}: {problems:?}");
     }
+    for name in ["..", "a.b", "a/b"] {
+        let text = format!("{GOOD}[source.\"{name}\"]\nkind = \"web-service\"\n");
+        let problems = Config::parse(&text).unwrap_err();
+        let found = problems
+            .iter()
+            .any(|p| p.message.contains("is named by letters"));
+        assert!(found, "{name}: {problems:?}");
+    }
     let text = GOOD.replacen("kind = \"builtin\"", "kind = \"builtin\"\nkeep = 3", 1);
     let problems = Config::parse(&text).unwrap_err();
     assert_eq!(problems[0].key, "source.intune.keep");

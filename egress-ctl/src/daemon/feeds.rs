@@ -72,6 +72,7 @@ impl Following {
                 settings: settings.clone(),
                 tell: self.tell.clone(),
                 ends: None,
+                told: None,
                 not_before: Timestamp::MIN,
             };
             let task = tokio::spawn(task.run());
@@ -102,6 +103,8 @@ struct Task {
     tell: Sender<()>,
     /// When the first part in quarantine goes, and of which edition that is known.
     ends: Option<(Sha, Timestamp)>,
+    /// The edition that the daemon was told of last.
+    told: Option<Sha>,
     /// When to ask again though nobody wrote it down.
     not_before: Timestamp,
 }
@@ -120,6 +123,7 @@ impl Task {
                     .unwrap_or(Timestamp::MAX);
                 self.poll().await;
             }
+            self.tell();
         }
     }
 
@@ -162,7 +166,6 @@ impl Task {
                 info!(
                     "source `{source}`: generation {number}, without what was in quarantine long enough"
                 );
-                self.tell();
             }
             Ok(None) => {}
             Err(fault) => {
@@ -182,7 +185,6 @@ impl Task {
                     "source `{source}`: generation {number} by the rules{}",
                     waiting(&waits)
                 );
-                self.tell();
             }
             Ok(Outcome::Waits(waits)) => info!("source `{source}`:{}", waiting(&waits)),
             Ok(Outcome::Refused(refusal)) => {
@@ -195,9 +197,16 @@ impl Task {
         }
     }
 
-    fn tell(&self) {
-        // Where one is waiting already, the daemon reads all of it.
-        let _: Result<(), _> = self.tell.try_send(());
+    /// Tells the daemon once of each approved edition, whoever approved it: a command that was killed
+    /// did not.
+    fn tell(&mut self) {
+        let read = self.folder().read().ok();
+        let blob = read.and_then(|read| Some(read.state.approved()?.blob.clone()));
+        if blob.is_some() && blob != self.told {
+            // Where one is waiting already, the daemon reads all of it.
+            let _: Result<(), _> = self.tell.try_send(());
+            self.told = blob;
+        }
     }
 }
 
