@@ -3,7 +3,9 @@
 pub mod catalogue;
 pub mod check;
 pub mod detach;
+pub mod feed;
 mod force;
 mod output;
 pub mod run;
 pub mod status;
+pub mod sync;

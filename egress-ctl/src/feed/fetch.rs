@@ -118,7 +118,7 @@ impl Service {
     async fn ask(&self, method: &Method, tag: Option<&str>) -> Result<Option<Body>, FetchError> {
         let body = match self {
             Self::Http(http) => http.ask(method, tag).await?,
-            Self::Mirror(mirror) => Some(mirror.ask(method)?),
+            Self::Mirror(mirror) => mirror.ask(method)?,
         };
         match body {
             Some(Body { bytes, .. }) if is_too_deep(&bytes) => {
@@ -161,7 +161,7 @@ pub async fn fetch(
     let endpoints = service.ask(&endpoints, None).await;
     let endpoints = endpoints.map_err(|fault| fault.of(&answer.latest))?;
     let changes = match known.base.as_ref().filter(|base| **base < answer.latest) {
-        Some(base) => Some(changes(&service, base).await),
+        Some(base) => changes(&service, base).await.transpose(),
         None => None,
     };
     answer.news = endpoints.map(|Body { bytes, .. }| News {
@@ -196,12 +196,10 @@ async fn latest(
 }
 
 /// Change records only explain: where they are missing, the answer counts all the same.
-async fn changes(service: &Service, base: &Version) -> Result<Vec<u8>, String> {
-    match service.ask(&Method::Changes(base.clone()), None).await {
-        Ok(Some(body)) => Ok(body.bytes),
-        Ok(None) => Err("there are none".to_owned()),
-        Err(fault) => Err(fault.to_string()),
-    }
+async fn changes(service: &Service, base: &Version) -> Result<Option<Vec<u8>>, String> {
+    let body = service.ask(&Method::Changes(base.clone()), None).await;
+    let body = body.map_err(|fault| fault.to_string())?;
+    Ok(body.map(|body| body.bytes))
 }
 
 impl FetchError {

@@ -35,8 +35,8 @@ impl Mirror {
         }
     }
 
-    /// What the service would answer.
-    pub(super) fn ask(&self, method: &Method) -> Result<Body, FetchError> {
+    /// What the service would answer; nothing where there are no change records.
+    pub(super) fn ask(&self, method: &Method) -> Result<Option<Body>, FetchError> {
         let folder = self.instance_folder()?;
         let bytes = match method {
             Method::Version => {
@@ -45,9 +45,15 @@ impl Mirror {
                 offer.to_string().into_bytes()
             }
             Method::Endpoints(version) => read(&folder.join(format!("{version}.json")))?,
-            Method::Changes(base) => since(&read(&folder.join("changes.json"))?, base)?,
+            Method::Changes(base) => {
+                let path = folder.join("changes.json");
+                if !path.exists() {
+                    return Ok(None);
+                }
+                since(&read(&path)?, base)?
+            }
         };
-        Ok(Body { bytes, tag: None })
+        Ok(Some(Body { bytes, tag: None }))
     }
 
     fn instance_folder(&self) -> Result<PathBuf, Failed> {
@@ -135,13 +141,16 @@ mod tests {
             ),
         ];
         for (method, expected) in table {
-            let body = mirror.ask(&method).unwrap();
+            let body = mirror.ask(&method).unwrap().unwrap();
             assert_eq!(
                 String::from_utf8(body.bytes).unwrap(),
                 expected,
                 "{method:?}"
             );
         }
+        fs::remove_file(folder.join("changes.json")).unwrap();
+        let changes = Method::Changes(version("2026043000"));
+        assert_eq!(mirror.ask(&changes).unwrap(), None);
         let missing = Mirror::new(dir.path().to_str().unwrap(), "China");
         let error = missing.ask(&Method::Version).unwrap_err().to_string();
         assert!(error.contains("there is no folder China"), "{error}");

@@ -100,7 +100,8 @@ async fn take(
     }
 }
 
-fn known(folder: &Folder, settings: &Settings, schedule: &Schedule) -> Known {
+/// What need not be fetched again.
+pub fn known(folder: &Folder, settings: &Settings, schedule: &Schedule) -> Known {
     let question = &settings.question;
     let state: Option<State> = folder.read().ok().map(|read| read.state);
     let published = state.and_then(|state| state.published);

@@ -10,9 +10,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ipnet::IpNet;
 use jiff::{Span, civil::Date};
 use serde::{Deserialize, Serialize};
 
+use super::piece::Entry;
 use crate::durable::{self, FileError};
 
 /// Days that are kept.
@@ -43,6 +45,20 @@ pub struct Traffic {
     pub packets: u64,
     /// Bytes.
     pub bytes: u64,
+}
+
+impl Traffic {
+    /// Whether it may have gone to one of these entries.
+    pub fn concerns(&self, entries: &[Entry]) -> bool {
+        entries.iter().any(|entry| match (&self.what, entry) {
+            (Origin::Set, _) => true,
+            (Origin::Prefix(what), Entry::Prefix(prefix)) => what
+                .parse::<IpNet>()
+                .is_ok_and(|what| what.contains(prefix) || prefix.contains(&what)),
+            (Origin::Name(what), Entry::Name(name)) => *what == name.to_string(),
+            (Origin::Prefix(_), Entry::Name(_)) | (Origin::Name(_), Entry::Prefix(_)) => false,
+        })
+    }
 }
 
 type Kind = (Origin, String, Option<String>);
