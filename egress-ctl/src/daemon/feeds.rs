@@ -114,7 +114,7 @@ impl Task {
             if self.ends().is_some_and(|ends| ends <= now) {
                 self.expire(now);
             }
-            if self.due() <= now {
+            if self.due(now) <= now {
                 self.not_before = now
                     .checked_add(self.settings.poll.min(AGAIN))
                     .unwrap_or(Timestamp::MAX);
@@ -124,17 +124,17 @@ impl Task {
     }
 
     fn pause(&mut self) -> Duration {
-        let next = self.ends().map_or(self.due(), |ends| ends.min(self.due()));
-        let left = next.duration_since(Timestamp::now());
+        let now = Timestamp::now();
+        let due = self.due(now);
+        let next = self.ends().map_or(due, |ends| ends.min(due));
+        let left = next.duration_since(now);
         Duration::try_from(left).unwrap_or_default().min(LOOK)
     }
 
-    fn due(&self) -> Timestamp {
+    fn due(&self, now: Timestamp) -> Timestamp {
         let schedule = Schedule::read(&self.folder());
         let Settings { question, url, .. } = &self.settings;
-        schedule
-            .due(question, url, Timestamp::now())
-            .max(self.not_before)
+        schedule.due(question, url, now).max(self.not_before)
     }
 
     fn folder(&self) -> Folder {
