@@ -45,13 +45,15 @@ pub(super) fn show() -> Result<Vec<Shown>> {
 fn one(followed: &Followed, fault: Fault, version: Version) -> Result<String> {
     let service = &followed.server.service;
     let fate = fate(fault);
-    match (&fate, fault) {
+    let edition = match (&fate, fault) {
         // Of a version that is known: other content would only be a change in a new one.
-        (_, Fault::SameVersion | Fault::DifferentEachTime | Fault::VersionBack) => {}
-        (Fate::Harmless | Fate::Remarked(_), _) => {
-            service.publish(INSTANCE, version, noted(version))
-        }
-        (Fate::Refused(_) | Fate::Failed(_), _) => service.publish(INSTANCE, version, more()),
+        (_, Fault::SameVersion | Fault::DifferentEachTime | Fault::VersionBack) => None,
+        (Fate::Harmless | Fate::Remarked(_), _) => Some(noted(version)),
+        (Fate::Refused(_) | Fate::Failed(_), _) => Some(more()),
+    };
+    if let Some(edition) = edition {
+        service.publish(INSTANCE, version, edition);
+        service.set_latest(version)?;
     }
     let before = followed.in_force()?;
     service.set_faults(Faults::from(fault));
@@ -125,7 +127,7 @@ fn fate(fault: Fault) -> Fate {
         Fault::Truncated => Fate::Failed("body"),
         Fault::Slow | Fault::Silent => Fate::Failed("timed out"),
         Fault::Oversized => Fate::Refused("too-large"),
-        Fault::DeepJson => Fate::Refused("not-json"),
+        Fault::DeepJson => Fate::Refused("too-deep"),
         Fault::RedirectLoop => Fate::Failed("redirect"),
         Fault::TooManyRequests | Fault::RetryAfter => Fate::Failed("429"),
         Fault::NoEtag | Fault::Reordered | Fault::Duplicated => Fate::Harmless,

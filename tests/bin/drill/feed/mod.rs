@@ -93,7 +93,7 @@ impl Shown {
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.passed { "held" } else { "FAILED" };
-        write!(f, "{mark:6}  {:36}  {}", self.what, self.seen)
+        write!(f, "{mark:6}  {:32}  {}", self.what, self.seen)
     }
 }
 

@@ -42,15 +42,11 @@ pub(super) fn show(archive: &Archive) -> Result<Vec<Shown>> {
     interrupt::sleep(STEADY)?;
     let counted = traffic.end()?;
     let overflowed = overflows(&run.followed.site.lab.internet)? - overflowed;
-    let steps = VERSIONS.join(" → ");
     Ok(vec![
         Shown::of("what comes, after its approval", came),
         Shown::of("what goes, in quarantine", went),
         Shown::of("the step that only loses names", last),
-        Shown::of(
-            &format!("traffic through {steps}"),
-            undropped(&counted, overflowed),
-        ),
+        Shown::of("traffic to what stays", undropped(&counted, overflowed)),
     ])
 }
 
@@ -196,7 +192,8 @@ fn undropped(counted: &Counted, overflowed: u64) -> Result<String> {
     } = *counted;
     let dropped = (sent - received).saturating_sub(overflowed);
     let seen = format!(
-        "{dropped} of {sent} datagrams dropped, {failed_connects} of {connects} connections failed or repeated"
+        "{}: {dropped} of {sent} datagrams dropped, {failed_connects} of {connects} connections failed or repeated",
+        VERSIONS.join(" → ")
     );
     ensure!(sent > 0 && connects > 0, "no traffic: {seen}");
     ensure!(dropped == 0 && failed_connects == 0, "{seen}");
