@@ -70,7 +70,7 @@ fn a_folder_is_served_over_tls_and_moved_by_its_control() -> Result<()> {
 fn bad_answers_are_as_bad_as_they_are_called() -> Result<()> {
     let lab = Lab::build(Life::Bound)?;
     let certificate = Certificate::issue(lab.folder(), &[INTERNET.v4.to_string()])?;
-    let service = Arc::new(Service::new(made_up::archive(), MOST_AN_HOUR));
+    let service = Arc::new(Service::new(made_up::archive("Worldwide"), MOST_AN_HOUR));
     let server = Server::start(
         &lab.internet,
         (INTERNET.v4, PORT).into(),

@@ -57,8 +57,17 @@ default = "drop"
 
 /// A file as the only source.
 pub fn file(path: &Path) -> String {
-    custom("").replace(
-        "kind = \"custom\"\n",
-        &format!("kind = \"file\"\npath = \"{}\"\n", path.display()),
-    )
+    source(&format!("kind = \"file\"\npath = \"{}\"\n", path.display()))
+}
+
+/// A feed as the only source; further keys of its table are given as TOML.
+pub fn web_service(instance: &str, url: &str, keys: &str) -> String {
+    source(&format!(
+        "kind = \"web-service\"\ninstance = \"{instance}\"\nurl = \"{url}\"\n{keys}\n"
+    ))
+}
+
+/// A source whose table is given as TOML.
+fn source(table: &str) -> String {
+    custom("").replace("kind = \"custom\"\n", table)
 }

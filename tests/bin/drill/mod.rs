@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::table::line;
 
 mod feed;
+mod overflow;
 mod race;
 mod swap;
 mod timing;

@@ -8,8 +8,8 @@ use std::ops::Range;
 use super::archive::Archive;
 use super::edition::{Edition, Set};
 
-/// The only instance.
-pub const INSTANCE: &str = "Worldwide";
+/// The versions of [`archive`].
+pub const VERSIONS: [&str; 3] = ["2020120200", "2026040500", "2026053100"];
 const SETS: u32 = 60;
 const AREAS: [&str; 4] = ["Common", "Exchange", "SharePoint", "Skype"];
 const CATEGORIES: [&str; 3] = ["Optimize", "Allow", "Default"];
@@ -18,16 +18,16 @@ const LARGE_SET: u32 = 1000;
 
 /// Three editions whose steps are like real ones: from the first to the second half of the prefixes
 /// go and some come, from the second to the third three urls go.
-pub fn archive() -> Archive {
-    let steps = [
-        ("2020120200", 0..164, 0..339),
-        ("2026040500", 80..173, 150..344),
-        ("2026053100", 80..173, 150..341),
+pub fn archive(instance: &str) -> Archive {
+    let editions = [
+        edition(0..164, 0..339),
+        edition(80..173, 150..344),
+        edition(80..173, 150..341),
     ];
     let mut archive = Archive::default();
-    for (version, ips, urls) in steps {
+    for (version, edition) in VERSIONS.into_iter().zip(editions) {
         let version = version.parse().expect("the table holds versions");
-        archive.put(INSTANCE, version, edition(ips, urls));
+        archive.put(instance, version, edition);
     }
     archive
 }
@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn the_steps_are_like_real_ones() {
-        let archive = archive();
-        let shelf = archive.shelf(INSTANCE).unwrap();
+        let archive = archive("Worldwide");
+        let shelf = archive.shelf("Worldwide").unwrap();
         let editions: Vec<_> = shelf
             .versions()
             .filter_map(|version| shelf.edition(version))
@@ -147,7 +147,7 @@ mod tests {
         );
         assert!(b.difference(&a).count() > 5, "some come");
         assert_eq!(b, c);
-        let before = "2026040500".parse().unwrap();
+        let before = VERSIONS[1].parse().unwrap();
         let changes = shelf.changes(before, shelf.newest());
         let impacts: Vec<_> = changes
             .iter()

@@ -17,6 +17,7 @@ pub mod control;
 pub mod derive;
 pub mod edition;
 pub mod fault;
+pub mod followed;
 pub mod format;
 pub mod limit;
 pub mod made_up;

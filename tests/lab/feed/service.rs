@@ -291,10 +291,9 @@ fn mark(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::made_up;
+    use crate::feed::made_up::{self, VERSIONS};
 
     const GUID: &str = "b10c5ed1-bad1-445f-b386-b919946339a7";
-    const VERSIONS: [&str; 3] = ["2020120200", "2026040500", "2026053100"];
 
     type Pairs<'a> = &'a [(&'a str, &'a str)];
 
@@ -302,7 +301,7 @@ mod tests {
 
     impl Asked {
         fn new() -> Self {
-            let service = Service::new(made_up::archive(), MOST_AN_HOUR);
+            let service = Service::new(made_up::archive("Worldwide"), MOST_AN_HOUR);
             Self(service)
         }
 

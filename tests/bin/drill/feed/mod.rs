@@ -14,8 +14,11 @@ use serde::Serialize;
 
 use crate::table::line;
 
+mod destination;
+mod faults;
 mod large;
 mod replay;
+mod steps;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -50,7 +53,7 @@ struct Shown {
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let archive = match &options.snapshots {
         Some(folder) => Archive::read(folder)?,
-        None => made_up::archive(),
+        None => made_up::archive("Worldwide"),
     };
     let mut report = FeedReport {
         schema: "egress.drill/1",
@@ -66,6 +69,8 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         options,
         replay::show(options.snapshots.as_deref(), &archive)?,
     )?;
+    report.tell(options, steps::show(&archive)?)?;
+    report.tell(options, faults::show()?)?;
     report.tell(options, large::show()?)?;
     if options.json {
         line(format_args!("{}", serde_json::to_string(&report)?))?;
@@ -88,7 +93,7 @@ impl Shown {
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.passed { "held" } else { "FAILED" };
-        write!(f, "{mark:6}  {:36}  {}", self.what, self.seen)
+        write!(f, "{mark:6}  {:32}  {}", self.what, self.seen)
     }
 }
 
