@@ -9,6 +9,8 @@ pub mod command;
 pub mod config;
 pub mod daemon;
 pub mod dataplane;
+pub mod durable;
+pub mod feed;
 pub mod policy;
 pub mod prefix;
 pub mod replay;

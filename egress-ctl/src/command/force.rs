@@ -6,6 +6,7 @@ use crate::{
     config::{Config, ConfigError},
     daemon::Places,
     dataplane::{maps::Pinned, swap},
+    feed::standing::Feeds,
     policy::{
         compile::{Circumstances, compile},
         generation::Generation,
@@ -34,7 +35,11 @@ impl Force {
                 "generation {number} was made by egress-ctl {theirs}, this is {ours}: restart the daemon"
             );
         }
-        let config = Config::parse(&snapshot.text).map_err(|problems| {
+        let feeds = Feeds::Of {
+            state_dir: places.state_dir.clone(),
+            editions: snapshot.feeds.clone(),
+        };
+        let config = Config::parse_with(&snapshot.text, &feeds).map_err(|problems| {
             let path = snapshot.config.clone();
             ConfigError { path, problems }
         })?;

@@ -3,8 +3,10 @@
 pub mod catalogue;
 pub mod check;
 pub mod detach;
+pub mod feed;
 mod force;
 mod output;
 pub mod replay;
 pub mod run;
 pub mod status;
+pub mod sync;
