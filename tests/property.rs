@@ -96,12 +96,9 @@ fn agree(
             datagram.flow.interface = INTERFACE_INDEX;
         }
         let verdict = match &parsed {
-            Ok(datagram) => judge(&datagram.flow, &tables),
+            Ok(datagram) => tables.judge_frame(frame, datagram),
             Err(reason) => Verdict::because(*reason),
         };
-        if let (Ok(datagram), 1..) = (&parsed, verdict.admits) {
-            tables.admitted.insert(datagram.flow.key(), verdict.admits);
-        }
         let policy = tables.policy(u32::from(verdict.group));
         let policy = policy.unwrap_or(GroupPolicy {
             mode: config.gateway.mode,

@@ -8,8 +8,12 @@
 #[cfg(feature = "user")]
 extern crate alloc;
 
+pub mod bucket;
+pub mod checksum;
+pub mod decide;
 pub mod dns;
 pub mod flow;
+pub mod fragment;
 pub mod judge;
 pub mod learned;
 pub mod limits;
@@ -18,6 +22,7 @@ pub mod packet;
 pub mod parse;
 #[cfg(feature = "user")]
 pub mod pattern;
+pub mod refusal;
 pub mod rule;
 pub mod verdict;
 
@@ -28,6 +33,7 @@ mod pod {
 
     use crate::{
         flow::{Addr, FlowKey},
+        fragment::{DatagramKey, Seen},
         learned::Learned,
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
         verdict::{Counter, TrafficKey},
@@ -41,6 +47,10 @@ mod pod {
     unsafe impl Pod for MachineKey {}
     // SAFETY: as above.
     unsafe impl Pod for FlowKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for DatagramKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for Seen {}
     // SAFETY: as above.
     unsafe impl Pod for Ruleset {}
     // SAFETY: as above.

@@ -139,6 +139,10 @@ reasons! {
     Established = 7, "established", true;
     /// The client's group is not judged.
     GroupOff = 8, "group-off", true;
+    /// An ICMP error about a packet of a flow that passes.
+    Related = 9, "related", true;
+    /// A later fragment of a datagram whose first one passed.
+    Fragment = 10, "fragment", true;
     /// The destination is in the policy, but nothing of it is allowed to this client's group.
     NoRule = 16, "no-rule", false;
     /// The destination is allowed, on other ports.
@@ -153,7 +157,7 @@ reasons! {
     NameNotAllowed = 21, "name-not-allowed", false;
     /// The source address belongs to no client group.
     NoGroup = 22, "no-group", false;
-    /// A later fragment, which has no ports to judge.
+    /// A later fragment, of which no first one with its ports passed.
     FragmentUnknown = 23, "fragment-unknown", false;
     /// Headers that are cut off, contradict each other or go on beyond the bound.
     Malformed = 24, "malformed", false;
@@ -165,6 +169,12 @@ reasons! {
     NoPolicy = 27, "no-policy", false;
     /// A rule of the config denies it.
     Denied = 28, "denied", false;
+    /// It names stations on its way (IPv4 source routing, an IPv6 routing header with segments left).
+    SourceRoute = 29, "source-route", false;
+    /// A fragment that overlaps another one of its datagram, or contradicts it: none of it may pass.
+    FragmentOverlap = 30, "fragment-overlap", false;
+    /// A client tells a machine elsewhere to use another route.
+    Redirect = 31, "redirect", false;
 }
 
 /// Places for reasons in a table of counters.

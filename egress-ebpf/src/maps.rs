@@ -11,12 +11,17 @@ use aya_ebpf::{
 use egress_common::{
     dns::{OUTCOMES, message::Message},
     flow::{Addr, FlowKey},
+    fragment::{DatagramKey, Seen},
     learned::Learned,
     limits,
     name::NAME_KEY_BYTES,
+    parse::Datagram,
     rule::{ClientKey, MachineKey, PlaceKey, Ruleset, Settings},
     verdict::{Counter, TrafficKey, VERDICT_COUNTERS},
 };
+
+/// `BPF_NOEXIST` (linux/bpf.h): an entry that another CPU made first stays as it is.
+pub const NO_EXIST: u64 = 1;
 
 const HALVES: usize = limits::HALVES as usize;
 
@@ -93,6 +98,17 @@ pub static REFUSED: LruHashMap<Addr, u64, { limits::REFUSED as usize }> = LruHas
 #[btf_map(pin_by_name)]
 pub static FLOWS: LruHashMap<FlowKey, u64, { limits::FLOWS as usize }> = LruHashMap::new();
 
+/// Datagram in fragments, to what was seen of it. Written and read at LAN ingress; it outlives
+/// generations. When it is full, the datagram that was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static FRAGMENTS: LruHashMap<DatagramKey, Seen, { limits::FRAGMENTS as usize }> =
+    LruHashMap::new();
+
+/// Client to how many more answers it gets to rejected packets, as the word of a bucket. Written and read
+/// at LAN ingress. When it is full, the client that was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static REFUSALS: LruHashMap<Addr, u64, { limits::REFUSALS as usize }> = LruHashMap::new();
+
 /// Indices of LAN interfaces. Written by user space, read at LAN egress.
 #[btf_map(pin_by_name)]
 pub static LAN: HashMap<u32, u32, { limits::LAN_INTERFACES as usize }> = HashMap::new();
@@ -114,6 +130,10 @@ pub static TRAFFIC: LruPerCpuHashMap<TrafficKey, Counter, { limits::TRAFFIC as u
 /// DNS messages by outcome. Written at LAN egress, read by user space.
 #[btf_map(pin_by_name)]
 pub static DNS: PerCpuArray<u64, OUTCOMES> = PerCpuArray::new();
+
+/// The datagram being judged. Written and read at LAN ingress.
+#[btf_map]
+pub static DATAGRAM: PerCpuArray<Datagram, 1> = PerCpuArray::new();
 
 /// The DNS message being read. Written and read at LAN egress.
 #[btf_map]

@@ -10,6 +10,7 @@ use aya::maps::{
 };
 use egress_common::{
     flow::{Addr, FlowKey},
+    fragment::{DatagramKey, Seen},
     learned::Learned,
     name::NAME_KEY_BYTES,
     rule::{MachineKey, PlaceKey, Ruleset, Settings},
@@ -107,6 +108,10 @@ pinned! {
     learned: "LEARNED", LruHashMap => HashMap<MapData, Addr, Learned>;
     /// Connections to learned addresses, and the words of their slots.
     flows: "FLOWS", LruHashMap => HashMap<MapData, FlowKey, u64>;
+    /// What was seen of datagrams in fragments.
+    fragments: "FRAGMENTS", LruHashMap => HashMap<MapData, DatagramKey, Seen>;
+    /// Clients that were told of rejected packets, and the words of their buckets.
+    refusals: "REFUSALS", LruHashMap => HashMap<MapData, Addr, u64>;
     /// Indices of LAN interfaces.
     lan: "LAN", HashMap => HashMap<MapData, u32, u32>;
     /// Addresses of names that are not allowed, and until when in boot-time ms.
