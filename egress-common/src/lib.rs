@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod dns;
+pub mod event;
 pub mod flow;
 pub mod judge;
 pub mod learned;
@@ -27,6 +28,7 @@ mod pod {
     use aya::Pod;
 
     use crate::{
+        event::Watcher,
         flow::{Addr, FlowKey},
         learned::Learned,
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
@@ -49,4 +51,6 @@ mod pod {
     unsafe impl Pod for Learned {}
     // SAFETY: as above.
     unsafe impl Pod for Counter {}
+    // SAFETY: as above.
+    unsafe impl Pod for Watcher {}
 }

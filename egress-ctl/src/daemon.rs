@@ -22,7 +22,7 @@ pub use self::lock::{Lock, LockError, holder, pins};
 use crate::{
     config::Config,
     dataplane::{
-        attach,
+        ask, attach,
         hook::{Choice, attached},
         interface,
         load::{Loaded, load, prepare},
@@ -152,6 +152,7 @@ impl Daemon {
         if !was_in_force {
             attach::attach(&mut self.loaded, &self.places.pin_dir, lan, self.choice)?;
         }
+        ask::pin(&mut self.loaded, &self.places.pin_dir)?;
         attach::let_go(&self.places.pin_dir, lan)?;
         for one in attached(&self.places.pin_dir)? {
             info!("attached to {one}");

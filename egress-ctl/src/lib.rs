@@ -9,6 +9,7 @@ pub mod command;
 pub mod config;
 pub mod daemon;
 pub mod dataplane;
+pub mod explain;
 pub mod policy;
 pub mod prefix;
 pub mod state;

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use egress_ctl::{
     command::{
         catalogue::CatalogueCommand, check::Check, detach::Detach, run::Run, status::Status,
+        watch::Watch,
     },
     daemon::Places,
 };
@@ -45,6 +46,7 @@ struct Cli {
 enum Command {
     Run(Run),
     Status(Status),
+    Watch(Watch),
     Check(Check),
     /// List and show the built-in endpoint sets.
     #[command(subcommand)]
@@ -73,6 +75,7 @@ fn run(cli: Cli) -> Result<()> {
     match command {
         Command::Run(run) => run.run(&places),
         Command::Status(status) => status.run(&places),
+        Command::Watch(watch) => watch.run(&places),
         Command::Check(check) => check.run(&places),
         Command::Catalogue(catalogue) => catalogue.run(),
         Command::Detach(detach) => detach.run(&places),

@@ -8,6 +8,7 @@
 )]
 
 mod dns;
+mod events;
 mod maps;
 mod stats;
 mod tables;

@@ -26,7 +26,18 @@ impl Force {
     /// # Errors
     /// Nothing is loaded, or the state file is missing or of another version.
     pub(super) fn read(places: &Places) -> Result<Self> {
-        let snapshot = snapshot(places)?;
+        Self::compile(snapshot(places)?)
+    }
+
+    /// Reads a generation that was in force a moment ago.
+    ///
+    /// # Errors
+    /// Its state file is missing or of another version.
+    pub(super) fn numbered(places: &Places, number: u64) -> Result<Self> {
+        Self::compile(load(places, number)?)
+    }
+
+    fn compile(snapshot: Snapshot) -> Result<Self> {
         let number = snapshot.number;
         if snapshot.version != env!("CARGO_PKG_VERSION") {
             let (theirs, ours) = (&snapshot.version, env!("CARGO_PKG_VERSION"));
@@ -60,6 +71,10 @@ pub(super) fn snapshot(places: &Places) -> Result<Snapshot> {
     if number == 0 {
         bail!("no generation is in force");
     }
+    load(places, number)
+}
+
+fn load(places: &Places, number: u64) -> Result<Snapshot> {
     let dir = places.state_dir.display();
     StateDir(&places.state_dir).load(number)?.with_context(|| {
         format!(

@@ -7,3 +7,4 @@ mod force;
 mod output;
 pub mod run;
 pub mod status;
+pub mod watch;

@@ -47,6 +47,7 @@ struct Report {
     groups: Vec<GroupCount>,
     sets: Vec<SetCount>,
     dns: Vec<DnsCount>,
+    events: Vec<EventCount>,
     warnings: Vec<String>,
 }
 
@@ -112,6 +113,13 @@ struct DnsCount {
     messages: u64,
 }
 
+/// Events for `watch`, by what became of them.
+#[derive(Serialize)]
+struct EventCount {
+    fate: &'static str,
+    events: u64,
+}
+
 impl Status {
     /// Runs the command.
     ///
@@ -154,6 +162,7 @@ impl Report {
             groups: groups(&snapshot, &verdicts),
             sets: sets(pinned, &snapshot)?,
             dns: dns(pinned)?,
+            events: events(pinned)?,
             generation: Generation::of(&snapshot),
             warnings: snapshot.summary.warnings,
         })
@@ -190,6 +199,9 @@ impl Report {
         );
         table(&mut text, &["dns answers", "messages"], &self.dns, |d| {
             [d.outcome.into(), d.messages.to_string()]
+        });
+        table(&mut text, &["watched", "events"], &self.events, |e| {
+            [e.fate.into(), e.events.to_string()]
         });
         text
     }
@@ -346,6 +358,15 @@ fn dns(pinned: Pinned<'_>) -> Result<Vec<DnsCount>> {
     Ok(row.collect())
 }
 
+fn events(pinned: Pinned<'_>) -> Result<Vec<EventCount>> {
+    let counted = counters::events(pinned)?.into_iter();
+    let row = counted.map(|(fate, events)| EventCount {
+        fate: fate.name(),
+        events,
+    });
+    Ok(row.collect())
+}
+
 /// Adds a table behind an empty line; nothing where there are no rows.
 fn table<T, const N: usize>(
     text: &mut String,
@@ -363,7 +384,7 @@ fn table<T, const N: usize>(
     }
     for (name, column) in header.iter().zip(table.column_iter_mut()) {
         column.set_padding((0, 2));
-        if ["packets", "bytes", "messages"].contains(name) {
+        if ["packets", "bytes", "messages", "events"].contains(name) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }

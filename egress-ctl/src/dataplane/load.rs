@@ -4,12 +4,15 @@ use std::{fs, io, path::Path};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
-    programs::{ProgramError, SchedClassifier, TestRun as _, TestRunOptions, Xdp},
+    programs::{ProgramError, SchedClassifier, Xdp},
 };
 use egress_common::verdict::Verdict;
 use rustix::fs::statfs;
 
-use super::hook::LINKS;
+use super::{
+    ask::{AskError, ask},
+    hook::LINKS,
+};
 
 /// The kernel object, built with this binary.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/egress"));
@@ -48,12 +51,6 @@ pub enum LoadError {
     Program {
         /// Which.
         name: &'static str,
-        /// Why.
-        source: ProgramError,
-    },
-    /// The kernel did not run a program for a frame.
-    #[error("the kernel does not run `lan_ask` (BPF_PROG_TEST_RUN)")]
-    TestRun {
         /// Why.
         source: ProgramError,
     },
@@ -152,25 +149,23 @@ impl Loaded {
             .ok_or(LoadError::Missing(INGRESS))
     }
 
+    /// The program that answers what the one at LAN ingress would do.
+    ///
+    /// # Errors
+    /// The object does not hold it.
+    pub fn asked(&mut self) -> Result<&mut Xdp, LoadError> {
+        let program = self.ebpf.program_mut(ASK);
+        program
+            .and_then(|p| p.try_into().ok())
+            .ok_or(LoadError::Missing(ASK))
+    }
+
     /// What the program at LAN ingress would make of a frame; nothing is counted or remembered.
     ///
     /// # Errors
     /// The object does not hold the program, or the kernel does not run it.
-    pub fn ask(&mut self, frame: &[u8]) -> Result<Verdict, LoadError> {
-        let name = ASK;
-        let program = self
-            .ebpf
-            .program_mut(name)
-            .ok_or(LoadError::Missing(name))?;
-        let program: &mut Xdp = program
-            .try_into()
-            .map_err(|source| LoadError::Program { name, source })?;
-        let mut options = TestRunOptions::new();
-        options.data_in = Some(frame);
-        let told = program
-            .test_run(options)
-            .map_err(|source| LoadError::TestRun { source })?;
-        Ok(Verdict::from_code(told.return_value))
+    pub fn ask(&mut self, frame: &[u8]) -> Result<Verdict, AskError> {
+        ask(self.asked()?, frame, 0)
     }
 
     /// The program at LAN egress.

@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use aya::maps::{
-    Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, lpm_trie,
+    Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, RingBuf, lpm_trie,
 };
 use egress_common::{
+    event::Watcher,
     flow::{Addr, FlowKey},
     learned::Learned,
     name::NAME_KEY_BYTES,
@@ -114,6 +115,12 @@ pinned! {
     sets: "SETS", PerCpuArray => PerCpuArray<MapData, Counter>;
     /// Counters by outcome of DNS messages.
     dns: "DNS", PerCpuArray => PerCpuArray<MapData, u64>;
+    /// Events of packets that are not allowed.
+    events: "EVENTS", RingBuf => RingBuf<MapData>;
+    /// Who reads events.
+    watcher: "WATCHER", Array => Array<MapData, Watcher>;
+    /// Counters of events by fate.
+    event_fates: "EVENT_FATES", PerCpuArray => PerCpuArray<MapData, u64>;
 }
 
 fn open(path: &Path) -> Result<MapData, PinnedError> {
