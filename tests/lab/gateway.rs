@@ -161,10 +161,16 @@ impl Egress {
             .collect()
     }
 
-    fn json(&self, arguments: &[&str]) -> Result<Value> {
+    /// What `egress-ctl` answers on the gateway, as data.
+    pub fn json(&self, arguments: &[&str]) -> Result<Value> {
+        json(self.command(arguments)).with_context(|| format!("egress-ctl {}", arguments.join(" ")))
+    }
+
+    /// `egress-ctl` on the gateway.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.host.command(&self.program);
         command.args(arguments).env("EGRESS_STATE_DIR", &self.state);
-        json(command).with_context(|| format!("egress-ctl {}", arguments.join(" ")))
+        command
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     daemon::{self, Places},
     dataplane::{
         counters::{self, Counted},
-        hook,
+        events, hook,
         maps::Pinned,
     },
     state::Snapshot,
@@ -40,6 +40,8 @@ struct Report {
     schema: &'static str,
     mode: String,
     daemon: Daemon,
+    /// Process id of whoever watches events.
+    watcher: Option<u64>,
     interfaces: Vec<Interface>,
     generation: Generation,
     learned: Learned,
@@ -151,6 +153,7 @@ impl Report {
                 running: pid.is_some(),
                 pid,
             },
+            watcher: events::holder(pinned),
             interfaces: interfaces(places, &snapshot.summary.lan)?,
             learned: Learned {
                 addresses: pinned.learned()?.keys().filter(Result::is_ok).count(),
@@ -162,7 +165,7 @@ impl Report {
             groups: groups(&snapshot, &verdicts),
             sets: sets(pinned, &snapshot)?,
             dns: dns(pinned)?,
-            events: events(pinned)?,
+            events: event_counts(pinned)?,
             generation: Generation::of(&snapshot),
             warnings: snapshot.summary.warnings,
         })
@@ -256,6 +259,9 @@ impl Report {
                 self.learned.connections_capacity,
             ),
         );
+        if let Some(pid) = self.watcher {
+            line("watched", format!("by process {pid}"));
+        }
         for warning in &self.warnings {
             line("warning", warning.clone());
         }
@@ -358,7 +364,7 @@ fn dns(pinned: Pinned<'_>) -> Result<Vec<DnsCount>> {
     Ok(row.collect())
 }
 
-fn events(pinned: Pinned<'_>) -> Result<Vec<EventCount>> {
+fn event_counts(pinned: Pinned<'_>) -> Result<Vec<EventCount>> {
     let counted = counters::events(pinned)?.into_iter();
     let row = counted.map(|(fate, events)| EventCount {
         fate: fate.name(),

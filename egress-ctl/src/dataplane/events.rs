@@ -131,8 +131,8 @@ fn lock(pin_dir: &Path) -> Result<File, WatchError> {
     }
 }
 
-/// Who said last that it reads events.
-fn holder(pinned: Pinned<'_>) -> Option<u64> {
+/// Process id of whoever reads events now.
+pub fn holder(pinned: Pinned<'_>) -> Option<u64> {
     let watcher = pinned.watcher().ok()?.get(&0, 0).ok()?;
-    (watcher.until_ms != 0).then_some(watcher.pid)
+    (watcher.until_ms > boot_ms()).then_some(watcher.pid)
 }
