@@ -10,8 +10,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use egress_ctl::{
     command::{
-        catalogue::CatalogueCommand, check::Check, detach::Detach, run::Run, status::Status,
-        watch::Watch,
+        catalogue::CatalogueCommand, check::Check, detach::Detach, explain::Explain, run::Run,
+        status::Status, watch::Watch,
     },
     daemon::Places,
 };
@@ -47,6 +47,7 @@ enum Command {
     Run(Run),
     Status(Status),
     Watch(Watch),
+    Explain(Explain),
     Check(Check),
     /// List and show the built-in endpoint sets.
     #[command(subcommand)]
@@ -76,6 +77,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Run(run) => run.run(&places),
         Command::Status(status) => status.run(&places),
         Command::Watch(watch) => watch.run(&places),
+        Command::Explain(explain) => explain.run(&places),
         Command::Check(check) => check.run(&places),
         Command::Catalogue(catalogue) => catalogue.run(),
         Command::Detach(detach) => detach.run(&places),

@@ -6,9 +6,11 @@ use crate::{
     config::{Config, ConfigError},
     daemon::Places,
     dataplane::{maps::Pinned, swap},
+    explain::ground::Ground,
     policy::{
         compile::{Circumstances, compile},
         generation::Generation,
+        tables::HostTables,
     },
     state::{Snapshot, StateDir},
 };
@@ -59,6 +61,23 @@ impl Force {
             config,
             generation,
         })
+    }
+}
+
+impl Force {
+    /// What questions are answered by; nothing is learned yet.
+    pub(super) fn ground(&self) -> Ground<'_> {
+        let snapshot = &self.snapshot;
+        Ground {
+            text: &snapshot.text,
+            config: &self.config,
+            circumstances: Circumstances {
+                own: &snapshot.own,
+                today: snapshot.today,
+            },
+            ids: &snapshot.ids,
+            tables: HostTables::new(&self.generation),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod check;
 pub mod detach;
+pub mod explain;
 mod force;
 mod output;
 pub mod run;
