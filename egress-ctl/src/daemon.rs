@@ -28,7 +28,7 @@ pub use self::traffic::counted;
 use crate::{
     config::Config,
     dataplane::{
-        attach,
+        ask, attach,
         hook::{Choice, attached},
         interface,
         load::{Loaded, load, prepare},
@@ -181,6 +181,7 @@ impl Daemon {
         }
         self.following
             .follow(config.feeds.iter().map(|feed| &feed.settings));
+        ask::pin(&mut self.loaded, &self.places.pin_dir)?;
         attach::let_go(&self.places.pin_dir, lan)?;
         for one in attached(&self.places.pin_dir)? {
             info!("attached to {one}");

@@ -10,6 +10,7 @@ pub mod config;
 pub mod daemon;
 pub mod dataplane;
 pub mod durable;
+pub mod explain;
 pub mod feed;
 pub mod policy;
 pub mod prefix;

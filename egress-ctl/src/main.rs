@@ -10,8 +10,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use egress_ctl::{
     command::{
-        catalogue::CatalogueCommand, check::Check, detach::Detach, feed::FeedCommand,
-        replay::Replay, run::Run, status::Status, sync::Sync,
+        catalogue::CatalogueCommand, check::Check, detach::Detach, explain::Explain,
+        feed::FeedCommand, replay::Replay, run::Run, status::Status, sync::Sync, watch::Watch,
     },
     daemon::Places,
 };
@@ -46,6 +46,8 @@ struct Cli {
 enum Command {
     Run(Run),
     Status(Status),
+    Watch(Watch),
+    Explain(Explain),
     Check(Check),
     Replay(Replay),
     /// List and show the built-in endpoint sets.
@@ -79,6 +81,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match command {
         Command::Run(run) => run.run(&places)?,
         Command::Status(status) => status.run(&places)?,
+        Command::Watch(watch) => watch.run(&places)?,
+        Command::Explain(explain) => explain.run(&places)?,
         Command::Check(check) => check.run(&places)?,
         Command::Replay(replay) => replay.run(&places)?,
         Command::Catalogue(catalogue) => catalogue.run(&places)?,

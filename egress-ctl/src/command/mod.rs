@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod check;
 pub mod detach;
+pub mod explain;
 pub mod feed;
 mod force;
 mod output;
@@ -10,3 +11,4 @@ pub mod replay;
 pub mod run;
 pub mod status;
 pub mod sync;
+pub mod watch;

@@ -205,7 +205,10 @@ fn vlans(raw: &[Spanned<u16>], key: &str, problems: &mut Problems<'_>) -> Vec<u1
 }
 
 /// Six bytes in hexadecimal, with colons or dashes between.
-fn mac(text: &str) -> Result<[u8; 6], String> {
+///
+/// # Errors
+/// They are something else, or the address of a group.
+pub fn mac(text: &str) -> Result<[u8; 6], String> {
     let wrong = || format!("`{text}` is no MAC address: write 02:00:5e:10:00:01");
     let mut mac = [0; 6];
     let mut bytes = text.split([':', '-']);

@@ -3,6 +3,7 @@
 //! In: a TOML file. Out: a [`Config`] in which every name, prefix and selector is parsed and every
 //! source has its endpoint sets; or a [`ConfigError`] that lists all that is wrong, with lines.
 
+pub mod edit;
 mod feed;
 mod file;
 pub mod group;
