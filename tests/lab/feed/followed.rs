@@ -38,6 +38,7 @@ pub struct Followed {
     pub server: Server,
     /// Client, resolvers and web server.
     pub site: Site,
+    config: String,
 }
 
 /// What enforces, in numbers.
@@ -82,9 +83,17 @@ impl Followed {
             egress,
             server,
             site,
+            config,
         };
         followed.wait_for_sets()?;
         Ok(followed)
+    }
+
+    /// Ends the daemon at once and starts another, with the same configuration.
+    pub fn restart(&mut self) -> Result<()> {
+        self.egress.kill()?;
+        self.egress = Egress::start(&self.site.lab, &self.config)?;
+        Ok(())
     }
 
     /// Makes a version the latest.
