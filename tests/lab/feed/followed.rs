@@ -96,6 +96,12 @@ impl Followed {
         Ok(())
     }
 
+    /// Restarts with another configuration.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&str) -> String) -> Result<()> {
+        self.config = change(&self.config);
+        self.restart()
+    }
+
     /// Makes a version the latest.
     pub fn serve(&self, latest: &str) -> Result<()> {
         Ok(self.server.service.set_latest(version(latest)?)?)
