@@ -367,6 +367,16 @@ impl Fault {
         self.row().name
     }
 
+    /// The methods whose answers it can spoil.
+    pub fn methods(self) -> &'static [Method] {
+        self.row().methods
+    }
+
+    /// The fault in the answers of one method.
+    pub fn at(self, method: Method) -> Faults {
+        Faults(vec![(self, vec![method])])
+    }
+
     pub(super) fn effect(self) -> Effect {
         self.row().effect
     }
@@ -389,7 +399,7 @@ impl Faults {
 
 impl From<Fault> for Faults {
     fn from(fault: Fault) -> Self {
-        Self(vec![(fault, fault.row().methods.to_vec())])
+        Self(vec![(fault, fault.methods().to_vec())])
     }
 }
 

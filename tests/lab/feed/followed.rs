@@ -38,6 +38,7 @@ pub struct Followed {
     pub server: Server,
     /// Client, resolvers and web server.
     pub site: Site,
+    config: String,
 }
 
 /// What enforces, in numbers.
@@ -82,9 +83,23 @@ impl Followed {
             egress,
             server,
             site,
+            config,
         };
         followed.wait_for_sets()?;
         Ok(followed)
+    }
+
+    /// Ends the daemon at once and starts another, with the same configuration.
+    pub fn restart(&mut self) -> Result<()> {
+        self.egress.kill()?;
+        self.egress = Egress::start(&self.site.lab, &self.config)?;
+        Ok(())
+    }
+
+    /// Restarts with another configuration.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&str) -> String) -> Result<()> {
+        self.config = change(&self.config);
+        self.restart()
     }
 
     /// Makes a version the latest.

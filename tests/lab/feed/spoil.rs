@@ -138,7 +138,8 @@ pub(super) fn duplicated(mut items: Vec<Value>, _: u64) -> Vec<Value> {
 }
 
 pub(super) fn bad_schema(items: Vec<Value>, _: u64) -> Vec<Value> {
-    with(items, "id", &json!("one"))
+    let word = json!("one");
+    with(with(items, "id", &word), "endpointSetId", &word)
 }
 
 pub(super) fn unknown_fields(items: Vec<Value>, _: u64) -> Vec<Value> {

@@ -1,11 +1,12 @@
-//! Every fault that the lab can serve: what enforces stays, and the fault is named in the status. What
-//! is odd and harmless is taken for what it means.
+//! Every fault that the lab can serve, in the answers of each method that it can spoil: what enforces
+//! stays, and the fault is named in the status. What is odd and harmless is taken for what it means;
+//! change records only explain, so an answer counts without them, and that is told.
 
 use anyhow::{Context, Result, ensure};
 use lab::feed::archive::Archive;
 use lab::feed::edition::Edition;
-use lab::feed::fault::{Fault, Faults};
-use lab::feed::followed::{Followed, INSTANCE, Transport};
+use lab::feed::fault::{Fault, Faults, Method};
+use lab::feed::followed::{Followed, INSTANCE, InForce, Transport};
 use lab::feed::made_up;
 use lab::feed::version::Version;
 use lab::interrupt;
@@ -14,96 +15,134 @@ use serde_json::Value;
 use super::Shown;
 
 const KEYS: &str = "timeout = \"1s\"\nremovals = \"0d\"\n";
-/// The version that is followed at first; each fault has one more.
+/// The version that is followed at first; each answer with a fault has a later one.
 const FIRST: u64 = 2_026_060_100;
 
-/// What must become of a fault.
+/// What must become of an answer.
 enum Fate {
-    /// The answer is refused; the reason in one word.
+    /// It is refused; the reason in one word.
     Refused(&'static str),
-    /// There is no answer; part of what is said of it.
+    /// There is none; part of what is said of it.
     Failed(&'static str),
-    /// The same content, told in another way.
+    /// It says the same in another way.
     Harmless,
-    /// Likewise, and what is new in it is told.
-    Remarked(&'static str),
+    /// Likewise, and something is told of it.
+    Told(&'static str),
 }
 
 pub(super) fn show() -> Result<Vec<Shown>> {
     let mut archive = Archive::default();
-    archive.put(INSTANCE, version(FIRST)?, good());
+    archive.put(INSTANCE, FIRST.to_string().parse()?, good());
     let followed = Followed::start(archive, &FIRST.to_string(), KEYS, Transport::Tls)?;
-    let shown = (FIRST + 1..).zip(Fault::all()).map(|(number, fault)| {
+    let mut trial = Trial {
+        followed,
+        version: FIRST,
+    };
+    let shown = Fault::all().map(|fault| {
         interrupt::check()?;
         let what = format!("fault {}", fault.name());
-        Ok(Shown::of(&what, one(&followed, fault, version(number)?)))
+        Ok(Shown::of(&what, trial.all_methods(fault)))
     });
     shown.collect()
 }
 
-/// Serves a new version with a fault, lets the gateway ask, and looks at what became of it.
-fn one(followed: &Followed, fault: Fault, version: Version) -> Result<String> {
-    let service = &followed.server.service;
-    let fate = fate(fault);
-    let edition = match (&fate, fault) {
-        // Of a version that is known: other content would only be a change in a new one.
-        (_, Fault::SameVersion | Fault::DifferentEachTime | Fault::VersionBack) => None,
-        (Fate::Harmless | Fate::Remarked(_), _) => Some(noted(version)),
-        (Fate::Refused(_) | Fate::Failed(_), _) => Some(more()),
-    };
-    if let Some(edition) = edition {
-        service.publish(INSTANCE, version, edition);
-        service.set_latest(version)?;
-    }
-    let before = followed.in_force()?;
-    service.set_faults(Faults::from(fault));
-    let output = followed.sync()?;
-    service.set_faults(Faults::default());
-    let after = followed.in_force()?;
-    let told = followed.told()?;
-    let (refused, backs_off) = (&told["refusal"], &told["poll"]["fault"]);
-    let seen = match fate {
-        Fate::Refused(kind) => {
-            ensure!(before == after, "{before:?} became {after:?}");
-            ensure!(
-                !output.status.success(),
-                "sync did not tell by its exit code"
-            );
-            ensure!(
-                refused["kind"] == kind,
-                "refusal {refused}, expected {kind}"
-            );
-            format!("REFUSED: {}", text(&refused["reason"])?)
-        }
-        Fate::Failed(part) => {
-            ensure!(before == after, "{before:?} became {after:?}");
-            ensure!(
-                !output.status.success(),
-                "sync did not tell by its exit code"
-            );
-            ensure!(
-                text(backs_off)?.contains(part),
-                "{backs_off}, expected {part}"
-            );
-            format!("BACKS OFF: {}", text(backs_off)?)
-        }
-        Fate::Harmless | Fate::Remarked(_) => {
-            ensure!(
-                (before.prefixes, before.patterns) == (after.prefixes, after.patterns),
-                "{before:?} became {after:?}"
-            );
-            ensure!(output.status.success(), "sync failed: {output:?}");
-            ensure!(
-                refused.is_null() && backs_off.is_null(),
-                "{refused} {backs_off}"
-            );
-            match fate {
-                Fate::Remarked(word) => remark(&told, word)?,
-                _ => "harmless: the same content".to_owned(),
+/// A gateway to which answers with faults are given.
+struct Trial {
+    followed: Followed,
+    /// The latest version.
+    version: u64,
+}
+
+impl Trial {
+    /// What became of the fault in each method's answers, each thing said once.
+    fn all_methods(&mut self, fault: Fault) -> Result<String> {
+        let mut all = vec!["enforcement unchanged".to_owned()];
+        for method in fault.methods() {
+            let seen = self
+                .one(fault, *method)
+                .with_context(|| format!("{}@{method}", fault.name()))?;
+            if !all.contains(&seen) {
+                all.push(seen);
             }
         }
+        Ok(all.join("; "))
+    }
+
+    /// Serves the fault, lets the gateway ask, and looks at what became of it.
+    fn one(&mut self, fault: Fault, method: Method) -> Result<String> {
+        let fate = fate(fault, method);
+        self.publish(fault, &fate)?;
+        let before = self.followed.in_force()?;
+        self.followed.server.service.set_faults(fault.at(method));
+        let output = self.followed.sync()?;
+        self.followed.server.service.set_faults(Faults::default());
+        unchanged(before, self.followed.in_force()?, &fate)?;
+        let told = self.followed.told()?;
+        let (refused, fault) = (&told["refusal"], &told["poll"]["fault"]);
+        let is_bad = matches!(fate, Fate::Refused(_) | Fate::Failed(_));
+        ensure!(
+            output.status.success() != is_bad,
+            "the exit code of sync does not tell: {output:?}"
+        );
+        match fate {
+            Fate::Refused(kind) => {
+                ensure!(
+                    refused["kind"] == kind,
+                    "refusal {refused}, expected {kind}"
+                );
+                Ok(format!("REFUSED: {}", text(&refused["reason"])?))
+            }
+            Fate::Failed(part) => {
+                let fault = text(fault)?;
+                ensure!(fault.contains(part), "{fault}, expected {part}");
+                // Without the URL, and with the first cause alone, for the reader of many.
+                let (_, fault) = fault.split_once(": ").unwrap_or(("", fault));
+                let at = fault.find(part).unwrap_or_default() + part.len();
+                Ok(format!("BACKS OFF: {}", &fault[..at]))
+            }
+            Fate::Harmless => {
+                ensure!(refused.is_null() && fault.is_null(), "{refused} {fault}");
+                Ok("the same content".to_owned())
+            }
+            Fate::Told(part) => {
+                ensure!(refused.is_null() && fault.is_null(), "{refused} {fault}");
+                remark(&told, part)
+            }
+        }
+    }
+
+    /// Publishes what the fault will spoil.
+    fn publish(&mut self, fault: Fault, fate: &Fate) -> Result<()> {
+        let known_version = matches!(
+            fault,
+            Fault::SameVersion | Fault::DifferentEachTime | Fault::VersionBack
+        );
+        if known_version {
+            // Of a new version, other content would only be a change.
+            return Ok(());
+        }
+        self.version += 1;
+        let version: Version = self.version.to_string().parse()?;
+        let edition = match fate {
+            Fate::Harmless | Fate::Told(_) => noted(version),
+            Fate::Refused(_) | Fate::Failed(_) => more(),
+        };
+        let service = &self.followed.server.service;
+        service.publish(INSTANCE, version, edition);
+        Ok(service.set_latest(version)?)
+    }
+}
+
+/// Nothing may come into force of what is bad; of what is harmless only the same again.
+fn unchanged(before: InForce, after: InForce, fate: &Fate) -> Result<()> {
+    let same = match fate {
+        Fate::Refused(_) | Fate::Failed(_) => before == after,
+        Fate::Harmless | Fate::Told(_) => {
+            (before.prefixes, before.patterns) == (after.prefixes, after.patterns)
+        }
     };
-    Ok(format!("enforcement unchanged; {seen}"))
+    ensure!(same, "enforcement changed: {before:?} became {after:?}");
+    Ok(())
 }
 
 /// What of the status holds the word.
@@ -112,14 +151,25 @@ fn remark(told: &Value, word: &str) -> Result<String> {
     let mut all = lists.into_iter().filter_map(Value::as_array).flatten();
     let found = all.find_map(|line| line.as_str().filter(|line| line.contains(word)));
     let found = found.with_context(|| format!("nothing of {word} in {lists:?}"))?;
-    Ok(format!("harmless: {found}"))
+    let at = found.find(word).unwrap_or_default() + word.len();
+    Ok(format!("told: {}", &found[..at]))
 }
 
 fn text(value: &Value) -> Result<&str> {
     value.as_str().with_context(|| format!("no text: {value}"))
 }
 
-fn fate(fault: Fault) -> Fate {
+fn fate(fault: Fault, method: Method) -> Fate {
+    let own = own_fate(fault);
+    match (method, own) {
+        (Method::Changes, Fate::Refused(_) | Fate::Failed(_)) => Fate::Told("cannot be read"),
+        // Their keys are not looked at.
+        (Method::Changes, Fate::Told("somethingNew")) => Fate::Harmless,
+        (_, own) => own,
+    }
+}
+
+fn own_fate(fault: Fault) -> Fate {
     match fault {
         Fault::Html503 => Fate::Failed("503"),
         Fault::Html200 | Fault::WrongType => Fate::Refused("content-type"),
@@ -134,8 +184,8 @@ fn fate(fault: Fault) -> Fate {
         Fault::EmptyArray | Fault::EmptySets => Fate::Refused("empty"),
         Fault::Halved => Fate::Refused("loses"),
         Fault::BadSchema => Fate::Refused("schema"),
-        Fault::UnknownFields => Fate::Remarked("somethingNew"),
-        Fault::UnknownImpact => Fate::Remarked("SomethingNew"),
+        Fault::UnknownFields => Fate::Told("somethingNew"),
+        Fault::UnknownImpact => Fate::Told("SomethingNew"),
         Fault::VersionBack => Fate::Refused("goes-back"),
         Fault::SameVersion | Fault::DifferentEachTime => Fate::Refused("same-version"),
         Fault::DefaultRoute | Fault::DefaultRouteV6 => Fate::Refused("everything"),
@@ -165,8 +215,4 @@ fn noted(version: Version) -> Edition {
 /// With something new, which must not become reachable.
 fn more() -> Edition {
     made_up::edition(80..180, 150..350)
-}
-
-fn version(number: u64) -> Result<Version> {
-    Ok(number.to_string().parse()?)
 }

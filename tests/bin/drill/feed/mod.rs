@@ -16,6 +16,7 @@ use crate::table::line;
 
 mod destination;
 mod faults;
+mod kills;
 mod large;
 mod replay;
 mod steps;
@@ -71,6 +72,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     )?;
     report.tell(options, steps::show(&archive)?)?;
     report.tell(options, faults::show()?)?;
+    report.tell(options, kills::show(options.kills)?)?;
     report.tell(options, large::show()?)?;
     if options.json {
         line(format_args!("{}", serde_json::to_string(&report)?))?;

@@ -1,7 +1,7 @@
 //! A run through three editions under constant traffic to what stays: nothing of it is dropped; what
 //! comes is reachable as soon as it is approved; what goes stays in quarantine, with its traffic told.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -15,7 +15,7 @@ use lab::server::HTTPS;
 use serde_json::Value;
 
 use super::Shown;
-use super::destination::{Protocol, find, prefix};
+use super::destination::{Protocol, find, holds as prefix_holds};
 use crate::drill::overflow::overflows;
 use crate::drill::traffic::{Counted, Traffic};
 
@@ -56,8 +56,6 @@ struct Run {
     steady_tcp: SocketAddr,
     comes: SocketAddr,
     goes: SocketAddr,
-    /// The prefix of what goes.
-    gone: String,
 }
 
 impl Run {
@@ -70,7 +68,6 @@ impl Run {
         let tcp = |through: &[&Edition], not: &[&Edition]| {
             find(Protocol::Tcp, Family::Ipv4, Some(HTTPS), through, not)
         };
-        let goes = tcp(&[a], &[b, c]).context("no destination goes")?;
         let mut archive = Archive::default();
         for (version, edition) in VERSIONS.into_iter().zip(all) {
             archive.put(INSTANCE, version.parse()?, edition.clone());
@@ -83,8 +80,7 @@ impl Run {
                 .collect(),
             steady_tcp: tcp(&all, &[]).context("no destination stays")?,
             comes: tcp(&[b, c], &[a]).context("no destination comes")?,
-            goes,
-            gone: prefix(a, goes.ip()).context("no prefix goes")?.to_owned(),
+            goes: tcp(&[a], &[b, c]).context("no destination goes")?,
         })
     }
 
@@ -131,18 +127,16 @@ impl Run {
         }
         let told = self.followed.told()?;
         let parts = told["quarantine"].as_array().context("no quarantine")?;
-        let holds = |part: &&Value| {
-            let entries = part["entries"].as_array();
-            entries.is_some_and(|entries| entries.iter().any(|entry| *entry == *self.gone))
-        };
-        let part = parts.iter().find(holds);
-        let part = part.with_context(|| format!("{} is not in quarantine", self.gone))?;
-        let packets = part["packets"].as_u64().unwrap_or_default();
+        let packets = |part: &Value| part["packets"].as_u64().unwrap_or_default();
+        let holding = parts.iter().filter(|part| holds(part, self.goes.ip()));
+        let part = holding.max_by_key(|part| packets(part));
+        let part = part.with_context(|| format!("{} is not in quarantine", self.goes.ip()))?;
+        let packets = packets(part);
         ensure!(packets > 0, "no traffic is told of {part}");
         Ok(format!(
             "{} parts of endpoint sets; {} of {} until {}, used by {packets} packets",
             parts.len(),
-            self.gone,
+            self.goes.ip(),
             part["set"].as_str().unwrap_or_default(),
             part["until"].as_str().unwrap_or_default(),
         ))
@@ -180,6 +174,13 @@ impl Run {
 fn edition<'a>(shelf: &'a Shelf, version: &str) -> Result<&'a Edition> {
     let edition = shelf.edition(version.parse()?);
     edition.with_context(|| format!("no edition {version} of {}", shelf.name))
+}
+
+/// Whether a part in quarantine has a prefix that holds the address.
+fn holds(part: &Value, address: IpAddr) -> bool {
+    let entries = part["entries"].as_array().into_iter().flatten();
+    let mut entries = entries.filter_map(Value::as_str);
+    entries.any(|entry| prefix_holds(entry, address))
 }
 
 fn undropped(counted: &Counted, overflowed: u64) -> Result<String> {
