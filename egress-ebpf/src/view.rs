@@ -39,7 +39,8 @@ impl View {
     /// Bytes that [`Packet::view`] sees.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        self.end - self.start
+        // LLVM would subtract halves of pointers, and spill those.
+        same_register(self.end - self.start)
     }
 
     /// Bytes of the whole frame.
@@ -74,14 +75,15 @@ impl View {
 impl Packet for View {
     #[inline(always)]
     fn view<T: Wire>(&self, at: usize) -> Option<&T> {
-        /// Nothing is read that far into a packet.
+        /// Nothing is read that far into a packet; a mask as well.
         const FARTHEST: usize = 0x7fff;
 
-        // Linux 6.1 forgets a constant that was spilled to the stack, and adds no unbounded offset.
-        let at = same_register(at);
         if at > FARTHEST {
             return None;
         }
+        // Linux 6.1 forgets what it knew of a number that was spilled to the stack, and adds no unbounded
+        // offset: the mask, which changes nothing, tells it again.
+        let at = same_register(at) & FARTHEST;
         let from = same_register(self.start + at);
         if from + size_of::<T>() > self.end {
             return None;
