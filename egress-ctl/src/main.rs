@@ -10,8 +10,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use egress_ctl::{
     command::{
-        catalogue::CatalogueCommand, check::Check, detach::Detach, explain::Explain, run::Run,
-        status::Status, watch::Watch,
+        catalogue::CatalogueCommand, check::Check, config::ConfigCommand, detach::Detach,
+        explain::Explain, run::Run, status::Status, watch::Watch,
     },
     daemon::Places,
 };
@@ -49,6 +49,9 @@ enum Command {
     Watch(Watch),
     Explain(Explain),
     Check(Check),
+    /// Check and show configs.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// List and show the built-in endpoint sets.
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
@@ -79,6 +82,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Watch(watch) => watch.run(&places),
         Command::Explain(explain) => explain.run(&places),
         Command::Check(check) => check.run(&places),
+        Command::Config(config) => config.run(&places),
         Command::Catalogue(catalogue) => catalogue.run(),
         Command::Detach(detach) => detach.run(&places),
     }
