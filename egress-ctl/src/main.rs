@@ -10,8 +10,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use egress_ctl::{
     command::{
-        catalogue::CatalogueCommand, check::Check, detach::Detach, explain::Explain,
-        feed::FeedCommand, replay::Replay, run::Run, status::Status, sync::Sync, watch::Watch,
+        catalogue::CatalogueCommand, check::Check, config::ConfigCommand, detach::Detach,
+        explain::Explain, feed::FeedCommand, replay::Replay, run::Run, status::Status, sync::Sync,
+        watch::Watch,
     },
     daemon::Places,
 };
@@ -50,6 +51,9 @@ enum Command {
     Explain(Explain),
     Check(Check),
     Replay(Replay),
+    /// Check and show configs.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// List and show the built-in endpoint sets.
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
@@ -85,6 +89,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Explain(explain) => explain.run(&places)?,
         Command::Check(check) => check.run(&places)?,
         Command::Replay(replay) => replay.run(&places)?,
+        Command::Config(config) => config.run(&places)?,
         Command::Catalogue(catalogue) => catalogue.run(&places)?,
         Command::Feed(feed) => return feed.run(&places),
         Command::Sync(sync) => return sync.run(&places),

@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod check;
+pub mod config;
 pub mod detach;
 pub mod explain;
 pub mod feed;

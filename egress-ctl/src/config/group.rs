@@ -15,7 +15,7 @@ use toml::Spanned;
 
 use super::{
     Feed, follows, interface, parsed, prefix,
-    problem::Problems,
+    problem::{Problems, nearest_of},
     raw::RawGroup,
     rule::{self, OwnRule},
 };
@@ -68,7 +68,7 @@ impl Members {
     }
 
     /// Whether some client could fit both by the marks that come before addresses.
-    fn meets(&self, other: &Self) -> bool {
+    pub(super) fn meets(&self, other: &Self) -> bool {
         fn meet<T: PartialEq>(a: &[T], b: &[T]) -> bool {
             a.is_empty() || b.is_empty() || a.iter().any(|item| b.contains(item))
         }
@@ -97,8 +97,9 @@ pub(super) fn groups(
     if let Some(name) = default.filter(|name| !raw.contains_key(name.get_ref())) {
         let known: Vec<_> = raw.keys().map(String::as_str).collect();
         let message = format!(
-            "there is no group `{}`; there are: {}",
+            "there is no group `{}`{}; there are: {}",
             name.get_ref(),
+            nearest_of(name.get_ref(), known.iter().copied()),
             known.join(", ")
         );
         problems.add(name.span(), "gateway.default-group", message);
@@ -157,7 +158,8 @@ fn denial(name: &str, raw: Option<&Spanned<String>>, problems: &mut Problems<'_>
         "drop" => Denial::Drop,
         "reject" => Denial::Reject,
         other => {
-            let message = format!("unknown action `{other}`; there are `drop` and `reject`");
+            let near = nearest_of(other, ["drop", "reject"]);
+            let message = format!("unknown action `{other}`{near}; there are `drop` and `reject`");
             problems.add(raw.span(), &format!("group.{name}.default"), message);
             Denial::default()
         }

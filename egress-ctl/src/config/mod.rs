@@ -7,9 +7,12 @@ pub mod edit;
 mod feed;
 mod file;
 pub mod group;
+pub mod lint;
 mod problem;
 mod raw;
 pub mod rule;
+mod shape;
+pub mod show;
 
 use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, path::Path};
 
@@ -22,7 +25,7 @@ pub use self::{
     problem::{ConfigError, Problem},
 };
 use self::{
-    problem::Problems,
+    problem::{Problems, nearest_of},
     raw::{Raw, RawDns, RawGateway, RawSource},
 };
 use crate::catalogue::{
@@ -129,14 +132,8 @@ impl Config {
     /// All that is wrong with it.
     pub fn parse_with(text: &str, feeds: &Feeds) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::new(text);
-        let raw: Raw = match toml::from_str(text) {
-            Ok(raw) => raw,
-            Err(fault) => {
-                let span = fault.span().unwrap_or(0..0);
-                let key = problem::key_at(text, span.start);
-                problems.add(span, &key, fault.message());
-                return Err(problems.into_result(()).unwrap_err());
-            }
+        let Some(raw) = shape::read(text, &mut problems) else {
+            return Err(problems.found());
         };
         let Raw {
             gateway,
@@ -281,7 +278,9 @@ fn known_page(name: &str, raw: &RawSource, problems: &mut Problems<'_>) -> Page 
             }
             let Some(builtin) = Builtin::named(name) else {
                 let known = Builtin::ALL.map(Builtin::name).join(", ");
-                let message = format!("there is no built-in source `{name}`; there are {known}");
+                let near = nearest_of(name, Builtin::ALL.map(Builtin::name));
+                let message =
+                    format!("there is no built-in source `{name}`{near}; there are {known}");
                 problems.add(kind.span(), &key, message);
                 return Page::default();
             };
@@ -295,8 +294,11 @@ fn known_page(name: &str, raw: &RawSource, problems: &mut Problems<'_>) -> Page 
             ..Page::default()
         },
         other => {
-            let message =
-                format!("unknown kind `{other}`; there are builtin, custom, file and web-service");
+            let known = ["builtin", "custom", "file", "web-service"];
+            let near = nearest_of(other, known);
+            let message = format!(
+                "unknown kind `{other}`{near}; there are builtin, custom, file and web-service"
+            );
             problems.add(kind.span(), &key, message);
             Page::default()
         }

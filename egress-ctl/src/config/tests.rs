@@ -87,7 +87,7 @@ fn problems_name_line_and_key() {
             "[source.entune]",
             9,
             "source.entune.kind",
-            "no built-in source `entune`; there are intune, power-automate, m365",
+            "no built-in source `entune`, the nearest is `intune`; there are intune, power-automate, m365",
         ),
         (
             "kind = \"custom\"",
@@ -298,6 +298,65 @@ fn all_problems_are_reported_at_once() {
     let lines: Vec<_> = problems.iter().map(|p| p.line).collect();
     // The set with the wrong pattern is left out, so its source is known but empty.
     assert_eq!(lines, [5, 15, 21]);
+}
+
+#[test]
+fn what_has_no_place_in_the_file_hides_no_other_problem() {
+    let text = GOOD
+        .replace("lan = [\"lan\"]", "lan = [\"lan\"]\nresolver = []")
+        .replace("10.0.0.53", "x")
+        .replace("tcpPorts", "ports")
+        .replace("default = \"drop\"", "default = 5\nalow = []");
+    let problems = Config::parse(&text).unwrap_err();
+    let seen: Vec<_> = problems
+        .iter()
+        .map(|p| (p.key.as_str(), p.message.as_str()))
+        .collect();
+    let expected = [
+        ("gateway.resolver", "unknown field `resolver`"),
+        ("gateway.resolvers", "`x` is neither"),
+        ("source.corp.set.ports", "unknown field `ports`"),
+        ("group.staging.default", "invalid type"),
+        ("group.staging.alow", "unknown field `alow`"),
+    ];
+    assert_eq!(seen.len(), expected.len(), "{seen:?}");
+    for ((key, message), (expected_key, said)) in seen.iter().zip(expected) {
+        assert_eq!(*key, expected_key);
+        assert!(message.contains(said), "{message}");
+    }
+    assert!(
+        seen[0].1.ends_with("the nearest is `resolvers`"),
+        "{seen:?}"
+    );
+    assert!(seen[4].1.ends_with("the nearest is `allow`"), "{seen:?}");
+}
+
+#[test]
+fn a_word_that_is_not_known_is_answered_with_the_nearest() {
+    let rule = |keys: &str| format!("{GOOD}[[group.staging.rule]]\n{keys}\n");
+    let table = [
+        (
+            GOOD.replace("mode = \"enforce\"", "mode = \"enforced\""),
+            "`enforce`",
+        ),
+        (
+            GOOD.replace("default = \"drop\"", "default = \"rejct\""),
+            "`reject`",
+        ),
+        (rule("action = \"alow\""), "`allow`"),
+        (rule("action = \"deny\"\nprotocol = \"tpc\""), "`tcp`"),
+        (
+            GOOD.replace("lan = [", "default-group = \"stagin\"\nlan = ["),
+            "`staging`",
+        ),
+        (GOOD.replace("\"custom\"", "\"costum\""), "`custom`"),
+    ];
+    for (text, near) in table {
+        assert_ne!(text, GOOD);
+        let problems = Config::parse(&text).unwrap_err();
+        let said = format!("the nearest is {near}");
+        assert!(problems[0].message.contains(&said), "{near}: {problems:?}");
+    }
 }
 
 #[test]

@@ -328,6 +328,11 @@ impl fmt::Display for Answer {
 }
 
 impl About {
+    /// Whether a change of the config was found that lets it pass.
+    pub fn has_change(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
     fn text(&self, is_one_of_several: bool, group: Option<&GroupTold>) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: &str| {

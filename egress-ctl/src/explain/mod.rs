@@ -14,3 +14,6 @@ pub mod nearest;
 pub mod question;
 pub mod taught;
 pub mod words;
+
+#[cfg(test)]
+mod tests;

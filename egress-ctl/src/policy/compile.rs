@@ -25,7 +25,7 @@ use super::{
 use crate::{
     catalogue::set::EndpointSet,
     config::{
-        Config,
+        Config, lint,
         rule::{OwnRule, Target},
     },
     prefix::canonical,
@@ -443,6 +443,7 @@ fn warnings(
             "pattern `{text}` has its star inside, which the kernel does not match yet: its names stay blocked"
         ));
     }
+    warnings.extend(lint::warnings(config, today));
     warnings
 }
 
