@@ -18,18 +18,17 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::feed::{
-    intake::{Intake, Outcome},
-    poll::{PollError, poll},
+    intake::Outcome,
+    poll::{PollError, aside, poll},
     schedule::Schedule,
     settings::Settings,
     sha::Sha,
-    standing::FeedError,
     store::Folder,
 };
 
 /// Longest sleep: the clock may be set, and a command may have asked meanwhile.
 const LOOK: Duration = Duration::from_secs(30);
-/// Shortest time between two polls where the time of the last one could not be written.
+/// Shortest time between two attempts where the last one could not be written down.
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// All tasks.
@@ -115,7 +114,7 @@ impl Task {
             sleep(self.pause()).await;
             let now = Timestamp::now();
             if self.ends().is_some_and(|ends| ends <= now) {
-                self.expire(now);
+                self.expire(now).await;
             }
             if self.due(now) <= now {
                 self.not_before = now
@@ -156,12 +155,12 @@ impl Task {
         self.ends.as_ref().map(|(_, ends)| *ends)
     }
 
-    fn expire(&mut self, now: Timestamp) {
+    async fn expire(&mut self, now: Timestamp) {
         let source = &self.settings.source;
-        let expired = Intake::new(&self.state_dir, &self.settings, now)
-            .map_err(FeedError::from)
-            .and_then(|mut intake| intake.expire());
-        match expired {
+        let expired = aside(&self.state_dir, &self.settings, now, |mut intake| {
+            intake.expire()
+        });
+        match expired.await {
             Ok(Some(number)) => {
                 info!(
                     "source `{source}`: generation {number}, without what was in quarantine long enough"
@@ -170,8 +169,8 @@ impl Task {
             Ok(None) => {}
             Err(fault) => {
                 error!("source `{source}`: what was in quarantine long enough stays: {fault:#}");
-                // Not again at once.
-                self.ends = self.ends.take().map(|(blob, _)| (blob, Timestamp::MAX));
+                let later = now.checked_add(AGAIN).unwrap_or(Timestamp::MAX);
+                self.ends = self.ends.take().map(|(blob, _)| (blob, later));
             }
         }
     }

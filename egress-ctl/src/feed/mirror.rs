@@ -50,7 +50,7 @@ impl Mirror {
                 if !path.exists() {
                     return Ok(None);
                 }
-                since(&read(&path)?, base)?
+                between(&read(&path)?, base, &self.newest(&folder)?)?
             }
         };
         Ok(Some(Body { bytes, tag: None }))
@@ -100,15 +100,14 @@ fn read(path: &Path) -> Result<Vec<u8>, FetchError> {
     Ok(bytes)
 }
 
-/// The records of versions after `base`.
-fn since(json: &[u8], base: &Version) -> Result<Vec<u8>, Failed> {
+/// The records of versions after `base`, up to the newest that is served.
+fn between(json: &[u8], base: &Version, newest: &Version) -> Result<Vec<u8>, Failed> {
     let fault = |fault: serde_json::Error| failed(Path::new("changes.json"), fault);
     let mut records: Vec<Value> = serde_json::from_slice(json).map_err(fault)?;
-    let base = base.to_string();
     records.retain(|record| {
-        record["version"]
-            .as_str()
-            .is_some_and(|v| v > base.as_str())
+        let version = record["version"].as_str().map(str::to_owned);
+        let version = version.and_then(|text| Version::try_from(text).ok());
+        version.is_some_and(|version| version > *base && version <= *newest)
     });
     serde_json::to_vec(&records).map_err(fault)
 }
@@ -125,7 +124,8 @@ mod tests {
         fs::write(folder.join("2026043000.json"), "[1]").unwrap();
         fs::write(folder.join("2026053100.json"), "[2]").unwrap();
         fs::write(folder.join("99.json"), "[3]").unwrap();
-        let records = r#"[{"version":"2026043000"},{"version":"2026053100"}]"#;
+        let records =
+            r#"[{"version":"2026043000"},{"version":"2026053100"},{"version":"2026063000"}]"#;
         fs::write(folder.join("changes.json"), records).unwrap();
         let version = |text: &str| Version::try_from(text.to_owned()).unwrap();
         let mirror = Mirror::new(dir.path().to_str().unwrap(), "Worldwide");

@@ -66,7 +66,10 @@ pub async fn poll(
                 answer,
             } = *refused;
             schedule.answered(now, settings.poll, fastrand::f64());
-            Intake::new(state_dir, settings, now)?.refuse(refusal, version, &answer)?
+            aside(state_dir, settings, now, move |mut intake| {
+                Ok(intake.refuse(refusal, version, &answer)?)
+            })
+            .await?
         }
         Err(FetchError::Failed(failed)) => {
             schedule.failed(now, &failed, settings.poll, fastrand::f64());
@@ -78,7 +81,6 @@ pub async fn poll(
     Ok(outcome)
 }
 
-/// Reading and comparing takes time, in which the daemon has other things to do.
 async fn take(
     state_dir: &Path,
     settings: &Settings,
@@ -89,13 +91,27 @@ async fn take(
     schedule.answered(now, settings.poll, fastrand::f64());
     schedule.latest = Some(answer.latest.clone());
     schedule.tag.clone_from(&answer.tag);
-    let (state_dir, settings) = (state_dir.to_owned(), settings.clone());
-    let task = tokio::task::spawn_blocking(move || {
-        let mut intake = Intake::new(&state_dir, &settings, now)?;
+    let outcome = aside(state_dir, settings, now, move |mut intake| {
         intake.take(&answer)
     });
+    Ok(outcome.await?)
+}
+
+/// Works on the files of a feed in a thread of its own: waiting for the lock, reading and comparing take
+/// time, in which the daemon has other things to do.
+///
+/// # Errors
+/// The lock cannot be taken, or what the work finds.
+pub async fn aside<T: Send + 'static>(
+    state_dir: &Path,
+    settings: &Settings,
+    now: Timestamp,
+    work: impl FnOnce(Intake<'_>) -> Result<T, FeedError> + Send + 'static,
+) -> Result<T, FeedError> {
+    let (state_dir, settings) = (state_dir.to_owned(), settings.clone());
+    let task = tokio::task::spawn_blocking(move || work(Intake::new(&state_dir, &settings, now)?));
     match task.await {
-        Ok(outcome) => Ok(outcome?),
+        Ok(done) => done,
         Err(fault) => std::panic::resume_unwind(fault.into_panic()),
     }
 }

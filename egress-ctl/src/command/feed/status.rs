@@ -264,9 +264,13 @@ impl Part {
             bytes,
             ..
         } = self;
-        let entries = entries.join(" ");
+        let shown = entries.iter().take(SHOWN).map(String::as_str);
+        let mut shown = shown.collect::<Vec<_>>().join(" ");
+        if let Some(more) = entries.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            shown += &format!(" and {more} more");
+        }
         format!(
-            "{set}: {entries} {ports}, until {until:.0}; used by {packets} packets, {bytes} bytes"
+            "{set}: {shown} {ports}, until {until:.0}; used by {packets} packets, {bytes} bytes"
         )
     }
 }
