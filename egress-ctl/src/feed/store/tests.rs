@@ -174,11 +174,8 @@ fn a_kill_at_any_moment_leaves_what_was_approved_last() {
     };
     for path in unfinished() {
         let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
-        fs::File::open(path)
-            .unwrap()
-            .set_modified(long_ago)
-            .unwrap();
+        File::open(path).unwrap().set_modified(long_ago).unwrap();
     }
     folder.write().unwrap();
-    assert_eq!(unfinished(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(unfinished(), Vec::<PathBuf>::new());
 }
