@@ -31,6 +31,7 @@ pub mod resolver;
 pub mod server;
 pub mod site;
 pub mod status;
+pub mod table;
 pub mod topology;
 pub mod wait;
 pub mod zone;
