@@ -106,13 +106,13 @@ pub extern "C" fn judge_flow(flow: *const Flow, half: u32, bytes: u32) -> u32 {
     verdict.to_code()
 }
 
-/// The datagram of a frame, as one place a CPU holds it: programs at LAN ingress do not interrupt each
-/// other.
-///
-/// # Errors
-/// The reason that settles the packet.
+/// The datagram of a frame, or the reason that settles the frame.
+pub type Parsed = Result<&'static Datagram, Reason>;
+
+/// The datagram of a frame, in the one place that a CPU has for it: programs at LAN ingress do not
+/// interrupt each other.
 #[inline(always)]
-pub fn parsed(ctx: &XdpContext) -> Result<&'static Datagram, Reason> {
+pub fn parsed(ctx: &XdpContext) -> Parsed {
     let datagram = DATAGRAM.get_ptr_mut(0).ok_or(Reason::NoPolicy)?;
     from_code(parse_frame(ctx.ctx, datagram))?;
     // SAFETY: this CPU's own place.

@@ -32,6 +32,7 @@ pub mod resolver;
 pub mod server;
 pub mod site;
 pub mod status;
+pub mod table;
 pub mod topology;
 pub mod wait;
 pub mod zone;
