@@ -14,6 +14,7 @@ use super::{
     question::{Protocol, Question},
 };
 use crate::{
+    catalogue::set::EndpointSet,
     config::{
         Config,
         edit::{self, Edited},
@@ -143,9 +144,14 @@ fn selections(
     proposals.collect()
 }
 
-fn holds(set: &crate::catalogue::set::EndpointSet) -> String {
-    let (prefixes, patterns) = (set.ips.len(), set.urls.len());
-    format!("{prefixes} prefixes and {patterns} patterns")
+fn holds(set: &EndpointSet) -> String {
+    let counted = |count: usize, one: &str, several: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {several}"),
+    };
+    let prefixes = counted(set.ips.len(), "prefix", "prefixes");
+    let patterns = counted(set.urls.len(), "pattern", "patterns");
+    format!("{prefixes} and {patterns}")
 }
 
 /// A rule of the group's own allows exactly what was asked.
