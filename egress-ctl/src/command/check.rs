@@ -5,6 +5,7 @@ use std::{fmt::Write as _, net::IpAddr, path::PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use egress_common::{flow::proto, judge::Tables as _, pattern::NamePattern};
+use ipnet::IpNet;
 use jiff::Zoned;
 use serde::Serialize;
 
@@ -282,7 +283,7 @@ impl Asked<'_> {
         };
         let groups = self.ground.config.groups.iter();
         let first = groups.filter_map(|group| {
-            let mut clients = group.members.clients.iter().map(|prefix| prefix.addr());
+            let mut clients = group.members.clients.iter().map(IpNet::addr);
             clients.find(fits)
         });
         let all: Vec<_> = first.collect();
