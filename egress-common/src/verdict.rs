@@ -217,17 +217,6 @@ impl Action {
     /// All actions, in the order of their numbers.
     pub const ALL: &[Self] = &[Self::Allow, Self::Drop, Self::WouldDrop, Self::Reject];
 
-    /// The action of a number; one that is none drops.
-    #[inline(always)]
-    pub const fn from_number(number: u32) -> Self {
-        match number {
-            0 => Self::Allow,
-            2 => Self::WouldDrop,
-            3 => Self::Reject,
-            _ => Self::Drop,
-        }
-    }
-
     /// The name in commands' output.
     pub const fn name(self) -> &'static str {
         match self {

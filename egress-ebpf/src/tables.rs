@@ -33,12 +33,6 @@ impl Generation {
     pub fn current() -> Option<Self> {
         // SAFETY: the slot exists for the program's life; the number is one aligned word.
         let number = unsafe { ptr::read_volatile(GENERATION.get_ptr(0)?) };
-        Self::numbered(number)
-    }
-
-    /// The generation of a number; none of 0.
-    #[inline(always)]
-    pub fn numbered(number: u64) -> Option<Self> {
         if number == 0 {
             return None;
         }

@@ -1,7 +1,5 @@
 //! LAN ingress: every packet of a client is judged.
 
-use core::ptr;
-
 use aya_ebpf::{bindings::xdp_action, programs::XdpContext};
 use egress_common::{
     flow::Flow,
@@ -19,57 +17,37 @@ use crate::{
     view::View,
 };
 
-/// Judges a frame, settles it, and turns the action into an XDP action.
+/// Judges a frame, counts it, reports it, and turns the verdict into an XDP action.
 #[inline(always)]
 pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
     let frame = View::of_frame(ctx);
     let generation = Generation::current();
-    if generation.is_some_and(|generation| matches!(generation.everybody().mode, Mode::Off)) {
+    let everybody = generation.map_or(GroupPolicy::NONE, Generation::everybody);
+    if matches!(everybody.mode, Mode::Off) {
         return xdp_action::XDP_PASS;
     }
     let parsed = parsed(ctx, &frame);
-    if parsed.is_err() {
-        note_sender(&frame, ctx.ingress_ifindex() as u32);
-    }
-    let verdict = match generation {
-        Some(generation) => decide(&parsed, generation, true),
-        None => Verdict::because(Reason::NoPolicy),
+    let (verdict, policy, number) = match generation {
+        Some(generation) => {
+            let verdict = decide(&parsed, generation, true);
+            let policy = generation.policy(u32::from(verdict.group));
+            (verdict, policy.unwrap_or(everybody), generation.number())
+        }
+        None => (Verdict::because(Reason::NoPolicy), everybody, 0),
     };
-    let action = settle(
-        parsed
-            .as_ref()
-            .map_or(ptr::null(), |datagram| &raw const datagram.flow),
-        generation.map_or(0, Generation::number),
-        verdict.to_code(),
-        frame.frame_len() as u32,
-    );
-    match Action::from_number(action) {
+    let action = policy.mode.action(verdict.reason, policy.denial);
+    count_verdict(policy.counters, action, verdict, frame.frame_len());
+    if !matches!(action, Action::Allow) && is_watched() {
+        if parsed.is_err() {
+            note_sender(&frame, ctx.ingress_ifindex() as u32);
+        }
+        let flow = parsed.as_ref().map(|datagram| &datagram.flow);
+        report(flow.ok(), number, verdict, action, frame.frame_len());
+    }
+    match action {
         Action::Allow | Action::WouldDrop => xdp_action::XDP_PASS,
         Action::Drop | Action::Reject => xdp_action::XDP_DROP,
     }
-}
-
-/// What is done with a packet of a verdict, as the number of an [`Action`]; it is counted and reported. A
-/// global function: verified once, however a packet was parsed. Number 0 stands for no generation.
-#[inline(never)]
-#[unsafe(no_mangle)]
-pub extern "C" fn settle(flow: *const Flow, number: u64, verdict: u32, frame_len: u32) -> u32 {
-    // SAFETY: null, or a flow on the caller's stack.
-    let flow = unsafe { flow.as_ref() };
-    let verdict = Verdict::from_code(verdict);
-    let policy = match Generation::numbered(number) {
-        Some(generation) => {
-            let policy = generation.policy(u32::from(verdict.group));
-            policy.unwrap_or_else(|| generation.everybody())
-        }
-        None => GroupPolicy::NONE,
-    };
-    let action = policy.mode.action(verdict.reason, policy.denial);
-    count_verdict(policy.counters, action, verdict, frame_len as usize);
-    if !matches!(action, Action::Allow) && is_watched() {
-        report(flow, number, verdict, action, frame_len as usize);
-    }
-    action as u32
 }
 
 /// What would become of a frame, as the code of a [`Verdict`]; nothing is counted, reported or remembered.

@@ -102,7 +102,7 @@ impl<'a> Teller<'a> {
         let set = decided.and_then(|force| force.snapshot.ids.set_named(event.set));
         let (client, destination) = ends(event);
         let reason = Reason::from_number(event.reason);
-        let action = Action::from_number(u32::from(event.action));
+        let action = action(event.action);
         let is_judged = destination.is_some() && reason != Reason::NoGroup;
         Told {
             schema: "egress.event/1",
@@ -195,6 +195,11 @@ fn nearest_to(
     }
     let service = (event.proto, event.dst_port);
     nearest(&force.config, &covers, addr, service, group)
+}
+
+fn action(number: u8) -> Action {
+    let found = Action::ALL.iter().find(|action| **action as u8 == number);
+    found.copied().unwrap_or(Action::Drop)
 }
 
 /// The wall clock's time of an event.
