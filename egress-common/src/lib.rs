@@ -8,9 +8,13 @@
 #[cfg(feature = "user")]
 extern crate alloc;
 
+pub mod bucket;
+pub mod checksum;
+pub mod decide;
 pub mod dns;
 pub mod event;
 pub mod flow;
+pub mod fragment;
 pub mod judge;
 pub mod learned;
 pub mod limits;
@@ -19,6 +23,7 @@ pub mod packet;
 pub mod parse;
 #[cfg(feature = "user")]
 pub mod pattern;
+pub mod refusal;
 pub mod rule;
 pub mod verdict;
 
@@ -30,9 +35,10 @@ mod pod {
     use crate::{
         event::Watcher,
         flow::{Addr, FlowKey},
+        fragment::{DatagramKey, Seen},
         learned::Learned,
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
-        verdict::Counter,
+        verdict::{Counter, TrafficKey},
     };
 
     // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
@@ -44,6 +50,10 @@ mod pod {
     // SAFETY: as above.
     unsafe impl Pod for FlowKey {}
     // SAFETY: as above.
+    unsafe impl Pod for DatagramKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for Seen {}
+    // SAFETY: as above.
     unsafe impl Pod for Ruleset {}
     // SAFETY: as above.
     unsafe impl Pod for Settings {}
@@ -51,6 +61,8 @@ mod pod {
     unsafe impl Pod for Learned {}
     // SAFETY: as above.
     unsafe impl Pod for Counter {}
+    // SAFETY: as above.
+    unsafe impl Pod for TrafficKey {}
     // SAFETY: as above.
     unsafe impl Pod for Watcher {}
 }

@@ -7,12 +7,16 @@
     reason = "the BPF target has no read-modify-write methods on AtomicU64; the intrinsics compile"
 )]
 
+mod datagram;
 mod dns;
 mod events;
+mod fragments;
 mod maps;
+mod refuse;
 mod stats;
 mod tables;
 mod view;
+mod word;
 mod xdp;
 
 use aya_ebpf::{
@@ -21,14 +25,14 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 
-/// LAN ingress: every packet from a client.
-#[xdp]
+/// LAN ingress: every packet from a client; frames in several buffers too.
+#[xdp(frags)]
 fn lan_ingress(ctx: XdpContext) -> u32 {
     xdp::lan_ingress(&ctx)
 }
 
 /// What LAN ingress would make of a packet. It is attached nowhere: `BPF_PROG_TEST_RUN` asks it.
-#[xdp]
+#[xdp(frags)]
 fn lan_ask(ctx: XdpContext) -> u32 {
     xdp::ask(&ctx)
 }

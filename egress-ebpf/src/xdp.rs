@@ -2,51 +2,76 @@
 
 use aya_ebpf::{bindings::xdp_action, programs::XdpContext};
 use egress_common::{
-    flow::Flow,
-    judge::{Tables as _, judge},
-    packet::Packet as _,
-    parse::{Datagram, parse},
+    decide::decide,
+    judge::Tables as _,
+    parse::Datagram,
     rule::GroupPolicy,
     verdict::{Action, Mode, Reason, Verdict},
 };
 
 use crate::{
+    datagram::{Global, parsed},
     events::{is_watched, note_sender, report},
+    refuse::refuse,
     stats::count_verdict,
-    tables::{Generation, remember},
+    tables::Generation,
     view::View,
 };
 
 /// Judges a frame, counts it, reports it, and turns the verdict into an XDP action.
 #[inline(always)]
 pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
-    let frame = View::of_frame(ctx);
-    let generation = Generation::current();
-    let everybody = generation.map_or(GroupPolicy::NONE, Generation::everybody);
-    if matches!(everybody.mode, Mode::Off) {
-        return xdp_action::XDP_PASS;
-    }
-    let parsed = parsed(ctx, &frame);
-    let (verdict, policy, number) = match generation {
+    let mut bytes = View::of_frame(ctx).len();
+    let mut refused = xdp_action::XDP_DROP;
+    let (verdict, policy, datagram, number) = match Generation::current() {
         Some(generation) => {
-            let verdict = decide(&parsed, generation, true);
+            let everybody = generation.everybody();
+            if matches!(everybody.mode, Mode::Off) {
+                return xdp_action::XDP_PASS;
+            }
+            let (verdict, datagram) = judged(ctx, generation, View::of_frame(ctx).len() as u32);
             let policy = generation.policy(u32::from(verdict.group));
-            (verdict, policy.unwrap_or(everybody), generation.number())
+            (
+                verdict,
+                policy.unwrap_or(everybody),
+                datagram,
+                generation.number(),
+            )
         }
-        None => (Verdict::because(Reason::NoPolicy), everybody, 0),
+        None => (
+            Verdict::because(Reason::NoPolicy),
+            GroupPolicy::NONE,
+            None,
+            0,
+        ),
     };
-    let action = policy.mode.action(verdict.reason, policy.denial);
-    count_verdict(policy.counters, action, verdict, frame.frame_len());
-    if !matches!(action, Action::Allow) && is_watched() {
-        if parsed.is_err() {
-            note_sender(&frame, ctx.ingress_ifindex() as u32);
+    let mut action = policy.mode.action(verdict.reason, policy.denial);
+    if let Some(datagram) = datagram {
+        // Of a frame in several buffers, what IP says.
+        bytes = bytes.max(datagram.end);
+        if matches!(action, Action::Reject) {
+            refused = refuse(ctx.ctx, datagram);
         }
-        let flow = parsed.as_ref().map(|datagram| &datagram.flow);
-        report(flow.ok(), number, verdict, action, frame.frame_len());
+    }
+    if matches!(action, Action::Reject) && refused == xdp_action::XDP_DROP {
+        action = Action::Drop;
+    }
+    count_verdict(policy.counters, action, verdict, bytes);
+    if !matches!(action, Action::Allow) && is_watched() {
+        if datagram.is_none() {
+            note_sender(&View::of_frame(ctx), ctx.ingress_ifindex() as u32);
+        }
+        report(
+            datagram.map(|datagram| &datagram.flow),
+            number,
+            verdict,
+            action,
+            bytes,
+        );
     }
     match action {
         Action::Allow | Action::WouldDrop => xdp_action::XDP_PASS,
-        Action::Drop | Action::Reject => xdp_action::XDP_DROP,
+        Action::Drop | Action::Reject => refused,
     }
 }
 
@@ -54,46 +79,27 @@ pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
 #[inline(always)]
 pub fn ask(ctx: &XdpContext) -> u32 {
     let verdict = match Generation::current() {
-        Some(generation) => decide(&parsed(ctx, &View::of_frame(ctx)), generation, false),
+        Some(generation) => judged(ctx, generation, 0).0,
         None => Verdict::because(Reason::NoPolicy),
     };
     verdict.to_code()
 }
 
+/// The verdict on a frame, and what it holds. A frame of `bytes` bytes leaves its traces; 0 asks without.
 #[inline(always)]
-fn parsed(ctx: &XdpContext, frame: &View) -> Result<Datagram, Reason> {
-    let mut parsed = parse(frame);
-    if let Ok(datagram) = &mut parsed {
-        datagram.flow.interface = ctx.ingress_ifindex() as u32;
-    }
-    parsed
-}
-
-#[inline(always)]
-fn decide(parsed: &Result<Datagram, Reason>, generation: Generation, remembers: bool) -> Verdict {
-    match parsed {
-        Ok(datagram) => {
-            let remembers = u32::from(remembers);
-            Verdict::from_code(judge_flow(&datagram.flow, generation.half(), remembers))
-        }
-        Err(reason) => Verdict::because(*reason),
-    }
-}
-
-/// [`judge`] as a global function: verified once, on its own, however a packet was parsed. Where
-/// `remembers` is not 0, it notes the connection that it admits.
-#[inline(never)]
-#[unsafe(no_mangle)]
-pub extern "C" fn judge_flow(flow: *const Flow, half: u32, remembers: u32) -> u32 {
-    // SAFETY: null, or a flow on the caller's stack.
-    let Some(flow) = (unsafe { flow.as_ref() }) else {
-        return Verdict::because(Reason::Malformed).to_code();
+fn judged(
+    ctx: &XdpContext,
+    generation: Generation,
+    bytes: u32,
+) -> (Verdict, Option<&'static Datagram>) {
+    let datagram = match parsed(ctx) {
+        Ok(datagram) => datagram,
+        Err(reason) => return (Verdict::because(reason), None),
     };
-    // A copy: Linux 6.1 refuses a map key behind a global function's pointer.
-    let flow = Flow { ..*flow };
-    let verdict = judge(&flow, &Generation::of_half(half));
-    if verdict.admits != 0 && remembers != 0 {
-        remember(&flow, verdict.admits);
-    }
-    verdict.to_code()
+    let steps = Global {
+        ctx,
+        generation,
+        bytes,
+    };
+    (decide(datagram, &steps), Some(datagram))
 }

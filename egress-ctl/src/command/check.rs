@@ -1,6 +1,6 @@
 //! `egress-ctl check`: what the policy in force says of a destination.
 
-use std::{fmt::Write as _, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
@@ -24,6 +24,7 @@ use crate::{
         question::{Destination, Protocol, Question, Target},
         taught::{Teaching, teachings},
     },
+    feed::standing::Feeds,
     policy::{
         compile::{Circumstances, compile},
         ids::Ids,
@@ -130,7 +131,7 @@ impl Check {
     /// Nothing is loaded and no config is named, or the target is neither address nor name.
     pub fn run(self, places: &Places) -> Result<()> {
         let report = match &self.config {
-            Some(path) => self.by_config(path)?,
+            Some(path) => self.by_config(path, places)?,
             None => self.in_force(places)?,
         };
         if self.json {
@@ -139,8 +140,9 @@ impl Check {
         print(&report.text())
     }
 
-    fn by_config(&self, path: &std::path::Path) -> Result<Report> {
-        let (config, text) = Config::read(path)?;
+    fn by_config(&self, path: &std::path::Path, places: &Places) -> Result<Report> {
+        let feeds = Feeds::approved(&places.state_dir, BTreeMap::new());
+        let (config, text) = Config::read(path, &feeds)?;
         let mut ids = Ids::default();
         let circumstances = Circumstances {
             own: &daemon::own_addresses()?,
@@ -150,6 +152,7 @@ impl Check {
         let ground = Ground {
             text: &text,
             config: &config,
+            feeds: &feeds,
             circumstances,
             ids: &ids,
             tables: HostTables::new(&generation),

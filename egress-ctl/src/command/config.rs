@@ -1,6 +1,7 @@
 //! `egress-ctl config`: what is wrong with a config, and what it comes to.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     path::{Path, PathBuf},
 };
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     config::{Config, ConfigError, Problem, show},
     daemon::{self, Places},
+    feed::standing::Feeds,
     policy::{
         compile::{Circumstances, compile},
         ids::Ids,
@@ -69,14 +71,14 @@ impl ConfigCommand {
     /// The config is wrong, or there is none.
     pub fn run(self, places: &Places) -> Result<()> {
         match self {
-            Self::Check { file, json } => check(file, json),
+            Self::Check { file, json } => check(file, json, places),
             Self::Show { file, json } => show(file.as_deref(), json, places),
         }
     }
 }
 
-fn check(file: PathBuf, json: bool) -> Result<()> {
-    let (problems, warnings) = match Config::read(&file) {
+fn check(file: PathBuf, json: bool, places: &Places) -> Result<()> {
+    let (problems, warnings) = match Config::read(&file, &approved(places)) {
         Ok((config, _)) => (Vec::new(), warnings(&config)?),
         Err(ConfigError { problems, .. }) => (problems, Vec::new()),
     };
@@ -98,6 +100,11 @@ fn check(file: PathBuf, json: bool) -> Result<()> {
     }
 }
 
+/// What the web services brought, as a daemon would take it at its next start.
+fn approved(places: &Places) -> Feeds {
+    Feeds::approved(&places.state_dir, BTreeMap::new())
+}
+
 /// What compiling tells of a config on this machine.
 fn warnings(config: &Config) -> Result<Vec<String>> {
     let circumstances = Circumstances {
@@ -109,7 +116,7 @@ fn warnings(config: &Config) -> Result<Vec<String>> {
 
 fn show(file: Option<&Path>, json: bool, places: &Places) -> Result<()> {
     let (config, text) = match file {
-        Some(file) => Config::read(file)?,
+        Some(file) => Config::read(file, &approved(places))?,
         None => {
             let force = Force::read(places)?;
             (force.config, force.snapshot.text)

@@ -1,7 +1,7 @@
 //! `egress-ctl explain`: why a packet passes or does not, and what the kernel itself answers.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -29,6 +29,7 @@ use crate::{
         ground::{Ground, Subject, judged},
         question::{Destination, Question, Target},
     },
+    feed::standing::Feeds,
     policy::{
         compile::{Circumstances, compile},
         generation::Generation,
@@ -78,7 +79,7 @@ impl Explain {
     /// answers otherwise than its tables say.
     pub fn run(self, places: &Places) -> Result<()> {
         let answer = match &self.config {
-            Some(path) => self.by_config(path)?,
+            Some(path) => self.by_config(path, places)?,
             None => self.in_force(places)?,
         };
         match self.json {
@@ -92,8 +93,9 @@ impl Explain {
         Ok(())
     }
 
-    fn by_config(&self, path: &Path) -> Result<Answer> {
-        let (config, text) = Config::read(path)?;
+    fn by_config(&self, path: &Path, places: &Places) -> Result<Answer> {
+        let feeds = Feeds::approved(&places.state_dir, BTreeMap::new());
+        let (config, text) = Config::read(path, &feeds)?;
         let own = daemon::own_addresses()?;
         let circumstances = Circumstances {
             own: &own,
@@ -106,6 +108,7 @@ impl Explain {
         let ground = Ground {
             text: &text,
             config: &config,
+            feeds: &feeds,
             circumstances,
             ids: &ids,
             tables,

@@ -7,6 +7,7 @@ use crate::{
     daemon::Places,
     dataplane::{maps::Pinned, swap},
     explain::ground::Ground,
+    feed::standing::Feeds,
     policy::{
         compile::{Circumstances, compile},
         generation::Generation,
@@ -19,6 +20,7 @@ use crate::{
 pub(super) struct Force {
     pub(super) snapshot: Snapshot,
     pub(super) config: Config,
+    pub(super) feeds: Feeds,
     pub(super) generation: Generation,
 }
 
@@ -28,7 +30,7 @@ impl Force {
     /// # Errors
     /// Nothing is loaded, or the state file is missing or of another version.
     pub(super) fn read(places: &Places) -> Result<Self> {
-        Self::compile(snapshot(places)?)
+        Self::compile(places, snapshot(places)?)
     }
 
     /// Reads a generation that was in force a moment ago.
@@ -36,10 +38,10 @@ impl Force {
     /// # Errors
     /// Its state file is missing or of another version.
     pub(super) fn numbered(places: &Places, number: u64) -> Result<Self> {
-        Self::compile(load(places, number)?)
+        Self::compile(places, load(places, number)?)
     }
 
-    fn compile(snapshot: Snapshot) -> Result<Self> {
+    fn compile(places: &Places, snapshot: Snapshot) -> Result<Self> {
         let number = snapshot.number;
         if snapshot.version != env!("CARGO_PKG_VERSION") {
             let (theirs, ours) = (&snapshot.version, env!("CARGO_PKG_VERSION"));
@@ -47,7 +49,11 @@ impl Force {
                 "generation {number} was made by egress-ctl {theirs}, this is {ours}: restart the daemon"
             );
         }
-        let config = Config::parse(&snapshot.text).map_err(|problems| {
+        let feeds = Feeds::Of {
+            state_dir: places.state_dir.clone(),
+            editions: snapshot.feeds.clone(),
+        };
+        let config = Config::parse_with(&snapshot.text, &feeds).map_err(|problems| {
             let path = snapshot.config.clone();
             ConfigError { path, problems }
         })?;
@@ -59,6 +65,7 @@ impl Force {
         Ok(Self {
             snapshot,
             config,
+            feeds,
             generation,
         })
     }
@@ -71,6 +78,7 @@ impl Force {
         Ground {
             text: &snapshot.text,
             config: &self.config,
+            feeds: &self.feeds,
             circumstances: Circumstances {
                 own: &snapshot.own,
                 today: snapshot.today,

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::{
-    interface, parsed, prefix,
+    Feed, follows, interface, parsed, prefix,
     problem::{Problems, nearest_of},
     raw::RawGroup,
     rule::{self, OwnRule},
@@ -78,11 +78,20 @@ impl Members {
     }
 }
 
+/// Where selectors look for endpoint sets.
+#[derive(Clone, Copy)]
+pub(super) struct Sources<'a> {
+    /// All sets.
+    pub(super) catalogue: &'a Catalogue,
+    /// Sources that follow the web service.
+    pub(super) feeds: &'a [Feed],
+}
+
 /// All groups, in the order of their names.
 pub(super) fn groups(
     raw: BTreeMap<String, RawGroup>,
     default: Option<&Spanned<String>>,
-    catalogue: &Catalogue,
+    sources: Sources<'_>,
     problems: &mut Problems<'_>,
 ) -> Vec<Group> {
     if let Some(name) = default.filter(|name| !raw.contains_key(name.get_ref())) {
@@ -109,7 +118,7 @@ pub(super) fn groups(
                            `interfaces`, `vlans` or `macs`; or make it the `default-group` of [gateway]";
             problems.add(span, &format!("group.{name}"), message);
         }
-        let (allow, empty) = allow(&name, &raw.allow, catalogue, problems);
+        let (allow, empty) = allow(&name, &raw.allow, sources, problems);
         groups.push(Group {
             members,
             is_default,
@@ -221,9 +230,10 @@ pub fn mac(text: &str) -> Result<[u8; 6], String> {
 fn allow(
     name: &str,
     raw: &[Spanned<String>],
-    catalogue: &Catalogue,
+    sources: Sources<'_>,
     problems: &mut Problems<'_>,
 ) -> (Vec<String>, Vec<String>) {
+    let Sources { catalogue, feeds } = sources;
     let key = format!("group.{name}.allow");
     let mut empty = Vec::new();
     let selections = parsed(raw, &key, problems, |text| {
@@ -232,6 +242,11 @@ fn allow(
             Ok(sets) => sets.iter().map(|set| set.key.clone()).collect(),
             // All its words are known: it selects nothing, and so allows nothing.
             Err(SelectorError::Empty(_)) => {
+                empty.push(text.to_owned());
+                Vec::new()
+            }
+            // What the service no longer publishes must not make the config wrong.
+            Err(SelectorError::Segment { .. }) if follows(feeds, selector.source()) => {
                 empty.push(text.to_owned());
                 Vec::new()
             }

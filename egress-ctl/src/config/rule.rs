@@ -155,7 +155,13 @@ fn services(
     let Some(ports) = ports else {
         return Some(protocols);
     };
-    let with_ports = [proto::TCP, proto::UDP, proto::SCTP];
+    let with_ports = [
+        proto::TCP,
+        proto::UDP,
+        proto::SCTP,
+        proto::DCCP,
+        proto::UDP_LITE,
+    ];
     if !protocols
         .iter()
         .all(|service| with_ports.contains(&service.proto))
@@ -163,7 +169,7 @@ fn services(
         problems.add(
             ports.span(),
             &key("ports"),
-            "only tcp, udp and sctp have ports",
+            "only tcp, udp, sctp, dccp and udplite have ports",
         );
         return None;
     }
@@ -203,14 +209,16 @@ fn protocol(raw: &RawProtocol) -> Result<Vec<Service>, String> {
         "tcp" => vec![Service::whole(proto::TCP)],
         "udp" => vec![Service::whole(proto::UDP)],
         "sctp" => vec![Service::whole(proto::SCTP)],
+        "dccp" => vec![Service::whole(proto::DCCP)],
+        "udplite" => vec![Service::whole(proto::UDP_LITE)],
         "esp" => vec![Service::whole(proto::ESP)],
         "ah" => vec![Service::whole(proto::AH)],
         "icmp" => vec![echo(proto::ICMP, ECHO_V4), echo(proto::ICMPV6, ECHO_V6)],
         other => {
-            let known = ["tcp", "udp", "sctp", "icmp", "esp", "ah"];
+            let known = ["tcp", "udp", "sctp", "dccp", "udplite", "icmp", "esp", "ah"];
             let near = nearest_of(other, known);
             return Err(format!(
-                "unknown protocol `{other}`{near}; there are tcp, udp, sctp, icmp, esp, ah, and all by number, as in `protocol = 47`"
+                "unknown protocol `{other}`{near}; there are tcp, udp, sctp, dccp, udplite, icmp, esp, ah, and all by number, as in `protocol = 47`"
             ));
         }
     })

@@ -3,6 +3,8 @@
 //! In: a question that was answered with no. Out: changes that were tried: each was made in memory, compiled,
 //! and lets the packet pass.
 
+use std::collections::HashMap;
+
 use egress_common::{flow::proto, verdict::Reason};
 use serde::Serialize;
 use toml::Value;
@@ -74,8 +76,8 @@ struct Proposal {
 }
 
 impl Proposal {
-    fn of(what: String, edited: Edited) -> Option<Self> {
-        let config = Config::parse(&edited.text).ok()?;
+    fn of(ground: &Ground<'_>, what: String, edited: Edited) -> Option<Self> {
+        let config = Config::parse_with(&edited.text, ground.feeds).ok()?;
         let change = Change {
             what,
             toml: edited.lines,
@@ -91,7 +93,11 @@ fn members(ground: &Ground<'_>, question: &Question) -> Vec<Proposal> {
     let groups = ground.config.groups.iter();
     let proposals = groups.filter_map(|group| {
         let edited = edit::append(ground.text, &group.name, "clients", &client)?;
-        Proposal::of(format!("take {client} into group {}", group.name), edited)
+        Proposal::of(
+            ground,
+            format!("take {client} into group {}", group.name),
+            edited,
+        )
     });
     proposals.collect()
 }
@@ -139,7 +145,7 @@ fn selections(
             set.key,
             holds(set)
         );
-        Proposal::of(what, edited)
+        Proposal::of(ground, what, edited)
     });
     proposals.collect()
 }
@@ -174,7 +180,11 @@ fn rule(
         entries.push(("ports", Value::from(port.to_string())));
     }
     let edited = edit::add_rule(ground.text, group, &entries);
-    Proposal::of(format!("give group {group} a rule of its own"), edited)
+    Proposal::of(
+        ground,
+        format!("give group {group} a rule of its own"),
+        edited,
+    )
 }
 
 fn protocol(protocol: Protocol, is_v4: bool) -> Value {
@@ -203,6 +213,7 @@ fn passes(
         refused: ground.tables.refused.clone(),
         now_ms: ground.tables.now_ms,
         interfaces: ground.tables.interfaces.clone(),
+        fragments: HashMap::new(),
     };
     Some(judged(question, subject, &tables)?.verdict.reason.passes())
 }

@@ -19,6 +19,7 @@ use crate::{
         boot_ms,
         maps::{Pinned, PinnedError},
     },
+    feed::standing::Feeds,
     policy::{
         compile::Circumstances,
         generation::{Generation, Pattern},
@@ -33,6 +34,8 @@ pub struct Ground<'a> {
     pub text: &'a str,
     /// The config.
     pub config: &'a Config,
+    /// What its web services brought.
+    pub feeds: &'a Feeds,
     /// What it was compiled for.
     pub circumstances: Circumstances<'a>,
     /// Ids given so far.

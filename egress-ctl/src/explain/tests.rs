@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    feed::standing::Feeds,
     policy::{
         compile::{Circumstances, compile},
         ids::Ids,
@@ -107,6 +108,7 @@ fn asked(question: &str) -> String {
     let ground = Ground {
         text: CONFIG,
         config: &config,
+        feeds: &Feeds::Base,
         circumstances,
         ids: &ids,
         tables,

@@ -85,6 +85,8 @@ pub fn reason(reason: Reason) -> &'static str {
         Reason::Prefix => "a prefix allows it",
         Reason::Learned => "a DNS answer gave the address for an allowed name",
         Reason::Established => "its connection was admitted before",
+        Reason::Related => "it reports an error of a connection that passes",
+        Reason::Fragment => "the first fragment of its datagram passed",
         Reason::GroupOff => "its group is not judged",
         Reason::NoRule => "nothing of this destination is allowed to its group",
         Reason::WrongPort => "this destination is allowed on other ports",
@@ -98,6 +100,9 @@ pub fn reason(reason: Reason) -> &'static str {
         Reason::EtherType => "it is neither IP nor link control",
         Reason::EmbeddedAddress => "an IPv6 header holds an IPv4 address",
         Reason::NoPolicy => "no generation is loaded",
+        Reason::SourceRoute => "it names stations on its way",
+        Reason::FragmentOverlap => "it overlaps another fragment of its datagram",
+        Reason::Redirect => "clients do not redirect machines elsewhere",
         Reason::Denied => "a rule denies it",
     }
 }

@@ -410,7 +410,8 @@ fn warnings(
     patterns: &[Pattern],
     today: Date,
 ) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let feeds = config.feeds.iter();
+    let mut warnings: Vec<_> = feeds.flat_map(|feed| feed.warnings.clone()).collect();
     for group in &config.groups {
         for rule in &group.rules {
             if let Some(until) = rule.until.filter(|until| *until < today) {

@@ -16,6 +16,7 @@ use egress_ctl::explain::answer::{About, about};
 use egress_ctl::explain::frame::frame;
 use egress_ctl::explain::ground::{Ground, Subject};
 use egress_ctl::explain::question::{Destination, Protocol, Question, Target};
+use egress_ctl::feed::standing::Feeds;
 use egress_ctl::policy::compile::Circumstances;
 use egress_ctl::policy::tables::HostTables;
 use lab::interrupt;
@@ -146,6 +147,7 @@ fn one_policy(
         let mut ground = Ground {
             text: &text,
             config: &config,
+            feeds: &Feeds::Base,
             circumstances: Circumstances {
                 own: &own,
                 today: TODAY,
