@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use egress_common::{flow::proto, judge::Tables as _, pattern::NamePattern};
+use egress_common::{
+    flow::{Addr, proto},
+    judge::Tables as _,
+    pattern::NamePattern,
+};
 use ipnet::IpNet;
 use jiff::Zoned;
 use serde::Serialize;
@@ -164,7 +168,7 @@ impl Check {
         let force = Force::read(places)?;
         let mut ground = force.ground();
         if let Some(addr) = self.address() {
-            ground.learn(Pinned(&places.pin_dir), addr.into(), None)?;
+            ground.learn(Pinned(&places.pin_dir), addr, None)?;
         }
         self.ask(Some(force.snapshot.number), ground)
     }
@@ -203,7 +207,11 @@ impl Check {
             Some(addr) => (
                 "address",
                 question.covering(|set| cover::prefix_of(set, addr).map(|p| p.to_string())),
-                teachings(addr.into(), &question.ground.tables, question.ground.ids),
+                teachings(
+                    Addr::from(addr).learned_as(),
+                    &question.ground.tables,
+                    question.ground.ids,
+                ),
                 question.verdicts(&Subject::Address(addr))?,
             ),
             None => {

@@ -154,7 +154,7 @@ impl Explain {
                 Subject::Address(addr) => {
                     let frame = framed(&question, *addr)?;
                     let connection = parse(&frame[..]).ok().map(|datagram| datagram.flow.key());
-                    ground.learn(pinned, (*addr).into(), connection)?;
+                    ground.learn(pinned, *addr, connection)?;
                     Some(asked.ask(&frame, question.interface)?)
                 }
                 Subject::Name(_) => None,

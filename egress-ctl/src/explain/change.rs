@@ -167,10 +167,11 @@ fn rule(
     subject: &Subject,
     group: &str,
 ) -> Option<Proposal> {
-    let (to, is_v4) = match subject {
-        Subject::Address(addr) => (addr.to_string(), addr.is_ipv4()),
-        Subject::Name(name) => (name.clone(), question.client.is_ipv4()),
+    let to = match (subject, subject.meant()) {
+        (Subject::Name(name), _) => name.clone(),
+        (Subject::Address(addr), meant) => meant.unwrap_or(*addr).to_string(),
     };
+    let is_v4 = question.client.is_ipv4();
     let mut entries = vec![
         ("action", Value::from("allow")),
         ("to", Value::from(vec![Value::from(to)])),
