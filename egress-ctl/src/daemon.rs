@@ -1,12 +1,16 @@
 //! The daemon: loads programs, puts a generation into force, and waits for signals.
 //!
-//! SIGHUP reads the config again; what is wrong with it is reported, and what enforces stays.
+//! SIGHUP reads the config again; what is wrong with it is reported, and what enforces stays. Sources
+//! that follow the web service are polled; what of them is approved is put into force likewise.
 //! SIGTERM and SIGINT end the daemon, and enforcement goes on without it.
 
 mod addresses;
+mod feeds;
 mod lock;
+mod traffic;
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write as _},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -18,17 +22,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
 pub use self::addresses::own_addresses;
+use self::feeds::Following;
 pub use self::lock::{Lock, LockError, holder, pins};
+pub use self::traffic::counted;
 use crate::{
     config::Config,
     dataplane::{
-        attach,
+        ask, attach,
         hook::{Choice, attached},
         interface,
         load::{Loaded, load, prepare},
         maps::{Pinned, PinnedError},
         swap::{self, Next, SwapError},
     },
+    feed::{sha::Sha, standing::Feeds},
     policy::{
         compile::{Circumstances, compile},
         generation::Generation,
@@ -55,13 +62,17 @@ pub async fn run(config: &Path, places: &Places, choice: Choice) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut daemon = Daemon::start(config, places, choice).await?;
+    let mut timer = traffic::timer();
     loop {
         tokio::select! {
             _ = hangup.recv() => daemon.reload().await,
+            () = daemon.following.news() => daemon.take_news().await,
+            _ = timer.tick() => traffic::record(&daemon.places, &daemon.past.ids),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
+    traffic::record(&daemon.places, &daemon.past.ids);
     info!("ends; what is pinned goes on enforcing, learning and counting");
     Ok(())
 }
@@ -73,6 +84,7 @@ struct Daemon {
     choice: Choice,
     loaded: Loaded,
     past: Past,
+    following: Following,
     /// Held for as long as the daemon runs.
     _lock: Lock,
 }
@@ -85,12 +97,16 @@ struct Past {
     last: u64,
     /// Ids that what was learned and counted is known by.
     ids: Ids,
+    /// Editions of feeds that the generation was made from.
+    feeds: BTreeMap<String, Sha>,
 }
 
 impl Daemon {
     async fn start(config: &Path, places: &Places, choice: Choice) -> Result<Self> {
         // The config first: one that is wrong must not touch anything.
-        let (checked, _) = Config::read(config)?;
+        let state = StateDir(&places.state_dir);
+        let feeds = Feeds::approved(&places.state_dir, editions(state));
+        let (checked, _) = Config::read(config, &feeds)?;
         attach::check(&checked.gateway.lan)?;
         prepare(&places.pin_dir)?;
         let lock = Lock::take(&places.state_dir, &places.pin_dir)?;
@@ -101,10 +117,20 @@ impl Daemon {
             choice,
             loaded: load(&places.pin_dir)?,
             past,
+            following: Following::new(&places.state_dir),
             _lock: lock,
         };
         daemon.put_into_force().await?;
         Ok(daemon)
+    }
+
+    /// Puts what feeds brought into force, unless a reload was faster.
+    async fn take_news(&mut self) {
+        let feeds = Feeds::approved(&self.places.state_dir, self.past.feeds.clone());
+        match Config::read(&self.config, &feeds) {
+            Ok((config, _)) if config.editions() == self.past.feeds => {}
+            _ => self.reload().await,
+        }
     }
 
     async fn reload(&mut self) {
@@ -123,7 +149,8 @@ impl Daemon {
     /// Compiles the config as it stands now, swaps it in, and attaches where it says.
     async fn put_into_force(&mut self) -> Result<()> {
         let began = Instant::now();
-        let (config, text) = Config::read(&self.config)?;
+        let feeds = Feeds::approved(&self.places.state_dir, self.past.feeds.clone());
+        let (config, text) = Config::read(&self.config, &feeds)?;
         let own = addresses::own().await?;
         let mut ids = self.past.ids.clone();
         let today = Zoned::now().date();
@@ -146,12 +173,15 @@ impl Daemon {
             ids,
             summary: Summary::of(&config, &generation),
         };
-        let snapshot = Snapshot::new(self.past.next(), made);
+        let snapshot = Snapshot::new(self.past.next(), made).with_feeds(config.editions());
         let was_in_force = self.past.in_force != 0;
         self.swap(&generation, snapshot)?;
         if !was_in_force {
             attach::attach(&mut self.loaded, &self.places.pin_dir, lan, self.choice)?;
         }
+        self.following
+            .follow(config.feeds.iter().map(|feed| &feed.settings));
+        ask::pin(&mut self.loaded, &self.places.pin_dir)?;
         attach::let_go(&self.places.pin_dir, lan)?;
         for one in attached(&self.places.pin_dir)? {
             info!("attached to {one}");
@@ -164,20 +194,26 @@ impl Daemon {
     fn swap(&mut self, generation: &Generation, snapshot: Snapshot) -> Result<()> {
         let state = StateDir(&self.places.state_dir);
         state.save(&snapshot)?;
-        let number = snapshot.number;
-        let ids = snapshot.ids;
+        let Snapshot {
+            number,
+            ids,
+            feeds,
+            summary,
+            ..
+        } = snapshot;
         let next = Next {
             generation,
             number,
             before: self.past.in_force,
             patterns_given: ids.patterns_given(),
-            interfaces: &interface::indices(&snapshot.summary.lan),
+            interfaces: &interface::indices(&summary.lan),
         };
         swap::swap(Pinned(&self.places.pin_dir), next)?;
         self.past = Past {
             in_force: number,
             last: number,
             ids,
+            feeds,
         };
         state.prune();
         Ok(())
@@ -217,13 +253,14 @@ fn adopt(places: &Places) -> Result<Past> {
         number => number?,
     };
     let why = match state.load(number) {
-        Ok(Some(Snapshot { ids, .. })) if number != 0 => {
+        Ok(Some(Snapshot { ids, feeds, .. })) if number != 0 => {
             let on = attached(&places.pin_dir)?.len();
             info!("takes over generation {number}, {on} programs are attached");
             return Ok(Past {
                 in_force: number,
                 last: number,
                 ids,
+                feeds,
             });
         }
         Ok(_) => "its state file is missing".to_owned(),
@@ -239,7 +276,14 @@ fn adopt(places: &Places) -> Result<Past> {
         in_force: 0,
         last: number.max(newest),
         ids: Ids::default(),
+        feeds: editions(state),
     })
+}
+
+/// Editions that the newest generation was made from, as far as its file says.
+fn editions(state: StateDir<'_>) -> BTreeMap<String, Sha> {
+    let newest = state.newest().ok().flatten();
+    newest.map(|snapshot| snapshot.feeds).unwrap_or_default()
 }
 
 /// Tells on standard output what tests and scripts wait for.

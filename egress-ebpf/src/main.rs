@@ -9,6 +9,7 @@
 
 mod datagram;
 mod dns;
+mod events;
 mod fragments;
 mod maps;
 mod refuse;

@@ -10,13 +10,14 @@ use egress_common::{
 
 use crate::{
     datagram::{Global, Parsed, parsed},
+    events::{is_watched, note_sender, report},
     refuse::refuse,
     stats::count_verdict,
     tables::Generation,
     view::View,
 };
 
-/// Judges a frame, counts it, and turns the verdict into an XDP action.
+/// Judges a frame, counts it, reports it, and turns the verdict into an XDP action.
 #[inline(always)]
 pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
     let Some(generation) = Generation::current() else {
@@ -34,10 +35,11 @@ pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
     let action = policy.mode.action(verdict.reason, policy.denial);
     let (action, fate) = carry_out(ctx, action, parsed);
     count_verdict(policy.counters, action, verdict, bytes);
+    tell(ctx, parsed, generation.number(), verdict, action, bytes);
     fate
 }
 
-/// What would become of a frame, as the code of a [`Verdict`]; nothing is counted or remembered.
+/// What would become of a frame, as the code of a [`Verdict`]; nothing is counted, reported or remembered.
 #[inline(always)]
 pub fn ask(ctx: &XdpContext) -> u32 {
     let verdict = match Generation::current() {
@@ -53,7 +55,29 @@ fn lawless(ctx: &XdpContext) -> xdp_action::Type {
     let verdict = Verdict::because(Reason::NoPolicy);
     let bytes = View::of_frame(ctx).frame_len();
     count_verdict(GroupPolicy::NONE.counters, Action::Drop, verdict, bytes);
+    let parsed = Err(Reason::NoPolicy);
+    tell(ctx, parsed, 0, verdict, Action::Drop, bytes);
     xdp_action::XDP_DROP
+}
+
+/// Reports a frame that is not allowed, if somebody watches.
+#[inline(always)]
+fn tell(
+    ctx: &XdpContext,
+    parsed: Parsed,
+    number: u64,
+    verdict: Verdict,
+    action: Action,
+    bytes: usize,
+) {
+    if matches!(action, Action::Allow) || !is_watched() {
+        return;
+    }
+    if parsed.is_err() {
+        note_sender(&View::of_frame(ctx), ctx.ingress_ifindex() as u32);
+    }
+    let flow = parsed.ok().map(|datagram| &datagram.flow);
+    report(flow, number, verdict, action, bytes);
 }
 
 /// Bytes of a frame. Of one in several buffers the kernel tells the length, which takes time; IP does too.

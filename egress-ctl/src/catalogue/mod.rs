@@ -10,7 +10,7 @@ pub mod fault;
 pub mod finding;
 pub mod lint;
 pub mod listing;
-mod nearest;
+pub(crate) mod nearest;
 pub mod page;
 pub mod ports;
 pub mod record;
@@ -24,8 +24,8 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+pub(crate) use self::nearest::nearest;
 use self::{
-    nearest::nearest,
     page::{About, Page},
     set::EndpointSet,
     source::{SourceError, builtin, builtin::Builtin},

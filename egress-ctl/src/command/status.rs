@@ -16,7 +16,7 @@ use crate::{
     daemon::{self, Places},
     dataplane::{
         counters::{self, Counted},
-        hook,
+        events, hook,
         maps::Pinned,
     },
     state::Snapshot,
@@ -40,6 +40,8 @@ struct Report {
     schema: &'static str,
     mode: String,
     daemon: Daemon,
+    /// Process id of whoever watches events.
+    watcher: Option<u64>,
     interfaces: Vec<Interface>,
     generation: Generation,
     learned: Learned,
@@ -47,6 +49,7 @@ struct Report {
     groups: Vec<GroupCount>,
     sets: Vec<SetCount>,
     dns: Vec<DnsCount>,
+    events: Vec<EventCount>,
     warnings: Vec<String>,
 }
 
@@ -112,6 +115,13 @@ struct DnsCount {
     messages: u64,
 }
 
+/// Events for `watch`, by what became of them.
+#[derive(Serialize)]
+struct EventCount {
+    fate: &'static str,
+    events: u64,
+}
+
 impl Status {
     /// Runs the command.
     ///
@@ -143,6 +153,7 @@ impl Report {
                 running: pid.is_some(),
                 pid,
             },
+            watcher: events::holder(pinned),
             interfaces: interfaces(places, &snapshot.summary.lan)?,
             learned: Learned {
                 addresses: pinned.learned()?.keys().filter(Result::is_ok).count(),
@@ -154,6 +165,7 @@ impl Report {
             groups: groups(&snapshot, &verdicts),
             sets: sets(pinned, &snapshot)?,
             dns: dns(pinned)?,
+            events: event_counts(pinned)?,
             generation: Generation::of(&snapshot),
             warnings: snapshot.summary.warnings,
         })
@@ -190,6 +202,9 @@ impl Report {
         );
         table(&mut text, &["dns answers", "messages"], &self.dns, |d| {
             [d.outcome.into(), d.messages.to_string()]
+        });
+        table(&mut text, &["watched", "events"], &self.events, |e| {
+            [e.fate.into(), e.events.to_string()]
         });
         text
     }
@@ -244,6 +259,9 @@ impl Report {
                 self.learned.connections_capacity,
             ),
         );
+        if let Some(pid) = self.watcher {
+            line("watched", format!("by process {pid}"));
+        }
         for warning in &self.warnings {
             line("warning", warning.clone());
         }
@@ -346,6 +364,15 @@ fn dns(pinned: Pinned<'_>) -> Result<Vec<DnsCount>> {
     Ok(row.collect())
 }
 
+fn event_counts(pinned: Pinned<'_>) -> Result<Vec<EventCount>> {
+    let counted = counters::events(pinned)?.into_iter();
+    let row = counted.map(|(fate, events)| EventCount {
+        fate: fate.name(),
+        events,
+    });
+    Ok(row.collect())
+}
+
 /// Adds a table behind an empty line; nothing where there are no rows.
 fn table<T, const N: usize>(
     text: &mut String,
@@ -363,7 +390,7 @@ fn table<T, const N: usize>(
     }
     for (name, column) in header.iter().zip(table.column_iter_mut()) {
         column.set_padding((0, 2));
-        if ["packets", "bytes", "messages"].contains(name) {
+        if ["packets", "bytes", "messages", "events"].contains(name) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use self::side::{Egress, Ingress, Side};
 use super::{
+    ask,
     hook::{Attached, Choice, Hook, LINKS, attached},
     interface,
     load::{LoadError, Loaded, check_bpffs},
@@ -246,6 +247,7 @@ pub fn detach(pin_dir: &Path) -> Result<Vec<Attached>, AttachError> {
         detach_one(pin_dir, one)?;
     }
     remove_maps(pin_dir)?;
+    ask::unpin(pin_dir).map_err(AttachError::pin("remove", pin_dir))?;
     for folder in [pin_dir.join(LINKS), pin_dir.to_owned()] {
         // What is not ours stays, and its folder with it.
         let _: io::Result<()> = fs::remove_dir(folder);

@@ -2,12 +2,22 @@
 
 use std::fs;
 
-use rustix::net::{AddressFamily, SocketType, netdevice::name_to_index, socket};
+use rustix::net::{
+    AddressFamily, SocketType,
+    netdevice::{index_to_name, name_to_index},
+    socket,
+};
 
 /// The interface's index; none where there is no such interface.
 pub fn index(name: &str) -> Option<u32> {
     let any = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
     name_to_index(any, name).ok()
+}
+
+/// The interface's name; none where there is no such interface.
+pub fn name(index: u32) -> Option<String> {
+    let any = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
+    index_to_name(any, index).ok()
 }
 
 /// Those of the interfaces that are there, with their indices.
