@@ -35,9 +35,7 @@ pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
     let action = policy.mode.action(verdict.reason, policy.denial);
     let (action, fate) = carry_out(ctx, action, parsed);
     count_verdict(policy.counters, action, verdict, bytes);
-    if !matches!(action, Action::Allow) {
-        tell(ctx, parsed, generation.number(), verdict, action, bytes);
-    }
+    tell(ctx, parsed, generation.number(), verdict, action, bytes);
     fate
 }
 
@@ -57,28 +55,29 @@ fn lawless(ctx: &XdpContext) -> xdp_action::Type {
     let verdict = Verdict::because(Reason::NoPolicy);
     let bytes = View::of_frame(ctx).frame_len();
     count_verdict(GroupPolicy::NONE.counters, Action::Drop, verdict, bytes);
-    tell(ctx, Err(Reason::NoPolicy), 0, verdict, Action::Drop, bytes);
+    let parsed = Err(Reason::NoPolicy);
+    tell(ctx, parsed, 0, verdict, Action::Drop, bytes);
     xdp_action::XDP_DROP
 }
 
-/// Reports a frame to whoever watches.
+/// Reports a frame that is not allowed, if somebody watches.
 #[inline(always)]
 fn tell(
     ctx: &XdpContext,
     parsed: Parsed,
-    generation: u64,
+    number: u64,
     verdict: Verdict,
     action: Action,
     bytes: usize,
 ) {
-    if !is_watched() {
+    if matches!(action, Action::Allow) || !is_watched() {
         return;
     }
     if parsed.is_err() {
         note_sender(&View::of_frame(ctx), ctx.ingress_ifindex() as u32);
     }
     let flow = parsed.ok().map(|datagram| &datagram.flow);
-    report(flow, generation, verdict, action, bytes);
+    report(flow, number, verdict, action, bytes);
 }
 
 /// Bytes of a frame. Of one in several buffers the kernel tells the length, which takes time; IP does too.
