@@ -34,9 +34,11 @@ impl Checkout {
         &self.root
     }
 
-    /// Git-ignored; what `setup` builds for this checkout alone.
+    /// Git-ignored; what `setup` builds for this checkout, or for all whose `.tools` is a link to the same
+    /// folder.
     pub(crate) fn tools(&self) -> PathBuf {
-        self.root.join(".tools")
+        let tools = self.root.join(".tools");
+        tools.canonicalize().unwrap_or(tools)
     }
 
     pub(crate) fn target(&self) -> &Path {
