@@ -14,11 +14,13 @@ pub mod judge;
 pub mod learned;
 pub mod limits;
 pub mod name;
+mod opaque;
 pub mod packet;
 pub mod parse;
 #[cfg(feature = "user")]
 pub mod pattern;
 pub mod rule;
+pub mod steer;
 pub mod verdict;
 
 /// Lets aya copy the shared layouts in and out of maps.
@@ -30,6 +32,7 @@ mod pod {
         flow::{Addr, FlowKey},
         learned::Learned,
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
+        steer::Steering,
         verdict::Counter,
     };
 
@@ -47,6 +50,8 @@ mod pod {
     unsafe impl Pod for Settings {}
     // SAFETY: as above.
     unsafe impl Pod for Learned {}
+    // SAFETY: as above.
+    unsafe impl Pod for Steering {}
     // SAFETY: as above.
     unsafe impl Pod for Counter {}
 }

@@ -1,40 +1,43 @@
 //! The daemon: loads programs, puts a generation into force, and waits for signals.
 //!
 //! SIGHUP reads the config again; what is wrong with it is reported, and what enforces stays.
-//! SIGTERM and SIGINT end the daemon, and enforcement goes on without it.
+//! SIGTERM and SIGINT end the daemon, and enforcement goes on without it. Interfaces and the gateway's
+//! addresses are followed as they come and go.
 
 mod addresses;
+mod enforce;
+mod follow;
 mod lock;
+mod watch;
 
 use std::{
-    io::{self, Write as _},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Result;
-use jiff::Zoned;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{MissedTickBehavior, interval},
+};
 use tracing::{error, info, warn};
 
 pub use self::addresses::own_addresses;
 pub use self::lock::{Lock, LockError, holder, pins};
+use self::{enforce::Force, watch::Watch};
 use crate::{
     config::Config,
     dataplane::{
         attach,
+        bind::Bound,
         hook::{Choice, attached},
-        interface,
         load::{Loaded, load, prepare},
         maps::{Pinned, PinnedError},
-        swap::{self, Next, SwapError},
+        swap::{self, SwapError},
     },
-    policy::{
-        compile::{Circumstances, compile},
-        generation::Generation,
-        ids::Ids,
-    },
-    state::{Made, Snapshot, StateDir, Summary},
+    policy::ids::Ids,
+    remarks::Remarks,
+    state::{Snapshot, StateDir},
 };
 
 /// Where a daemon keeps what outlives it.
@@ -46,18 +49,36 @@ pub struct Places {
     pub pin_dir: PathBuf,
 }
 
+/// How a daemon attaches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Hooks that may be used.
+    pub choice: Choice,
+    /// Whether XDP programs of others are replaced.
+    pub force: bool,
+}
+
+/// How often the daemon looks for what nobody announces: programs that were taken off, the day.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// The config is wrong, another daemon runs, or the kernel refuses: nothing that enforces was changed.
-pub async fn run(config: &Path, places: &Places, choice: Choice) -> Result<()> {
+pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut daemon = Daemon::start(config, places, choice).await?;
+    // Before the first look, so that no change is missed.
+    let mut watch = Watch::open()?;
+    let mut daemon = Daemon::start(config, places, options).await?;
+    let mut look = interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = hangup.recv() => daemon.reload().await,
+            () = watch.changed() => daemon.follow().await,
+            _ = look.tick() => daemon.follow().await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -70,9 +91,16 @@ pub async fn run(config: &Path, places: &Places, choice: Choice) -> Result<()> {
 struct Daemon {
     config: PathBuf,
     places: Places,
-    choice: Choice,
+    options: Options,
     loaded: Loaded,
     past: Past,
+    /// What is in force; none before the first generation.
+    force: Option<Force>,
+    /// The configured interfaces, and what is known of each.
+    bound: Vec<Bound>,
+    remarks: Remarks,
+    /// What went wrong when it last followed a change, so that it is told once.
+    complaint: Option<String>,
     /// Held for as long as the daemon runs.
     _lock: Lock,
 }
@@ -88,19 +116,22 @@ struct Past {
 }
 
 impl Daemon {
-    async fn start(config: &Path, places: &Places, choice: Choice) -> Result<Self> {
+    async fn start(config: &Path, places: &Places, options: Options) -> Result<Self> {
         // The config first: one that is wrong must not touch anything.
-        let (checked, _) = Config::read(config)?;
-        attach::check(&checked.gateway.lan)?;
+        Config::read(config)?;
         prepare(&places.pin_dir)?;
         let lock = Lock::take(&places.state_dir, &places.pin_dir)?;
         let past = adopt(places)?;
         let mut daemon = Self {
             config: config.to_owned(),
             places: places.clone(),
-            choice,
+            options,
             loaded: load(&places.pin_dir)?,
             past,
+            force: None,
+            bound: Vec::new(),
+            remarks: Remarks::read(&places.state_dir),
+            complaint: None,
             _lock: lock,
         };
         daemon.put_into_force().await?;
@@ -118,82 +149,6 @@ impl Daemon {
             };
             error!("{fault:#}\n      generation {now} {holds}");
         }
-    }
-
-    /// Compiles the config as it stands now, swaps it in, and attaches where it says.
-    async fn put_into_force(&mut self) -> Result<()> {
-        let began = Instant::now();
-        let (config, text) = Config::read(&self.config)?;
-        let own = addresses::own().await?;
-        let mut ids = self.past.ids.clone();
-        let today = Zoned::now().date();
-        let circumstances = Circumstances { own: &own, today };
-        let generation = compile(&config, circumstances, &mut ids)?;
-        for warning in &generation.warnings {
-            warn!("{warning}");
-        }
-        let lan = &config.gateway.lan;
-        // Where a generation is in force, interfaces come before the new one: what cannot be attached
-        // then changes nothing.
-        if self.past.in_force != 0 {
-            attach::attach(&mut self.loaded, &self.places.pin_dir, lan, self.choice)?;
-        }
-        let made = Made {
-            config: self.config.clone(),
-            text,
-            own,
-            today,
-            ids,
-            summary: Summary::of(&config, &generation),
-        };
-        let snapshot = Snapshot::new(self.past.next(), made);
-        let was_in_force = self.past.in_force != 0;
-        self.swap(&generation, snapshot)?;
-        if !was_in_force {
-            attach::attach(&mut self.loaded, &self.places.pin_dir, lan, self.choice)?;
-        }
-        attach::let_go(&self.places.pin_dir, lan)?;
-        for one in attached(&self.places.pin_dir)? {
-            info!("attached to {one}");
-        }
-        self.tell(&config, &generation, began.elapsed());
-        Ok(())
-    }
-
-    /// Swaps a generation in. Its snapshot is on disk before the kernel knows its number.
-    fn swap(&mut self, generation: &Generation, snapshot: Snapshot) -> Result<()> {
-        let state = StateDir(&self.places.state_dir);
-        state.save(&snapshot)?;
-        let number = snapshot.number;
-        let ids = snapshot.ids;
-        let next = Next {
-            generation,
-            number,
-            before: self.past.in_force,
-            patterns_given: ids.patterns_given(),
-            interfaces: &interface::indices(&snapshot.summary.lan),
-        };
-        swap::swap(Pinned(&self.places.pin_dir), next)?;
-        self.past = Past {
-            in_force: number,
-            last: number,
-            ids,
-        };
-        state.prune();
-        Ok(())
-    }
-
-    fn tell(&self, config: &Config, generation: &Generation, took: Duration) {
-        info!(
-            "generation {} is in force: mode {}, {} endpoint sets, {} prefixes, {} patterns, {} ms",
-            self.past.in_force,
-            config.gateway.mode.name(),
-            generation.sets,
-            generation.destinations.len(),
-            generation.patterns.len(),
-            took.as_millis(),
-        );
-        say(&format!("ready: generation {}", self.past.in_force));
     }
 }
 
@@ -240,10 +195,4 @@ fn adopt(places: &Places) -> Result<Past> {
         last: number.max(newest),
         ids: Ids::default(),
     })
-}
-
-/// Tells on standard output what tests and scripts wait for.
-fn say(line: &str) {
-    // Nobody needs to listen.
-    let _: io::Result<()> = writeln!(io::stdout().lock(), "{line}");
 }

@@ -11,4 +11,5 @@ pub mod daemon;
 pub mod dataplane;
 pub mod policy;
 pub mod prefix;
+pub mod remarks;
 pub mod state;

@@ -10,7 +10,7 @@ pub mod fault;
 pub mod finding;
 pub mod lint;
 pub mod listing;
-mod nearest;
+pub(crate) mod nearest;
 pub mod page;
 pub mod ports;
 pub mod record;

@@ -3,7 +3,7 @@
 //! In: a word and the things that could have been meant. Out: those things, most alike first.
 
 /// Orders `candidates` by the edits between `wanted` and the text of each, in any case.
-pub(super) fn nearest<T>(
+pub(crate) fn nearest<T>(
     wanted: &str,
     candidates: impl IntoIterator<Item = T>,
     text: impl Fn(&T) -> String,

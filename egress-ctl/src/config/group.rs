@@ -18,6 +18,7 @@ use super::{
     problem::Problems,
     raw::RawGroup,
     rule::{self, OwnRule},
+    steer::{self, Steer},
 };
 use crate::catalogue::{
     Catalogue,
@@ -43,6 +44,8 @@ pub struct Group {
     pub empty: Vec<String>,
     /// Rules of its own.
     pub rules: Vec<OwnRule>,
+    /// How its traffic is steered.
+    pub steer: Steer,
 }
 
 /// Marks of clients; one that is empty does not matter, and each of the others must fit.
@@ -82,7 +85,7 @@ impl Members {
 pub(super) fn groups(
     raw: BTreeMap<String, RawGroup>,
     default: Option<&Spanned<String>>,
-    catalogue: &Catalogue,
+    (catalogue, mark_mask): (&Catalogue, u32),
     problems: &mut Problems<'_>,
 ) -> Vec<Group> {
     if let Some(name) = default.filter(|name| !raw.contains_key(name.get_ref())) {
@@ -109,6 +112,8 @@ pub(super) fn groups(
             problems.add(span, &format!("group.{name}"), message);
         }
         let (allow, empty) = allow(&name, &raw.allow, catalogue, problems);
+        let sets = (catalogue, mark_mask);
+        let steer = steer::steer(&name, &raw.steer, &allow, sets, problems);
         groups.push(Group {
             members,
             is_default,
@@ -117,6 +122,7 @@ pub(super) fn groups(
             allow,
             empty,
             rules: rule::rules(&name, raw.rule, problems),
+            steer,
             name,
         });
     }

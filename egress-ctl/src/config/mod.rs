@@ -8,6 +8,7 @@ pub mod group;
 mod problem;
 mod raw;
 pub mod rule;
+pub mod steer;
 
 use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, path::Path};
 
@@ -128,7 +129,8 @@ impl Config {
         } = raw;
         let catalogue = catalogue(source, &mut problems);
         let default_group = gateway.default_group.as_ref();
-        let groups = group::groups(group, default_group, &catalogue, &mut problems);
+        let sets = (&catalogue, mark_mask(&gateway, &mut problems));
+        let groups = group::groups(group, default_group, sets, &mut problems);
         let config = Self {
             gateway: self::gateway(gateway, &mut problems),
             dns: self::dns(dns, &mut problems),
@@ -146,6 +148,7 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         resolvers,
         internal,
         default_group,
+        mark_mask: _,
     } = raw;
     if lan.get_ref().is_empty() {
         let message = "name at least one interface with clients behind it, as in [\"eth1\"]";
@@ -172,6 +175,18 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         internal: parsed(&internal, "gateway.internal", problems, prefix),
         default_group: default_group.map(Spanned::into_inner),
     }
+}
+
+/// Bits of packets' marks that steering may write.
+fn mark_mask(raw: &RawGateway, problems: &mut Problems<'_>) -> u32 {
+    let Some(mask) = &raw.mark_mask else {
+        return u32::MAX;
+    };
+    if *mask.get_ref() == 0 {
+        let message = "a mask without bits leaves nothing to steer by: write 0xff, or leave it out";
+        problems.add(mask.span(), "gateway.mark-mask", message);
+    }
+    *mask.get_ref()
 }
 
 fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {

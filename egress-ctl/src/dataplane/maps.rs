@@ -10,8 +10,10 @@ use aya::maps::{
 use egress_common::{
     flow::{Addr, FlowKey},
     learned::Learned,
+    limits,
     name::NAME_KEY_BYTES,
     rule::{MachineKey, PlaceKey, Ruleset, Settings},
+    steer::Steering,
     verdict::Counter,
 };
 
@@ -98,6 +100,10 @@ pinned! {
     names: "NAMES", ArrayOfMaps => ArrayOfMaps<MapData, NameTrie>;
     /// Rulesets, by half.
     rulesets: "RULESETS", Array => Array<MapData, Ruleset>;
+    /// Numbers of the steerings of groups, by half and endpoint set.
+    steered: "STEERED", Array => Array<MapData, [u8; limits::GROUPS]>;
+    /// Steerings, by half.
+    steerings: "STEERINGS", Array => Array<MapData, Steering>;
     /// Rulesets of patterns, by half.
     patterns: "PATTERNS", Array => Array<MapData, u32>;
     /// Learned addresses.

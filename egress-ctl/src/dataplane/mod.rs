@@ -5,10 +5,12 @@
 //! what has no link in `links` below it.
 
 pub mod attach;
+pub mod bind;
 mod clock;
 pub mod counters;
 pub mod hook;
 pub mod interface;
+mod link;
 pub mod load;
 pub mod maps;
 pub mod swap;
