@@ -44,6 +44,11 @@ const C6: &str = "fd00:20::2";
 const D4: &str = "203.0.113.5";
 const D6: &str = "2001:db8:1::5";
 
+/// Bytes of an Ethernet header and one of IPv6.
+const WHOLE: usize = ETHERNET + 40;
+/// Frames of test runs that fit into a page with what the kernel puts around them.
+const PAGE: usize = 3520;
+
 type Row = (&'static str, Vec<u8>, Reason);
 
 #[test]
@@ -659,6 +664,13 @@ fn judge_all(rows: Vec<Row>) -> Result<()> {
                 false => seen(false, Action::Drop, reason),
             };
             let seen = kernel.judge(&frame)?;
+            // A test run shows TC no frame whose headers are not whole, and none beyond a page.
+            if (WHOLE..=PAGE).contains(&frame.len()) {
+                let by_tc = kernel.judge_tc(&frame)?;
+                if by_tc != expected {
+                    wrong.push(format!("{what}, at TC: {by_tc:?}, expected {expected:?}"));
+                }
+            }
             if seen != expected {
                 wrong.push(format!(
                     "{what} ({} bytes): {seen:?}, expected {expected:?}",
