@@ -33,6 +33,32 @@ tcpPorts = "443"
 [group.a]
 clients = ["10.20.0.0/16", "fd00:20::/64"]
 allow = ["corp:1", "corp:2"]
+[[group.a.rule]]
+action = "allow"
+to = ["192.0.2.128/25", "2001:db8:3::/48"]
+protocol = "sctp"
+ports = "5060"
+[[group.a.rule]]
+action = "allow"
+to = ["192.0.2.128/25"]
+protocol = "dccp"
+ports = "5004"
+[[group.a.rule]]
+action = "allow"
+to = ["192.0.2.128/25"]
+protocol = "udplite"
+ports = "5006"
+[[group.a.rule]]
+action = "allow"
+to = ["192.0.2.128/25"]
+protocol = "icmp"
+[[group.a.rule]]
+action = "allow"
+to = ["192.0.2.128/25"]
+protocol = "esp"
+[[group.a.rule]]
+action = "deny"
+to = ["203.0.113.66/32"]
 [group.b]
 clients = ["10.20.7.0/24"]
 allow = ["corp:3"]
@@ -43,6 +69,7 @@ const C4: &str = "10.20.0.2";
 const C6: &str = "fd00:20::2";
 const D4: &str = "203.0.113.5";
 const D6: &str = "2001:db8:1::5";
+const RULED: &str = "192.0.2.129";
 
 /// Bytes of an Ethernet header and one of IPv6.
 const WHOLE: usize = ETHERNET + 40;
@@ -103,7 +130,46 @@ fn destinations_ports_and_protocols() -> Result<()> {
             Frame::udp("10.20.7.9", "198.51.100.1", 443),
             Reason::WrongProtocol,
         ),
-        row("SCTP", other(C4, D4, 132), Reason::WrongProtocol),
+        row("SCTP", ports(C4, D4, 132, 80), Reason::WrongProtocol),
+        row("SCTP by rule", ports(C4, RULED, 132, 5060), Reason::Prefix),
+        row(
+            "SCTP, a wrong port",
+            ports(C4, RULED, 132, 5061),
+            Reason::WrongPort,
+        ),
+        row("DCCP by rule", ports(C4, RULED, 33, 5004), Reason::Prefix),
+        row(
+            "DCCP, a wrong port",
+            ports(C4, RULED, 33, 5005),
+            Reason::WrongPort,
+        ),
+        row(
+            "UDP-Lite by rule",
+            ports(C4, RULED, 136, 5006),
+            Reason::Prefix,
+        ),
+        row(
+            "UDP-Lite, a wrong port",
+            ports(C4, RULED, 136, 5004),
+            Reason::WrongPort,
+        ),
+        row(
+            "SCTP without its header",
+            other(C4, RULED, 132),
+            Reason::Malformed,
+        ),
+        row("a ping by rule", icmp(C4, RULED, 8), Reason::Prefix),
+        row(
+            "a ping's answer is none",
+            icmp(C4, RULED, 0),
+            Reason::WrongPort,
+        ),
+        row("ESP by rule", other(C4, RULED, 50), Reason::Prefix),
+        row(
+            "AH without a rule",
+            other(C4, RULED, 51),
+            Reason::WrongProtocol,
+        ),
         row("ICMP", other(C4, D4, 1), Reason::WrongProtocol),
         row("IPv4 in IPv4", other(C4, D4, 4), Reason::WrongProtocol),
         row(
@@ -334,7 +400,7 @@ fn tags_options_and_extension_headers() -> Result<()> {
         row(
             "a routing header to go",
             extended(&[Routing(1)], Frame::tcp(C6, D6, 443)),
-            Reason::Malformed,
+            Reason::SourceRoute,
         ),
         row(
             "an atomic fragment",
@@ -347,8 +413,8 @@ fn tags_options_and_extension_headers() -> Result<()> {
             Reason::Prefix,
         ),
         row(
-            "a later fragment",
-            extended(&[Fragment(1, false)], Frame::tcp(C6, D6, 443)),
+            "a later fragment of another datagram",
+            another(extended(&[Fragment(3, false)], Frame::tcp(C6, D6, 443))),
             Reason::FragmentUnknown,
         ),
         row(
@@ -410,8 +476,8 @@ fn fragments_of_ipv4() -> Result<()> {
     let row = |what, frame: Frame, reason| (what, frame.to_bytes(), reason);
     let short = {
         let mut bytes = fragment(0, true, Frame::tcp(C4, D4, 443)).to_bytes();
-        bytes.truncate(ETHERNET + 20 + 8);
-        patch(bytes, ETHERNET + 2, &28u16.to_be_bytes())
+        bytes.truncate(ETHERNET + 20 + 16);
+        patch(bytes, ETHERNET + 2, &36u16.to_be_bytes())
     };
     judge_all(vec![
         row(
@@ -425,8 +491,8 @@ fn fragments_of_ipv4() -> Result<()> {
             Reason::WrongPort,
         ),
         row(
-            "a later one",
-            fragment(1, true, Frame::tcp(C4, D4, 443)),
+            "a later one of another datagram",
+            another(fragment(3, true, Frame::tcp(C4, D4, 443))),
             Reason::FragmentUnknown,
         ),
         row(
@@ -692,6 +758,24 @@ fn seen(passes: bool, action: Action, reason: Reason) -> Seen {
     Seen {
         passes,
         counted: (action, reason),
+    }
+}
+
+fn another(frame: Frame) -> Frame {
+    Frame { id: 9, ..frame }
+}
+
+fn ports(src: &str, dst: &str, number: u8, port: u16) -> Frame {
+    Frame {
+        transport: Transport::Ports(number, 40_000, port),
+        ..Frame::tcp(src, dst, 0)
+    }
+}
+
+fn icmp(src: &str, dst: &str, kind: u8) -> Frame {
+    Frame {
+        transport: Transport::Icmp(kind, 0, Vec::new()),
+        ..Frame::tcp(src, dst, 0)
     }
 }
 

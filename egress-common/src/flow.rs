@@ -2,8 +2,6 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::opaque::opaque;
-
 /// An IPv4 or IPv6 address as four words in network byte order; IPv4 as `::ffff:a.b.c.d`
 /// (RFC 4291 section 2.5.5.2), so that one table serves both families.
 ///
@@ -18,6 +16,12 @@ const _: () = assert!(size_of::<Addr>() == 16 && align_of::<Addr>() == 4);
 pub const V4_PREFIX_BITS: u32 = 96;
 /// `0xffff` of the mapped prefix, in network byte order.
 const MAPPED: u32 = 0x0000_ffff_u32.to_be();
+/// First word of the NAT64 prefixes (RFC 6052 section 2.1, RFC 8215 section 3).
+const NAT64_FIRST: u32 = 0x0064_ff9b;
+/// First 16 bits of 6to4 (RFC 3056 section 2).
+const SIX_TO_FOUR: u32 = 0x2002;
+/// First word of Teredo (RFC 4380 section 2.6).
+const TEREDO: u32 = 0x2001_0000;
 
 impl Addr {
     /// From the four bytes of an IPv4 header.
@@ -36,14 +40,6 @@ impl Addr {
             u32::from_ne_bytes(c),
             u32::from_ne_bytes(d),
         ])
-    }
-
-    /// The same in whole words. Where LLVM takes one apart into bytes, it writes these to the stack one by
-    /// one and at odd offsets, which the verifier refuses.
-    #[inline(always)]
-    #[must_use]
-    pub fn whole(self) -> Self {
-        Self(self.0.map(|word| opaque(u64::from(word)) as u32))
     }
 
     /// The words, in network byte order.
@@ -72,6 +68,47 @@ impl Addr {
         first >> 22 == 0x3fa || (first >> 24 == 0xff && matches!(multicast_scope, 1 | 2))
     }
 
+    /// What policy judges in place of this IPv6 address: behind the well-known NAT64 prefix
+    /// (64:ff9b::/96, RFC 6052) the IPv4 address that the packet goes on to, any other as it is. Nothing
+    /// where an IPv4 address is hidden inside: mapped, of 6to4 (2002::/16), of Teredo (2001::/32), of a
+    /// local NAT64 prefix (64:ff9b:1::/48, whose form only its translator knows, RFC 8215), or one behind
+    /// 64:ff9b::/96 that is not public, which RFC 6052 section 3.1 forbids there.
+    #[inline(always)]
+    pub const fn judged(&self) -> Option<Self> {
+        let [a, b, c, d] = self.0;
+        let first = u32::from_be(a);
+        if first == NAT64_FIRST {
+            return if b != 0 || c != 0 || is_special_v4(u32::from_be(d)) {
+                None
+            } else {
+                Some(Self([0, 0, MAPPED, d]))
+            };
+        }
+        if self.is_v4() || first >> 16 == SIX_TO_FOUR || first == TEREDO {
+            return None;
+        }
+        Some(*self)
+    }
+
+    /// The address that an answer with this one teaches: the one that packets to it are judged by.
+    #[inline(always)]
+    pub const fn learned_as(&self) -> Self {
+        match self.judged() {
+            Some(judged) => judged,
+            None => *self,
+        }
+    }
+
+    /// Whether it stands for one machine: neither unspecified nor multicast nor limited broadcast.
+    #[inline(always)]
+    pub const fn is_unicast(&self) -> bool {
+        let [a, b, c, d] = self.0;
+        if self.is_v4() {
+            return d != 0 && u32::from_be(d) >> 28 < 0xe;
+        }
+        (a | b | c | d) != 0 && u32::from_be(a) >> 24 != 0xff
+    }
+
     /// Whether an answer that gives this address teaches nothing: no client reaches a public
     /// service at a private, shared, loopback, link-local, multicast or unspecified address (RFC 6890;
     /// a defence against DNS rebinding), nor through 6to4 (2002::/16) or Teredo (2001::/32), which hold
@@ -83,7 +120,7 @@ impl Addr {
         if self.is_v4() {
             return is_special_v4(last);
         }
-        if first == 0x0064_ff9b {
+        if first == NAT64_FIRST {
             return b != 0 || c != 0 || is_special_v4(last);
         }
         // ::/32 holds unspecified, loopback, IPv4-compatible; fc00::/7, fe80::/10, fec0::/10, ff00::/8.
@@ -91,8 +128,8 @@ impl Addr {
             || first >> 25 == 0x7e
             || first >> 23 == 0x1fd
             || first >> 24 == 0xff
-            || first >> 16 == 0x2002
-            || first == 0x2001_0000
+            || first >> 16 == SIX_TO_FOUR
+            || first == TEREDO
     }
 }
 
@@ -144,6 +181,8 @@ pub mod proto {
     pub const TCP: u8 = 6;
     /// User Datagram Protocol.
     pub const UDP: u8 = 17;
+    /// Datagram Congestion Control Protocol.
+    pub const DCCP: u8 = 33;
     /// IPv6 routing header.
     pub const ROUTING: u8 = 43;
     /// IPv6 fragment header.
@@ -158,6 +197,8 @@ pub mod proto {
     pub const DESTINATION_OPTIONS: u8 = 60;
     /// Stream Control Transmission Protocol.
     pub const SCTP: u8 = 132;
+    /// UDP with a checksum over a part (RFC 3828).
+    pub const UDP_LITE: u8 = 136;
 }
 
 /// Type of an echo request (RFC 792), as the high byte of a flow's destination port.
@@ -283,6 +324,39 @@ mod tests {
         }
         assert_eq!(addr("1.2.3.4"), Addr::v4([1, 2, 3, 4]));
         assert!(addr("1.2.3.4").is_v4() && !addr("::102:304").is_v4());
+    }
+
+    #[test]
+    fn an_address_that_hides_another_is_judged_by_it_or_not_at_all() {
+        let table = [
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("2001:1::1", Some("2001:1::1")),
+            ("64:ff9b::8.8.8.8", Some("8.8.8.8")),
+            ("64:ff9b::203.0.113.5", Some("203.0.113.5")),
+            ("64:ff9b::255.255.255.255", None),
+            ("64:ff9b::224.0.0.1", None),
+            ("64:ff9b::10.0.0.1", None),
+            ("64:ff9b::1:8.8.8.8", None),
+            ("64:ff9b:1::8.8.8.8", None),
+            ("64:ff9c::8.8.8.8", Some("64:ff9c::8.8.8.8")),
+            ("2002:cb00:7105::1", None),
+            ("2001::1", None),
+            ("::", Some("::")),
+        ];
+        for (written, judged) in table {
+            assert_eq!(addr(written).judged(), judged.map(addr), "{written}");
+        }
+        assert_eq!(Addr::v4([8, 8, 8, 8]).judged(), None, "mapped");
+    }
+
+    #[test]
+    fn one_machine_is_no_group_of_them() {
+        for text in ["1.2.3.4", "223.255.255.255", "fe80::1", "2001:db8::1"] {
+            assert!(addr(text).is_unicast(), "{text}");
+        }
+        for text in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"] {
+            assert!(!addr(text).is_unicast(), "{text}");
+        }
     }
 
     #[test]

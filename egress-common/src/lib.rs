@@ -8,17 +8,21 @@
 #[cfg(feature = "user")]
 extern crate alloc;
 
+pub mod bucket;
+pub mod checksum;
+pub mod decide;
 pub mod dns;
 pub mod flow;
+pub mod fragment;
 pub mod judge;
 pub mod learned;
 pub mod limits;
 pub mod name;
-mod opaque;
 pub mod packet;
 pub mod parse;
 #[cfg(feature = "user")]
 pub mod pattern;
+pub mod refusal;
 pub mod rule;
 pub mod steer;
 pub mod verdict;
@@ -30,10 +34,11 @@ mod pod {
 
     use crate::{
         flow::{Addr, FlowKey},
+        fragment::{DatagramKey, Seen},
         learned::Learned,
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
         steer::Steering,
-        verdict::Counter,
+        verdict::{Counter, TrafficKey},
     };
 
     // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
@@ -45,6 +50,10 @@ mod pod {
     // SAFETY: as above.
     unsafe impl Pod for FlowKey {}
     // SAFETY: as above.
+    unsafe impl Pod for DatagramKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for Seen {}
+    // SAFETY: as above.
     unsafe impl Pod for Ruleset {}
     // SAFETY: as above.
     unsafe impl Pod for Settings {}
@@ -54,4 +63,6 @@ mod pod {
     unsafe impl Pod for Steering {}
     // SAFETY: as above.
     unsafe impl Pod for Counter {}
+    // SAFETY: as above.
+    unsafe impl Pod for TrafficKey {}
 }

@@ -28,8 +28,15 @@ pub const DESTINATIONS: u32 = 1_048_576;
 pub const LEARNED: u32 = 65_536;
 /// Addresses remembered only to say that the name that gave them is not allowed.
 pub const REFUSED: u32 = 16_384;
+/// Destinations with counters of their own, by group and endpoint set; the least recently used one
+/// leaves first.
+pub const TRAFFIC: u32 = 32_768;
 /// Connections to learned addresses; the least recently used one leaves first.
 pub const FLOWS: u32 = 131_072;
+/// Datagrams whose fragments are on their way; the least recently used one leaves first.
+pub const FRAGMENTS: u32 = 16_384;
+/// Clients that are told of rejected packets; the least recently used one leaves first.
+pub const REFUSALS: u32 = 16_384;
 /// Patterns that can teach one address at the same time.
 pub const TEACHERS: usize = 8;
 /// Generations that the maps hold: the one in force and the one being filled.

@@ -11,9 +11,38 @@ pub trait Packet {
     /// The header at offset `at`, or nothing where the packet ends before the header does.
     fn view<T: Wire>(&self, at: usize) -> Option<&T>;
 
-    /// Length of the frame in bytes.
-    fn frame_len(&self) -> usize;
+    /// The byte at offset `at`.
+    #[inline(always)]
+    fn byte(&self, at: usize) -> Option<u8> {
+        let Byte(byte): &Byte = self.view(at)?;
+        Some(*byte)
+    }
+
+    /// Whether the frame reaches to offset `end`; it may in buffers that [`view`](Self::view) does not see.
+    fn holds(&self, end: usize) -> bool;
 }
+
+/// A packet whose frame can be changed.
+pub trait Reshape: Packet {
+    /// Offset of the end of the bytes that [`view`](Packet::view) sees.
+    fn visible(&self) -> usize;
+
+    /// Cuts the frame off behind `len` bytes.
+    fn cut(&mut self, len: usize) -> Option<()>;
+
+    /// Makes room for so many bytes in front of the frame.
+    fn push(&mut self, bytes: usize) -> Option<()>;
+
+    /// Writes a header at offset `at`.
+    fn put<T: Wire>(&mut self, at: usize, header: T) -> Option<()>;
+}
+
+/// A byte by itself.
+#[repr(C)]
+struct Byte(u8);
+
+// SAFETY: repr(C) of a byte.
+unsafe impl Wire for Byte {}
 
 impl Packet for [u8] {
     fn view<T: Wire>(&self, at: usize) -> Option<&T> {
@@ -22,7 +51,7 @@ impl Packet for [u8] {
         Some(unsafe { &*bytes.as_ptr().cast::<T>() })
     }
 
-    fn frame_len(&self) -> usize {
-        self.len()
+    fn holds(&self, end: usize) -> bool {
+        end <= self.len()
     }
 }

@@ -3,9 +3,18 @@
 //! In: a frame from its Ethernet header on. Out: a [`Datagram`], or the [`Reason`] that settles the
 //! packet without a policy. What is cut off, contradicts itself or goes beyond a bound is malformed.
 
+pub mod options;
+pub mod quote;
+pub(crate) mod wire;
+
+use self::wire::{
+    EtherHeader, ExtensionHeader, IcmpHeader, Ipv4Header, Ipv6Header, PortsHeader, TcpHeader,
+    UDP_HEADER_BYTES, UdpHeader, VlanTag,
+};
 use crate::{
     flow::{Addr, Flow, proto},
-    packet::{Packet, Wire},
+    fragment::Piece,
+    packet::Packet,
     verdict::Reason,
 };
 
@@ -17,14 +26,31 @@ pub const EXTENSIONS_MAX: usize = 7;
 pub const TAGS_MAX: usize = 2;
 
 /// An IP packet whose headers are whole.
+#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
+    /// What it is of a larger datagram. It stands first: LLVM splits the first word, where a [`Reason`]
+    /// would stand instead, and the verifier refuses parts of an address on the stack.
+    pub piece: Piece,
     /// What policy judges.
     pub flow: Flow,
+    /// Offset in the frame of the IP header.
+    pub l3: usize,
     /// Offset in the frame of the header behind IP (of TCP, UDP, ...).
     pub l4: usize,
     /// Offset in the frame of the end of the IP payload; padding of the frame may follow.
     pub end: usize,
+}
+
+/// Bytes of an IPv4 header without options.
+pub const IPV4_HEADER_BYTES: usize = size_of::<Ipv4Header>();
+
+impl Datagram {
+    /// Whether IPv4 options stand between the IP header and what it carries.
+    #[inline(always)]
+    pub const fn has_options(&self) -> bool {
+        self.flow.src.is_v4() && self.l4 - self.l3 > IPV4_HEADER_BYTES
+    }
 }
 
 mod ether_type {
@@ -39,21 +65,8 @@ mod ether_type {
     pub(super) const LOWEST: u16 = 0x0600;
 }
 
-#[repr(C)]
-struct EtherHeader {
-    destination: [u8; 6],
-    source: [u8; 6],
-    ether_type: [u8; 2],
-}
-
-#[repr(C)]
-struct VlanTag {
-    control: [u8; 2],
-    ether_type: [u8; 2],
-}
-
 /// Bits of a tag's control that are the VLAN's id (IEEE 802.1Q section 9.6).
-const VLAN_ID: u16 = 0x0fff;
+pub const VLAN_ID: u16 = 0x0fff;
 
 /// Link layer's part of a flow.
 #[derive(Clone, Copy)]
@@ -63,164 +76,12 @@ struct Link {
     vlan: u16,
 }
 
-#[repr(C)]
-struct Ipv4Header {
-    version_and_words: u8,
-    service: u8,
-    total_len: [u8; 2],
-    id: [u8; 2],
-    fragment: [u8; 2],
-    ttl: u8,
-    proto: u8,
-    checksum: [u8; 2],
-    src: [u8; 4],
-    dst: [u8; 4],
-}
-
-#[repr(C)]
-struct Ipv6Header {
-    version_and_class: u8,
-    class_and_label: [u8; 3],
-    payload_len: [u8; 2],
-    next: u8,
-    hop_limit: u8,
-    src: [[u8; 4]; 4],
-    dst: [[u8; 4]; 4],
-}
-
-/// The first eight bytes of every extension header that the parser walks over.
-#[repr(C)]
-struct ExtensionHeader {
-    next: u8,
-    /// In units of 8 bytes without the first 8; of 4 bytes without the first 8 in AH; unused in a fragment header.
-    len: u8,
-    /// Offset and flags of a fragment header; type and segments left of a routing header.
-    body: [u8; 2],
-    rest: [u8; 4],
-}
-
-#[repr(C)]
-struct TcpHeader {
-    src_port: [u8; 2],
-    dst_port: [u8; 2],
-    sequence: [u8; 4],
-    acknowledgment: [u8; 4],
-    words: u8,
-    flags: u8,
-    window_checksum_urgent: [u8; 6],
-}
-
-#[repr(C)]
-struct IcmpHeader {
-    type_and_code: [u8; 2],
-    checksum: [u8; 2],
-    rest: [u8; 4],
-}
-
-/// The header of UDP; its length covers header and payload.
-#[repr(C)]
-pub struct UdpHeader {
-    src_port: [u8; 2],
-    dst_port: [u8; 2],
-    len: [u8; 2],
-    checksum: [u8; 2],
-}
-
-/// Bytes of a UDP header.
-pub const UDP_HEADER_BYTES: usize = size_of::<UdpHeader>();
-
-// SAFETY: repr(C) of bytes.
-unsafe impl Wire for EtherHeader {}
-// SAFETY: repr(C) of bytes.
-unsafe impl Wire for VlanTag {}
-// SAFETY: repr(C) of bytes.
-unsafe impl Wire for Ipv4Header {}
-// SAFETY: repr(C) of bytes.
-unsafe impl Wire for Ipv6Header {}
-// SAFETY: repr(C) of bytes.
-unsafe impl Wire for ExtensionHeader {}
-// SAFETY: repr(C) of bytes.
-unsafe impl Wire for TcpHeader {}
-// SAFETY: repr(C) of bytes.
-unsafe impl Wire for IcmpHeader {}
-// SAFETY: repr(C) of bytes.
-unsafe impl Wire for UdpHeader {}
-
-const _: () = {
-    assert!(size_of::<EtherHeader>() == 14 && size_of::<VlanTag>() == 4);
-    assert!(size_of::<Ipv4Header>() == 20 && size_of::<Ipv6Header>() == 40);
-    assert!(size_of::<ExtensionHeader>() == 8);
-    assert!(size_of::<TcpHeader>() == 20 && UDP_HEADER_BYTES == 8);
-    assert!(size_of::<IcmpHeader>() == 8);
-};
-
-/// Where the network header of a packet begins, and what stood in front of it.
-#[derive(Clone, Copy)]
-pub struct Network {
-    ether_type: u16,
-    at: usize,
-    link: Link,
-}
-
-impl Network {
-    /// Of a packet that begins with its network header, as devices without a link layer have them.
-    #[inline(always)]
-    pub const fn bare(ether_type: u16) -> Self {
-        Self {
-            ether_type,
-            at: 0,
-            link: Link {
-                mac: [0; 6],
-                vlan: 0,
-            },
-        }
-    }
-
-    /// The same behind an outer tag that the kernel has taken off, whose control this is.
-    #[inline(always)]
-    #[must_use]
-    pub const fn untagged(self, control: u16) -> Self {
-        let link = Link {
-            vlan: control & VLAN_ID,
-            ..self.link
-        };
-        Self { link, ..self }
-    }
-
-    /// Offset of the network header.
-    #[inline(always)]
-    pub const fn at(&self) -> usize {
-        self.at
-    }
-
-    /// Whether it is one of IPv4.
-    #[inline(always)]
-    pub const fn is_ipv4(&self) -> bool {
-        self.ether_type == ether_type::IPV4
-    }
-
-    /// Whether it is one of IPv6.
-    #[inline(always)]
-    pub const fn is_ipv6(&self) -> bool {
-        self.ether_type == ether_type::IPV6
-    }
-}
-
 /// Parses a frame.
 ///
 /// # Errors
 /// The reason that settles the packet without a policy; it may be one that lets it pass.
 #[inline(always)]
 pub fn parse<P: Packet + ?Sized>(packet: &P) -> Result<Datagram, Reason> {
-    parse_network(packet, link(packet)?)
-}
-
-/// Walks over the link layer of a frame.
-///
-/// # Errors
-/// It is cut off.
-#[inline(always)]
-pub fn link<P: Packet + ?Sized>(packet: &P) -> Result<Network, Reason> {
     let ether: &EtherHeader = packet.view(0).ok_or(Reason::Malformed)?;
     let mut kind = u16::from_be_bytes(ether.ether_type);
     let mut at = size_of::<EtherHeader>();
@@ -240,25 +101,31 @@ pub fn link<P: Packet + ?Sized>(packet: &P) -> Result<Network, Reason> {
         vlan,
         mac: ether.source,
     };
-    Ok(Network {
-        ether_type: kind,
-        at,
-        link,
-    })
+    network(packet, kind, at, link)
 }
 
-/// Parses a packet from its network header on.
+/// Parses a packet that begins with its IP header, as devices without a link layer have them, and what the
+/// kernel says that it is.
 ///
 /// # Errors
 /// As [`parse`].
 #[inline(always)]
-pub fn parse_network<P: Packet + ?Sized>(packet: &P, network: Network) -> Result<Datagram, Reason> {
-    let Network {
-        ether_type,
-        at,
-        link,
-    } = network;
-    match ether_type {
+pub fn parse_bare<P: Packet + ?Sized>(packet: &P, ether_type: u16) -> Result<Datagram, Reason> {
+    let link = Link {
+        vlan: 0,
+        mac: [0; 6],
+    };
+    network(packet, ether_type, 0, link)
+}
+
+#[inline(always)]
+fn network<P: Packet + ?Sized>(
+    packet: &P,
+    kind: u16,
+    at: usize,
+    link: Link,
+) -> Result<Datagram, Reason> {
+    match kind {
         ether_type::IPV4 => ipv4(packet, at, link),
         ether_type::IPV6 => ipv6(packet, at, link),
         ether_type::ARP | ether_type::EAPOL | ether_type::LLDP | ..ether_type::LOWEST => {
@@ -281,25 +148,30 @@ fn ipv4<P: Packet + ?Sized>(packet: &P, at: usize, link: Link) -> Result<Datagra
     if header.version_and_words >> 4 != 4
         || header_len < size_of::<Ipv4Header>()
         || total_len < header_len
-        || end > packet.frame_len()
+        || !packet.holds(end)
     {
         return Err(Reason::Malformed);
     }
-    let fragment = u16::from_be_bytes(header.fragment);
-    let ip = Ip {
+    let mut ip = Ip {
         link,
         src: Addr::v4(header.src),
         dst: Addr::v4(header.dst),
         proto: header.proto,
+        l3: at,
         l4: at + header_len,
         end,
-        later_fragment: fragment & OFFSET != 0,
+        piece: Piece::WHOLE,
     };
-    // RFC 791 section 3.1: offset and total length together stay within 65,535 bytes.
-    if fragment & MORE_FRAGMENTS_AND_OFFSET != 0
-        && usize::from(fragment & OFFSET) * 8 + total_len > 0xffff
-    {
-        return Err(Reason::Malformed);
+    let fragment = u16::from_be_bytes(header.fragment);
+    if fragment & MORE_FRAGMENTS_AND_OFFSET != 0 {
+        let offset = fragment & OFFSET;
+        // RFC 791 section 3.1: offset and total length together stay within 65,535 bytes.
+        if usize::from(offset) * 8 + total_len > 0xffff {
+            return Err(Reason::Malformed);
+        }
+        let more = fragment & MORE_FRAGMENTS_AND_OFFSET != offset;
+        let id = u32::from(u16::from_be_bytes(header.id));
+        ip.piece = Piece::new(offset, total_len - header_len, more, id)?;
     }
     transport(packet, ip)
 }
@@ -309,19 +181,22 @@ fn ipv6<P: Packet + ?Sized>(packet: &P, at: usize, link: Link) -> Result<Datagra
     let header: &Ipv6Header = packet.view(at).ok_or(Reason::Malformed)?;
     let l4 = at + size_of::<Ipv6Header>();
     let end = l4 + usize::from(u16::from_be_bytes(header.payload_len));
-    if header.version_and_class >> 4 != 6 || end > packet.frame_len() {
+    if header.version_and_class >> 4 != 6 || !packet.holds(end) {
         return Err(Reason::Malformed);
     }
+    let src = Addr::v6(header.src);
+    let dst = Addr::v6(header.dst).judged();
     let ip = Ip {
         link,
-        src: Addr::v6(header.src),
-        dst: Addr::v6(header.dst),
+        src,
+        dst: dst.ok_or(Reason::EmbeddedAddress)?,
         proto: header.next,
+        l3: at,
         l4,
         end,
-        later_fragment: false,
+        piece: Piece::WHOLE,
     };
-    if ip.src.is_v4() || ip.dst.is_v4() {
+    if src.is_v4() {
         return Err(Reason::EmbeddedAddress);
     }
     transport(packet, extensions(packet, ip)?)
@@ -334,15 +209,17 @@ struct Ip {
     src: Addr,
     dst: Addr,
     proto: u8,
+    l3: usize,
     l4: usize,
     end: usize,
-    later_fragment: bool,
+    piece: Piece,
 }
 
 /// Walks over the extension headers of IPv6 (RFC 8200 section 4).
 #[inline(always)]
 fn extensions<P: Packet + ?Sized>(packet: &P, mut ip: Ip) -> Result<Ip, Reason> {
     let mut fragment_seen = false;
+    let mut chain = 0;
     for _ in 0..=EXTENSIONS_MAX {
         let (unit, is_fragment) = match ip.proto {
             proto::HOP_BY_HOP | proto::ROUTING | proto::DESTINATION_OPTIONS => (8, false),
@@ -354,25 +231,40 @@ fn extensions<P: Packet + ?Sized>(packet: &P, mut ip: Ip) -> Result<Ip, Reason> 
         // A routing header with segments left names another destination (RFC 5095 for type 0).
         let [_, segments_left] = header.body;
         if ip.proto == proto::ROUTING && segments_left != 0 {
+            return Err(Reason::SourceRoute);
+        }
+        if is_fragment && fragment_seen {
             return Err(Reason::Malformed);
         }
-        if is_fragment {
-            if fragment_seen {
-                return Err(Reason::Malformed);
-            }
-            fragment_seen = true;
-            ip.later_fragment = u16::from_be_bytes(header.body) >> 3 != 0;
-        }
+        chain = Piece::link(chain, ip.proto, header.len, header.next);
         ip.proto = header.next;
         ip.l4 += size_of::<ExtensionHeader>() + usize::from(header.len) * unit;
         if ip.l4 > ip.end || ip.l4 > HEADERS_MAX {
             return Err(Reason::Malformed);
         }
-        if ip.later_fragment {
+        if is_fragment {
+            fragment_seen = true;
+            ip.piece = piece_of_ipv6(header, chain, ip.end - ip.l4)?;
+        }
+        if ip.piece.is_later() {
             return Ok(ip);
         }
     }
     Err(Reason::Malformed)
+}
+
+/// What a fragment header says of the `len` bytes behind it. A datagram in one fragment is whole (RFC 6946).
+#[inline(always)]
+fn piece_of_ipv6(header: &ExtensionHeader, chain: u32, len: usize) -> Result<Piece, Reason> {
+    const MORE_FRAGMENTS: u16 = 1;
+
+    let field = u16::from_be_bytes(header.body);
+    let (offset, more) = (field >> 3, field & MORE_FRAGMENTS != 0);
+    if offset == 0 && !more {
+        return Ok(Piece::WHOLE);
+    }
+    let piece = Piece::new(offset, len, more, u32::from_be_bytes(header.rest))?;
+    Ok(Piece { chain, ..piece })
 }
 
 /// Reads the ports; a first fragment must hold the whole header (RFC 7112, RFC 3128).
@@ -384,9 +276,13 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
     const SYN_ACK: u8 = 0x12;
     const SYN: u8 = 0x02;
 
+    /// The common header of SCTP (RFC 9260 section 3.1), the shortest generic one of DCCP (RFC 4340
+    /// section 5.1).
+    const COMMON_HEADER_BYTES: usize = 12;
+
     let mut opens = false;
     let (src_port, dst_port) = match ip.proto {
-        _ if ip.later_fragment => (0, 0),
+        _ if ip.piece.is_later() => (0, 0),
         proto::TCP => {
             let tcp: &TcpHeader = packet.view(ip.l4).ok_or(Reason::Malformed)?;
             let header_len = usize::from(tcp.words >> 4) * WORD;
@@ -411,6 +307,28 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
                 u16::from_be_bytes(udp.dst_port),
             )
         }
+        proto::UDP_LITE => {
+            let udp: &UdpHeader = packet.view(ip.l4).ok_or(Reason::Malformed)?;
+            // RFC 3828 section 3.1: the coverage is the whole datagram (0), or reaches over the header.
+            let coverage = usize::from(u16::from_be_bytes(udp.len));
+            if ip.l4 + UDP_HEADER_BYTES > ip.end || (1..UDP_HEADER_BYTES).contains(&coverage) {
+                return Err(Reason::Malformed);
+            }
+            (
+                u16::from_be_bytes(udp.src_port),
+                u16::from_be_bytes(udp.dst_port),
+            )
+        }
+        proto::SCTP | proto::DCCP => {
+            let ports: &PortsHeader = packet.view(ip.l4).ok_or(Reason::Malformed)?;
+            if ip.l4 + COMMON_HEADER_BYTES > ip.end {
+                return Err(Reason::Malformed);
+            }
+            (
+                u16::from_be_bytes(ports.src_port),
+                u16::from_be_bytes(ports.dst_port),
+            )
+        }
         proto::ICMP | proto::ICMPV6 => {
             let icmp: &IcmpHeader = packet.view(ip.l4).ok_or(Reason::Malformed)?;
             if ip.l4 + size_of::<IcmpHeader>() > ip.end {
@@ -422,8 +340,8 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
     };
     Ok(Datagram {
         flow: Flow {
-            src: ip.src.whole(),
-            dst: ip.dst.whole(),
+            src: ip.src,
+            dst: ip.dst,
             src_port,
             dst_port,
             // The hook knows it, not the bytes.
@@ -431,9 +349,11 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
             vlan: ip.link.vlan,
             mac: ip.link.mac,
             proto: ip.proto,
-            later_fragment: ip.later_fragment,
+            later_fragment: ip.piece.is_later(),
             opens,
         },
+        piece: ip.piece,
+        l3: ip.l3,
         l4: ip.l4,
         end: ip.end,
     })

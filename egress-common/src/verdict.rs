@@ -1,6 +1,6 @@
 //! What is decided about a packet, and why.
 
-use crate::limits::GROUP_NAMES;
+use crate::{flow::Addr, learned::Slot, limits::GROUP_NAMES};
 
 /// The outcome for one packet before the mode is applied: allowed for a cause, or denied for a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,15 @@ impl Verdict {
             set: NO_SET,
             group: NO_GROUP,
             admits: 0,
+        }
+    }
+
+    /// Id of the pattern that admits the connection; 0 where a prefix allows it, or nothing does.
+    #[inline(always)]
+    pub const fn pattern(self) -> u32 {
+        match Slot::from_word(self.admits) {
+            Some(slot) => slot.pattern,
+            None => 0,
         }
     }
 
@@ -130,6 +139,10 @@ reasons! {
     Established = 7, "established", true;
     /// The client's group is not judged.
     GroupOff = 8, "group-off", true;
+    /// An ICMP error about a packet of a flow that passes.
+    Related = 9, "related", true;
+    /// A later fragment of a datagram whose first one passed.
+    Fragment = 10, "fragment", true;
     /// The destination is in the policy, but nothing of it is allowed to this client's group.
     NoRule = 16, "no-rule", false;
     /// The destination is allowed, on other ports.
@@ -144,7 +157,7 @@ reasons! {
     NameNotAllowed = 21, "name-not-allowed", false;
     /// The source address belongs to no client group.
     NoGroup = 22, "no-group", false;
-    /// A later fragment, which has no ports to judge.
+    /// A later fragment, of which no first one with its ports passed.
     FragmentUnknown = 23, "fragment-unknown", false;
     /// Headers that are cut off, contradict each other or go on beyond the bound.
     Malformed = 24, "malformed", false;
@@ -156,6 +169,12 @@ reasons! {
     NoPolicy = 27, "no-policy", false;
     /// A rule of the config denies it.
     Denied = 28, "denied", false;
+    /// It names stations on its way (IPv4 source routing, an IPv6 routing header with segments left).
+    SourceRoute = 29, "source-route", false;
+    /// A fragment that overlaps another one of its datagram, or contradicts it: none of it may pass.
+    FragmentOverlap = 30, "fragment-overlap", false;
+    /// A client tells a machine elsewhere to use another route.
+    Redirect = 31, "redirect", false;
 }
 
 /// Places for reasons in a table of counters.
@@ -282,6 +301,22 @@ pub const VERDICT_COUNTERS: u32 = (GROUP_NAMES + 1) * GROUP_COUNTERS;
 pub const fn counter_index(counters: u8, action: Action, reason: Reason) -> u32 {
     counters as u32 * GROUP_COUNTERS + action as u32 * REASONS as u32 + reason as u32
 }
+
+/// What allowed packets are counted by, besides the whole set.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrafficKey {
+    /// Where they go.
+    pub dst: Addr,
+    /// Id of the pattern that taught the address; 0 where a prefix allows it.
+    pub pattern: u32,
+    /// Id of the endpoint set or rule that allows it.
+    pub set: u16,
+    /// Place of the group's counters.
+    pub group: u16,
+}
+
+const _: () = assert!(size_of::<TrafficKey>() == 24);
 
 /// Packets and bytes (of whole frames), one per CPU.
 #[repr(C)]

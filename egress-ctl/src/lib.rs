@@ -2,7 +2,7 @@
 //!
 //! The way of the data, one folder a stage: [`catalogue`] says which endpoints there are, [`config`]
 //! who may reach which, [`policy`] compiles both into a generation, [`dataplane`] puts that into
-//! the kernel's maps. [`daemon`] keeps it so; [`command`] are the commands.
+//! the kernel's maps. [`replay`] shows a capture to the same programs. [`daemon`] keeps it so; [`command`] are the commands.
 
 pub mod catalogue;
 pub mod command;
@@ -12,4 +12,5 @@ pub mod dataplane;
 pub mod policy;
 pub mod prefix;
 pub mod remarks;
+pub mod replay;
 pub mod state;

@@ -10,7 +10,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use egress_ctl::{
     command::{
-        catalogue::CatalogueCommand, check::Check, detach::Detach, run::Run, status::Status,
+        catalogue::CatalogueCommand, check::Check, detach::Detach, replay::Replay, run::Run,
+        status::Status,
     },
     daemon::Places,
 };
@@ -46,6 +47,7 @@ enum Command {
     Run(Run),
     Status(Status),
     Check(Check),
+    Replay(Replay),
     /// List and show the built-in endpoint sets.
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
@@ -74,6 +76,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Run(run) => run.run(&places),
         Command::Status(status) => status.run(&places),
         Command::Check(check) => check.run(&places),
+        Command::Replay(replay) => replay.run(&places),
         Command::Catalogue(catalogue) => catalogue.run(),
         Command::Detach(detach) => detach.run(&places),
     }

@@ -8,13 +8,18 @@
     reason = "the BPF target has no read-modify-write methods on AtomicU64; the intrinsics compile"
 )]
 
+mod datagram;
 mod dns;
+mod fragments;
 mod maps;
+mod refuse;
+mod skb;
 mod stats;
 mod steer;
 mod tables;
 mod tc;
 mod view;
+mod word;
 mod xdp;
 
 use aya_ebpf::{
@@ -23,14 +28,14 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 
-/// LAN ingress: every packet from a client.
-#[xdp]
+/// LAN ingress: every packet from a client; frames in several buffers too.
+#[xdp(frags)]
 fn lan_ingress(ctx: XdpContext) -> u32 {
     xdp::lan_ingress(&ctx)
 }
 
 /// What LAN ingress would make of a packet. It is attached nowhere: `BPF_PROG_TEST_RUN` asks it.
-#[xdp]
+#[xdp(frags)]
 fn lan_ask(ctx: XdpContext) -> u32 {
     xdp::ask(&ctx)
 }

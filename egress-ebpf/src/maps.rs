@@ -5,19 +5,24 @@
 //! so no packet sees a part of a generation.
 
 use aya_ebpf::{
-    btf_maps::{Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, PerCpuArray},
+    btf_maps::{Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, PerCpuArray},
     macros::btf_map,
 };
 use egress_common::{
     dns::{OUTCOMES, message::Message},
     flow::{Addr, FlowKey},
+    fragment::{DatagramKey, Seen},
     learned::Learned,
     limits,
     name::NAME_KEY_BYTES,
+    parse::Datagram,
     rule::{ClientKey, MachineKey, PlaceKey, Ruleset, Settings},
     steer::Steering,
-    verdict::{Counter, VERDICT_COUNTERS},
+    verdict::{Counter, TrafficKey, VERDICT_COUNTERS},
 };
+
+/// `BPF_NOEXIST` (linux/bpf.h): an entry that another CPU made first stays as it is.
+pub const NO_EXIST: u64 = 1;
 
 const HALVES: usize = limits::HALVES as usize;
 
@@ -34,6 +39,11 @@ pub type NameTrie = LpmTrie<[u8; NAME_KEY_BYTES], u64, { limits::PATTERNS as usi
 /// Number of the generation in force, 0 before the first. Written by user space, read by every program.
 #[btf_map(pin_by_name)]
 pub static GENERATION: Array<u64, 1> = Array::new();
+
+/// What the clock of a replay is ahead of the boot-time clock, in ms; 0 on a gateway. Written by `replay`
+/// into maps of its own, read by every program.
+#[btf_map(pin_by_name)]
+pub static CLOCK: Array<u64, 1> = Array::new();
 
 /// Mode and TTL bounds, by half. Written by user space, read by every program.
 #[btf_map(pin_by_name)]
@@ -98,6 +108,17 @@ pub static REFUSED: LruHashMap<Addr, u64, { limits::REFUSED as usize }> = LruHas
 #[btf_map(pin_by_name)]
 pub static FLOWS: LruHashMap<FlowKey, u64, { limits::FLOWS as usize }> = LruHashMap::new();
 
+/// Datagram in fragments, to what was seen of it. Written and read at LAN ingress; it outlives
+/// generations. When it is full, the datagram that was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static FRAGMENTS: LruHashMap<DatagramKey, Seen, { limits::FRAGMENTS as usize }> =
+    LruHashMap::new();
+
+/// Client to how many more answers it gets to rejected packets, as the word of a bucket. Written and read
+/// at LAN ingress. When it is full, the client that was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static REFUSALS: LruHashMap<Addr, u64, { limits::REFUSALS as usize }> = LruHashMap::new();
+
 /// Indices of LAN interfaces. Written by user space, read at LAN egress.
 #[btf_map(pin_by_name)]
 pub static LAN: HashMap<u32, u32, { limits::LAN_INTERFACES as usize }> = HashMap::new();
@@ -110,9 +131,19 @@ pub static VERDICTS: PerCpuArray<Counter, { VERDICT_COUNTERS as usize }> = PerCp
 #[btf_map(pin_by_name)]
 pub static SETS: PerCpuArray<Counter, { limits::SETS as usize }> = PerCpuArray::new();
 
+/// Packets and bytes allowed, by destination, endpoint set and group. Written at LAN ingress, read by
+/// user space. When it is full, the destination that was used least recently leaves; `SETS` never does.
+#[btf_map(pin_by_name)]
+pub static TRAFFIC: LruPerCpuHashMap<TrafficKey, Counter, { limits::TRAFFIC as usize }> =
+    LruPerCpuHashMap::new();
+
 /// DNS messages by outcome. Written at LAN egress, read by user space.
 #[btf_map(pin_by_name)]
 pub static DNS: PerCpuArray<u64, OUTCOMES> = PerCpuArray::new();
+
+/// The datagram being judged. Written and read at LAN ingress.
+#[btf_map]
+pub static DATAGRAM: PerCpuArray<Datagram, 1> = PerCpuArray::new();
 
 /// The DNS message being read. Written and read at LAN egress.
 #[btf_map]

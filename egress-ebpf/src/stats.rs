@@ -3,10 +3,11 @@
 use aya_ebpf::btf_maps::PerCpuArray;
 use egress_common::{
     dns::Outcome,
-    verdict::{Action, Counter, NO_SET, Verdict, counter_index},
+    flow::Addr,
+    verdict::{Action, Counter, NO_SET, TrafficKey, Verdict, counter_index},
 };
 
-use crate::maps::{DNS, SETS, VERDICTS};
+use crate::maps::{DNS, SETS, TRAFFIC, VERDICTS};
 
 /// Counts a judged packet of `bytes` bytes, of the group whose counters stand at `group`.
 #[inline(always)]
@@ -16,6 +17,29 @@ pub fn count_verdict(group: u8, action: Action, verdict: Verdict, bytes: usize) 
     if verdict.set != NO_SET {
         count(&SETS, u32::from(verdict.set), bytes);
     }
+}
+
+/// Counts an allowed packet of `bytes` bytes by its destination, for the group whose counters stand at
+/// `group`.
+#[inline(always)]
+pub fn count_traffic(dst: Addr, group: u8, verdict: Verdict, bytes: u64) {
+    let key = TrafficKey {
+        dst,
+        pattern: verdict.pattern(),
+        set: verdict.set,
+        group: u16::from(group),
+    };
+    if let Some(counter) = TRAFFIC.get_ptr_mut(&key) {
+        // SAFETY: this CPU's own place.
+        unsafe {
+            (*counter).packets += 1;
+            (*counter).bytes += bytes;
+        }
+        return;
+    }
+    let first = Counter { packets: 1, bytes };
+    // Without a place the packet counts for its set alone.
+    let _: Result<(), i32> = TRAFFIC.insert(&key, &first, 0);
 }
 
 /// Counts a DNS message, or something that became of one of its addresses.

@@ -17,8 +17,8 @@ use egress_common::{
 };
 
 use crate::maps::{
-    CLIENTS, DESTINATIONS, FLOWS, GENERATION, GROUPS, LEARNED, MACHINES, NAMES, PATTERNS, PLACES,
-    REFUSED, RULESETS, SETTINGS, STEERED, STEERINGS,
+    CLIENTS, CLOCK, DESTINATIONS, FLOWS, GENERATION, GROUPS, LEARNED, MACHINES, NAMES, PATTERNS,
+    PLACES, REFUSED, RULESETS, SETTINGS, STEERED, STEERINGS,
 };
 
 /// The generation in force, as one packet sees it.
@@ -278,12 +278,13 @@ pub fn remember(flow: &Flow, admits: u64) {
     let _: Result<(), i32> = FLOWS.insert(&key, &admits, 0);
 }
 
-/// The boot-time clock in ms.
+/// The boot-time clock in ms, or in a replay the capture's.
 #[inline(always)]
 pub fn now_ms() -> u64 {
     const NS_PER_MS: u64 = 1_000_000;
+    let ahead = CLOCK.get(0).copied().unwrap_or(0);
     // SAFETY: the helper takes no arguments and reads a clock.
-    unsafe { bpf_ktime_get_boot_ns() / NS_PER_MS }
+    ahead + unsafe { bpf_ktime_get_boot_ns() / NS_PER_MS }
 }
 
 /// Slots of an address in the map, which other CPUs change meanwhile.

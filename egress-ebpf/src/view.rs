@@ -1,32 +1,61 @@
-//! Packet bytes between `data` and `data_end`: the one place that reads packets.
+//! Packet bytes between `data` and `data_end`: the one place that reads and writes packets.
 
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::__sk_buff,
+    bindings::{__sk_buff, xdp_md},
+    helpers::{
+        bpf_xdp_adjust_head, bpf_xdp_adjust_meta, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len,
+        bpf_xdp_load_bytes,
+    },
     programs::{TcContext, XdpContext},
 };
 use egress_common::{
-    packet::{Packet, Wire},
+    packet::{Packet, Reshape, Wire},
     steer::{NOTE_BYTES, Note},
 };
 
-/// The linear part of a packet.
+/// The linear part of a packet: of an XDP frame in several buffers the first, which holds the headers.
 #[derive(Clone, Copy)]
 pub struct View {
     start: usize,
     end: usize,
-    frame_len: usize,
+    whole: Whole,
+}
+
+/// How long the whole frame is.
+#[derive(Clone, Copy)]
+enum Whole {
+    /// So many bytes.
+    Bytes(usize),
+    /// The kernel tells of an XDP frame; only asked where the linear part is too short.
+    Frame(*mut xdp_md),
 }
 
 impl View {
-    /// All of an XDP frame.
+    /// An XDP frame.
     #[inline(always)]
     pub fn of_frame(ctx: &XdpContext) -> Self {
-        let (start, end) = (ctx.data(), ctx.data_end());
         Self {
-            start,
-            end,
-            frame_len: end - start,
+            start: ctx.data(),
+            end: ctx.data_end(),
+            whole: Whole::Frame(ctx.ctx),
+        }
+    }
+
+    /// Bytes that [`Packet::view`] sees.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        // LLVM would subtract halves of pointers, and spill those.
+        same_register(self.end - self.start)
+    }
+
+    /// Bytes of the whole frame.
+    #[inline(always)]
+    fn frame_len(&self) -> usize {
+        match self.whole {
+            Whole::Bytes(bytes) => bytes,
+            // SAFETY: the context is valid for the program's life.
+            Whole::Frame(ctx) => unsafe { bpf_xdp_get_buff_len(ctx) as usize },
         }
     }
 
@@ -41,7 +70,7 @@ impl View {
         Self {
             start: ctx.data(),
             end: ctx.data_end(),
-            frame_len: len as usize,
+            whole: Whole::Bytes(len as usize),
         }
     }
 }
@@ -49,14 +78,15 @@ impl View {
 impl Packet for View {
     #[inline(always)]
     fn view<T: Wire>(&self, at: usize) -> Option<&T> {
-        /// Nothing is read that far into a packet.
+        /// Nothing is read that far into a packet; a mask as well.
         const FARTHEST: usize = 0x7fff;
 
-        // Linux 6.1 forgets a constant that was spilled to the stack, and adds no unbounded offset.
-        let at = same_register(at);
         if at > FARTHEST {
             return None;
         }
+        // Linux 6.1 forgets what it knew of a number that was spilled to the stack, and adds no unbounded
+        // offset: the mask, which changes nothing, tells it again.
+        let at = same_register(at) & FARTHEST;
         let from = same_register(self.start + at);
         if from + size_of::<T>() > self.end {
             return None;
@@ -67,8 +97,75 @@ impl Packet for View {
     }
 
     #[inline(always)]
-    fn frame_len(&self) -> usize {
-        self.frame_len
+    fn holds(&self, end: usize) -> bool {
+        end <= self.len() || end <= self.frame_len()
+    }
+}
+
+/// An XDP frame that becomes another one. Every change of its length makes the kernel forget what was
+/// checked, so the view is made anew.
+pub struct Frame<'a> {
+    ctx: &'a XdpContext,
+    view: View,
+}
+
+impl<'a> Frame<'a> {
+    /// As it came in.
+    #[inline(always)]
+    pub fn of(ctx: &'a XdpContext) -> Self {
+        Self {
+            ctx,
+            view: View::of_frame(ctx),
+        }
+    }
+
+    /// After an adjustment that the kernel answered with `result`.
+    #[inline(always)]
+    fn adjusted(&mut self, result: i64) -> Option<()> {
+        self.view = View::of_frame(self.ctx);
+        (result == 0).then_some(())
+    }
+}
+
+impl Packet for Frame<'_> {
+    #[inline(always)]
+    fn view<T: Wire>(&self, at: usize) -> Option<&T> {
+        self.view.view(at)
+    }
+
+    #[inline(always)]
+    fn holds(&self, end: usize) -> bool {
+        self.view.holds(end)
+    }
+}
+
+impl Reshape for Frame<'_> {
+    #[inline(always)]
+    fn visible(&self) -> usize {
+        self.view.len()
+    }
+
+    #[inline(always)]
+    fn cut(&mut self, len: usize) -> Option<()> {
+        let delta = len as i32 - self.view.frame_len() as i32;
+        // SAFETY: the context is valid for the program's life; no pointer into the packet is used again.
+        let result = unsafe { bpf_xdp_adjust_tail(self.ctx.ctx, delta) };
+        self.adjusted(result)
+    }
+
+    #[inline(always)]
+    fn push(&mut self, bytes: usize) -> Option<()> {
+        // SAFETY: as above.
+        let result = unsafe { bpf_xdp_adjust_head(self.ctx.ctx, -(bytes as i32)) };
+        self.adjusted(result)
+    }
+
+    #[inline(always)]
+    fn put<T: Wire>(&mut self, at: usize, header: T) -> Option<()> {
+        let place = core::ptr::from_ref(self.view.view::<T>(at)?).cast_mut();
+        // SAFETY: the bytes lie between data and data_end, and nothing else points to them.
+        unsafe { place.write(header) };
+        Some(())
     }
 }
 
@@ -77,7 +174,7 @@ impl Packet for View {
 #[inline(always)]
 pub fn leave(ctx: &XdpContext, note: Note) {
     // SAFETY: the context is valid for the program's life.
-    if unsafe { aya_ebpf::helpers::bpf_xdp_adjust_meta(ctx.ctx, -(NOTE_BYTES as i32)) } != 0 {
+    if unsafe { bpf_xdp_adjust_meta(ctx.ctx, -(NOTE_BYTES as i32)) } != 0 {
         return;
     }
     let (start, end) = (same_register(ctx.metadata()), ctx.data());
@@ -112,22 +209,49 @@ fn same_register(mut pointer: usize) -> usize {
     pointer
 }
 
+/// Copies `len` bytes from offset `at` of an XDP frame to `to`; tells whether it did.
+///
+/// # Safety
+/// `to` must have room for `MAX` bytes.
+#[inline(always)]
+pub unsafe fn copy_of_frame<const MAX: u32>(
+    ctx: &XdpContext,
+    at: usize,
+    to: *mut u8,
+    len: u32,
+) -> bool {
+    let Some(len) = bounded::<MAX>(len) else {
+        return false;
+    };
+    // SAFETY: the caller has room for MAX bytes, and `len` is no more.
+    let result = unsafe { bpf_xdp_load_bytes(ctx.ctx, at as u32, to.cast(), len) };
+    result == 0
+}
+
+/// A length between 1 and `MAX`, as every verifier sees it.
+#[inline(always)]
+fn bounded<const MAX: u32>(len: u32) -> Option<u32> {
+    const { assert!(MAX.is_power_of_two()) };
+    if len == 0 || len > MAX {
+        return None;
+    }
+    // Both ends, in all 64 bits, without a branch: Linux 6.1 learns nothing from `len != 0`, 6.1 and 6.12
+    // nothing of the upper half from a 32-bit compare, and 7.3 wants to see the lower end.
+    Some(((same_register(len as usize - 1) & (MAX as usize - 1)) + 1) as u32)
+}
+
 /// Copies `len` bytes from offset `at` of a socket buffer to `to`; tells whether it did.
 ///
 /// # Safety
 /// `to` must have room for `MAX` bytes.
 #[inline(always)]
 pub unsafe fn copy<const MAX: u32>(ctx: &TcContext, at: usize, to: *mut u8, len: u32) -> bool {
-    const { assert!(MAX.is_power_of_two()) };
-    if len == 0 || len > MAX {
+    let Some(len) = bounded::<MAX>(len) else {
         return false;
-    }
-    // Both ends, in all 64 bits, without a branch: Linux 6.1 learns nothing from `len != 0`, 6.1 and 6.12
-    // nothing of the upper half from a 32-bit compare, and 7.3 wants to see the lower end.
-    let len = (same_register(len as usize - 1) & (MAX as usize - 1)) + 1;
+    };
     // SAFETY: the caller has room for MAX bytes, and `len` is no more.
     let result = unsafe {
-        aya_ebpf::helpers::bpf_skb_load_bytes(ctx.as_ptr().cast(), at as u32, to.cast(), len as u32)
+        aya_ebpf::helpers::bpf_skb_load_bytes(ctx.as_ptr().cast(), at as u32, to.cast(), len)
     };
     result == 0
 }

@@ -27,8 +27,10 @@ pub struct Frame {
     pub dst: IpAddr,
     /// Bytes of IPv4 options, a multiple of 4 up to 40; nothing in IPv6.
     pub options: Vec<u8>,
-    /// Fragment of IPv4: offset in units of 8 bytes, whether more follow.
+    /// Fragment of IPv4: offset in units of 8 bytes, whether more follow; then zeros fill up a unit.
     pub fragment: Option<(u16, bool)>,
+    /// Number of the datagram that it is a fragment of.
+    pub id: u16,
     /// Extension headers of IPv6.
     pub extensions: Vec<Extension>,
     /// What IP carries.
@@ -44,7 +46,7 @@ pub enum Extension {
     Destination(u8),
     /// A routing header of 8 bytes with so many segments left.
     Routing(u8),
-    /// A fragment header: offset in units of 8 bytes, whether more follow.
+    /// A fragment header: offset in units of 8 bytes, whether more follow; then zeros fill up a unit.
     Fragment(u16, bool),
     /// An authentication header of `8 + 4 n` bytes.
     Auth(u8),
@@ -59,6 +61,10 @@ pub enum Transport {
     Syn(u16, u16),
     /// A UDP datagram between two ports, with a payload.
     Udp(u16, u16, Vec<u8>),
+    /// A message of the family's ICMP: type, code, and what stands behind the header.
+    Icmp(u8, u8, Vec<u8>),
+    /// Sixteen bytes of a protocol that begins with two ports, as SCTP, DCCP and UDP-Lite do.
+    Ports(u8, u16, u16),
     /// Eight bytes of another protocol.
     Other(u8),
 }
@@ -74,6 +80,7 @@ impl Frame {
             dst,
             options: Vec::new(),
             fragment: None,
+            id: 0,
             extensions: Vec::new(),
             transport,
         }
@@ -99,14 +106,32 @@ impl Frame {
         )
     }
 
+    /// An ICMP error of this type and code from its destination about a frame that came there.
+    pub fn error(about: &Self, kind: u8, code: u8) -> Self {
+        let quoted = about.packet();
+        Self::new(about.dst, about.src, Transport::Icmp(kind, code, quoted))
+    }
+
     /// The frame on the wire.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut frame = self.ethernet();
-        frame.extend(match (self.src, self.dst) {
+        [self.ethernet(), self.packet()].concat()
+    }
+
+    /// What it holds from the IP header on.
+    pub fn packet(&self) -> Vec<u8> {
+        match (self.src, self.dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => self.ipv4(src.octets(), dst.octets()),
             (src, dst) => self.ipv6(octets(src), octets(dst)),
-        });
-        frame
+        }
+    }
+
+    /// What IP carries, and zeros up to a whole unit where it `fills` one.
+    fn payload(&self, fills: bool) -> Vec<u8> {
+        let mut payload = self.transport.to_bytes();
+        if fills {
+            payload.resize(payload.len().next_multiple_of(8), 0);
+        }
+        payload
     }
 
     fn ethernet(&self) -> Vec<u8> {
@@ -133,12 +158,13 @@ impl Frame {
     }
 
     fn ipv4(&self, source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
-        let payload = self.transport.to_bytes();
         let (offset, more_fragments) = self.fragment.unwrap_or_default();
+        let payload = self.payload(more_fragments);
         let header = Ipv4Header {
             total_len: (Ipv4Header::MIN_LEN + self.options.len() + payload.len()) as u16,
+            identification: self.id,
             time_to_live: 64,
-            protocol: IpNumber(self.transport.number()),
+            protocol: IpNumber(self.transport.number(1)),
             fragment_offset: IpFragOffset::try_new(offset).expect("13 bits"),
             more_fragments,
             source,
@@ -151,13 +177,14 @@ impl Frame {
 
     fn ipv6(&self, source: [u8; 16], destination: [u8; 16]) -> Vec<u8> {
         let numbers = self.extensions.iter().map(|extension| extension.number());
-        let mut next = numbers.chain([self.transport.number()]);
+        let mut next = numbers.chain([self.transport.number(58)]);
         let first = next.next().unwrap_or_default();
         let mut payload = Vec::new();
         for (extension, next) in self.extensions.iter().zip(next) {
-            payload.extend(extension.to_bytes(next));
+            payload.extend(extension.to_bytes(next, self.id));
         }
-        payload.extend(self.transport.to_bytes());
+        let fills = |extension: &Extension| matches!(extension, Extension::Fragment(_, true));
+        payload.extend(self.payload(self.extensions.iter().any(fills)));
         let header = Ipv6Header {
             payload_length: payload.len() as u16,
             next_header: IpNumber(first),
@@ -181,7 +208,7 @@ impl Extension {
         }
     }
 
-    fn to_bytes(self, next: u8) -> Vec<u8> {
+    fn to_bytes(self, next: u8, id: u16) -> Vec<u8> {
         let (len, body, bytes) = match self {
             Self::HopByHop(n) | Self::Destination(n) => (n, [1, 4], 8 + 8 * usize::from(n)),
             Self::Routing(left) => (0, [4, left], 8),
@@ -190,16 +217,21 @@ impl Extension {
         };
         let mut header = vec![next, len, body[0], body[1]];
         header.resize(bytes, 0);
+        if let Self::Fragment(..) = self {
+            header[6..].copy_from_slice(&id.to_be_bytes());
+        }
         header
     }
 }
 
 impl Transport {
-    fn number(&self) -> u8 {
+    /// The protocol's number; `icmp` is that of the family's ICMP.
+    fn number(&self, icmp: u8) -> u8 {
         match self {
             Self::Tcp(..) | Self::Syn(..) => 6,
             Self::Udp(..) => 17,
-            Self::Other(number) => *number,
+            Self::Icmp(..) => icmp,
+            Self::Ports(number, ..) | Self::Other(number) => *number,
         }
     }
 
@@ -225,6 +257,14 @@ impl Transport {
                     checksum: 0,
                 };
                 [&header.to_bytes()[..], payload].concat()
+            }
+            Self::Icmp(kind, code, behind) => {
+                [&[*kind, *code, 0, 0, 0, 0, 0, 0], &behind[..]].concat()
+            }
+            Self::Ports(_, from, to) => {
+                let mut bytes = [from.to_be_bytes(), to.to_be_bytes()].concat();
+                bytes.resize(16, 0);
+                bytes
             }
             Self::Other(_) => vec![8, 0, 0, 0, 0, 0, 0, 0],
         }

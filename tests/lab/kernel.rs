@@ -4,9 +4,10 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use aya::programs::{TestRun, TestRunOptions};
 use egress_common::flow::{Addr, FlowKey};
+use egress_common::fragment::DatagramKey;
 use egress_common::learned::{Learned, Slot};
 use egress_common::limits::TEACHERS;
 use egress_common::verdict::{Action, Counter, Reason, Verdict, counter_index};
@@ -40,6 +41,17 @@ pub struct Steered {
     pub priority: u32,
     /// Its bytes.
     pub frame: Vec<u8>,
+}
+
+/// What becomes of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes on.
+    Passes,
+    /// Nothing.
+    IsDropped,
+    /// This frame goes back.
+    IsAnswered(Vec<u8>),
 }
 
 /// The interface that frames of a test run come in by.
@@ -134,14 +146,37 @@ impl Kernel {
 
     /// Whether a frame passes that a client sent.
     pub fn passes(&mut self, frame: &[u8]) -> Result<bool> {
+        Ok(self.fate(frame)? == Fate::Passes)
+    }
+
+    /// What becomes of a frame that a client sent.
+    pub fn fate(&mut self, frame: &[u8]) -> Result<Fate> {
         const XDP_DROP: u32 = 1;
         const XDP_PASS: u32 = 2;
+        const XDP_TX: u32 = 3;
 
+        let mut sent_back = vec![0; frame.len() + 64];
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
-        let action = self.loaded.ingress()?.test_run(options)?.return_value;
-        ensure!(matches!(action, XDP_DROP | XDP_PASS), "XDP action {action}");
-        Ok(action == XDP_PASS)
+        options.data_out = Some(&mut sent_back);
+        let run = self.loaded.ingress()?.test_run(options)?;
+        sent_back.truncate(run.data_size_out as usize);
+        Ok(match run.return_value {
+            XDP_DROP => Fate::IsDropped,
+            XDP_PASS => Fate::Passes,
+            XDP_TX => Fate::IsAnswered(sent_back),
+            action => bail!("XDP action {action}"),
+        })
+    }
+
+    /// Gives every client all its answers back.
+    pub fn forgive(&self) -> Result<()> {
+        let mut refusals = self.pinned().refusals()?;
+        let clients: Vec<Addr> = refusals.keys().collect::<Result<_, _>>()?;
+        for client in clients {
+            refusals.remove(&client)?;
+        }
+        Ok(())
     }
 
     /// Shows a frame to the program that judges at TC ingress; tells whether it passes.
@@ -256,13 +291,18 @@ impl Kernel {
         Ok(())
     }
 
-    /// Forgets every learned address and every connection.
+    /// Forgets every learned address, connection and datagram in fragments.
     pub fn forget(&self) -> Result<()> {
         self.forget_addresses()?;
         let mut flows = self.pinned().flows()?;
         let keys: Vec<FlowKey> = flows.keys().collect::<Result<_, _>>()?;
         for key in keys {
             flows.remove(&key)?;
+        }
+        let mut fragments = self.pinned().fragments()?;
+        let keys: Vec<DatagramKey> = fragments.keys().collect::<Result<_, _>>()?;
+        for key in keys {
+            fragments.remove(&key)?;
         }
         Ok(())
     }

@@ -239,12 +239,59 @@ fn v6() -> impl Strategy<Value = Ipv6Addr> {
         Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1),
         Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 2),
         Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0xcb00, 0x7001),
+        Ipv6Addr::new(0x2002, 0xcb00, 0x7001, 0, 0, 0, 0, 1),
+        Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0xcb00, 0x7001),
     ]);
-    prop_oneof![12 => near, 1 => special, 1 => any::<Ipv6Addr>()]
+    let translated =
+        v4().prop_map(|v4| Ipv6Addr::from_bits(0x0064_ff9b_u128 << 96 | u128::from(v4.to_bits())));
+    prop_oneof![12 => near, 1 => special, 1 => translated, 1 => any::<Ipv6Addr>()]
 }
 
 fn port() -> impl Strategy<Value = u16> {
     prop_oneof![8 => select(vec![53, 80, 81, 443, 444, 65_535]), 1 => 1..=u16::MAX]
+}
+
+/// About so many frames in the order in which a client sends them; fragments of a datagram follow each
+/// other.
+pub fn frames(about: usize) -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let some = prop_oneof![
+        12 => frame().prop_map(|frame| vec![frame]),
+        1 => fragments(),
+    ];
+    prop::collection::vec(some, about).prop_map(|frames| frames.concat())
+}
+
+/// Fragments of one datagram, in order or not, some of them over each other.
+fn fragments() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let pieces = prop_oneof![
+        2 => Just(vec![(0, true), (3, true), (6, false)]),
+        1 => Just(vec![(0, true), (6, true), (9, false), (3, true)]),
+        3 => prop::collection::vec((0..10u16, prop::bool::weighted(0.8)), 1..6).prop_map(|mut pieces| {
+            pieces.insert(0, (0, true));
+            pieces
+        }),
+    ];
+    (
+        sound_frame(),
+        prop::collection::vec(extension(), 0..2),
+        pieces,
+    )
+        .prop_map(|(frame, before, pieces)| {
+            let piece = |(offset, more): (u16, bool)| {
+                let header = Extension::Fragment(offset, more);
+                let extensions = before.iter().copied().chain([header]).collect();
+                Frame {
+                    fragment: Some((offset, more)),
+                    extensions,
+                    options: Vec::new(),
+                    ..frame.clone()
+                }
+            };
+            pieces
+                .into_iter()
+                .map(|one| piece(one).to_bytes())
+                .collect()
+        })
 }
 
 /// A frame, most of them whole; some cut off or with bytes changed.
@@ -254,7 +301,8 @@ pub fn frame() -> impl Strategy<Value = Vec<u8>> {
         1 => any::<Index>().prop_map(Damage::Cut),
         3 => prop::collection::vec((any::<Index>(), any::<u8>()), 1..4).prop_map(Damage::Bytes),
     ];
-    (sound_frame(), damage).prop_map(|(frame, damage)| damage.of(frame.to_bytes()))
+    let frame = prop_oneof![9 => sound_frame(), 1 => error()];
+    (frame, damage).prop_map(|(frame, damage)| damage.of(frame.to_bytes()))
 }
 
 #[derive(Clone, Debug)]
@@ -289,7 +337,7 @@ impl Damage {
     }
 }
 
-fn sound_frame() -> impl Strategy<Value = Frame> {
+fn sound_frame() -> BoxedStrategy<Frame> {
     let v4_ends = (v4(), v4()).prop_map(|(a, b)| (IpAddr::V4(a), IpAddr::V4(b)));
     let v6_ends = (v6(), v6()).prop_map(|(a, b)| (IpAddr::V6(a), IpAddr::V6(b)));
     let tag = select(vec![0x8100, 0x88a8]);
@@ -298,25 +346,47 @@ fn sound_frame() -> impl Strategy<Value = Frame> {
         prop_oneof![v4_ends, v6_ends],
         transport(),
         prop::collection::vec(tag, 0..4),
-        prop_oneof![4 => Just(0), 1 => 1..=10usize],
+        prop_oneof![4 => Just(Vec::new()), 1 => options()],
         fragment,
         prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(extension(), 1..10)],
         (select(&MACS[..]), select(&VLANS[..])),
     )
         .prop_map(
-            |((src, dst), transport, mut tags, words, fragment, extensions, (mac, vlan))| {
+            |((src, dst), transport, mut tags, options, fragment, extensions, (mac, vlan))| {
                 tags.truncate(tags.len().saturating_sub(1));
                 Frame {
                     mac,
                     tags,
                     vlan,
-                    options: vec![1; 4 * words],
+                    options,
                     fragment,
                     extensions,
                     ..Frame::new(src, dst, transport)
                 }
             },
         )
+        .boxed()
+}
+
+/// An ICMP error, a redirect or another message, about a frame from a server.
+fn error() -> impl Strategy<Value = Frame> {
+    let kind = select(vec![1, 2, 3, 3, 4, 5, 11, 12, 137]);
+    (sound_frame(), kind, 0..14u8).prop_map(|(mut about, kind, code)| {
+        about.fragment = None;
+        Frame::error(&about, kind, code)
+    })
+}
+
+/// Bytes of IPv4 options, a multiple of 4.
+fn options() -> impl Strategy<Value = Vec<u8>> {
+    let harmless = (1..=10usize).prop_map(|words| vec![1; 4 * words]);
+    let first = select(vec![7, 7, 68, 130, 131, 137, 148]);
+    let one = (first, 0..=9u8, 1..=10usize).prop_map(|(kind, len, words)| {
+        let mut bytes = vec![1, kind, len, 4];
+        bytes.resize(4 * words, 1);
+        bytes
+    });
+    prop_oneof![2 => harmless, 1 => one]
 }
 
 fn transport() -> impl Strategy<Value = Transport> {
@@ -324,6 +394,8 @@ fn transport() -> impl Strategy<Value = Transport> {
         4 => (port(), port()).prop_map(|(from, to)| Transport::Tcp(from, to)),
         2 => (port(), port()).prop_map(|(from, to)| Transport::Syn(from, to)),
         3 => (port(), port()).prop_map(|(from, to)| Transport::Udp(from, to, vec![0; 5])),
+        1 => (select(vec![33, 132, 136]), port(), port())
+            .prop_map(|(number, from, to)| Transport::Ports(number, from, to)),
         1 => prop_oneof![any::<u8>(), select(vec![1, 58, 132])].prop_map(Transport::Other),
     ]
 }

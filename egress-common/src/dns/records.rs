@@ -70,6 +70,7 @@ fn record(message: &mut Message, at: u32) -> Step {
                 if addr.is_v4() {
                     return Step::Bad;
                 }
+                let addr = addr.learned_as();
                 message.push(Found { addr, ttl });
             }
             (TYPE_A | TYPE_AAAA, _) => return Step::Bad,

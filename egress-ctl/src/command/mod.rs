@@ -5,5 +5,6 @@ pub mod check;
 pub mod detach;
 mod force;
 mod output;
+pub mod replay;
 pub mod run;
 pub mod status;

@@ -154,7 +154,13 @@ fn services(
     let Some(ports) = ports else {
         return Some(protocols);
     };
-    let with_ports = [proto::TCP, proto::UDP, proto::SCTP];
+    let with_ports = [
+        proto::TCP,
+        proto::UDP,
+        proto::SCTP,
+        proto::DCCP,
+        proto::UDP_LITE,
+    ];
     if !protocols
         .iter()
         .all(|service| with_ports.contains(&service.proto))
@@ -162,7 +168,7 @@ fn services(
         problems.add(
             ports.span(),
             &key("ports"),
-            "only tcp, udp and sctp have ports",
+            "only tcp, udp, sctp, dccp and udplite have ports",
         );
         return None;
     }
@@ -202,12 +208,14 @@ fn protocol(raw: &RawProtocol) -> Result<Vec<Service>, String> {
         "tcp" => vec![Service::whole(proto::TCP)],
         "udp" => vec![Service::whole(proto::UDP)],
         "sctp" => vec![Service::whole(proto::SCTP)],
+        "dccp" => vec![Service::whole(proto::DCCP)],
+        "udplite" => vec![Service::whole(proto::UDP_LITE)],
         "esp" => vec![Service::whole(proto::ESP)],
         "ah" => vec![Service::whole(proto::AH)],
         "icmp" => vec![echo(proto::ICMP, ECHO_V4), echo(proto::ICMPV6, ECHO_V6)],
         other => {
             return Err(format!(
-                "unknown protocol `{other}`; there are tcp, udp, sctp, icmp, esp, ah, and all by number, as in `protocol = 47`"
+                "unknown protocol `{other}`; there are tcp, udp, sctp, dccp, udplite, icmp, esp, ah, and all by number, as in `protocol = 47`"
             ));
         }
     })

@@ -3,7 +3,7 @@
 use aya::maps::MapError;
 use egress_common::{
     dns::Outcome,
-    verdict::{Action, Counter, Reason, counter_index},
+    verdict::{Action, Counter, Reason, TrafficKey, counter_index},
 };
 
 use super::maps::{Pinned, PinnedError};
@@ -74,6 +74,24 @@ pub fn sets<N>(
         let sum = total(&map.get(&u32::from(id), 0)?);
         if sum.packets > 0 {
             counted.push((name, sum));
+        }
+    }
+    Ok(counted)
+}
+
+/// Allowed packets by destination, endpoint set and group.
+///
+/// # Errors
+/// They cannot be read.
+pub fn traffic(pinned: Pinned<'_>) -> Result<Vec<(TrafficKey, Counter)>, ReadError> {
+    let map = pinned.traffic()?;
+    let mut counted = Vec::new();
+    for key in map.keys().collect::<Result<Vec<_>, _>>()? {
+        match map.get(&key, 0) {
+            Ok(cpus) => counted.push((key, total(&cpus))),
+            // It left for another destination meanwhile.
+            Err(MapError::KeyNotFound) => {}
+            Err(fault) => return Err(fault.into()),
         }
     }
     Ok(counted)

@@ -67,7 +67,7 @@ pub enum LoadError {
         source: ProgramError,
     },
     /// The kernel did not run a program for a frame.
-    #[error("the kernel does not run `lan_ask` (BPF_PROG_TEST_RUN)")]
+    #[error("the kernel does not run a program by itself (BPF_PROG_TEST_RUN)")]
     TestRun {
         /// Why.
         source: ProgramError,
@@ -234,6 +234,40 @@ impl Loaded {
             .test_run(options)
             .map_err(|source| LoadError::TestRun { source })?;
         Ok(Verdict::from_code(told.return_value))
+    }
+
+    /// Sends a frame through the program at LAN ingress, with all that it remembers and counts.
+    ///
+    /// # Errors
+    /// The object does not hold the program, or the kernel does not run it.
+    pub fn send(&mut self, frame: &[u8]) -> Result<(), LoadError> {
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        let run = self.ingress()?.test_run(options);
+        run.map(drop)
+            .map_err(|source| LoadError::TestRun { source })
+    }
+
+    /// Shows a frame to the program at LAN egress, as one that came in by the interface of this index, or
+    /// that this machine made where it is 0.
+    ///
+    /// # Errors
+    /// The object does not hold the program, or the kernel does not run it.
+    pub fn answer(&mut self, frame: &[u8], came_in: u32) -> Result<(), LoadError> {
+        /// Bytes and place of `ingress_ifindex` in `struct __sk_buff` (linux/bpf.h).
+        const CONTEXT_BYTES: usize = 40;
+        const CAME_IN_AT: usize = 36;
+
+        let mut context = [0; CONTEXT_BYTES];
+        if let Some(place) = context.get_mut(CAME_IN_AT..) {
+            place.copy_from_slice(&came_in.to_ne_bytes());
+        }
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.ctx_in = Some(&context);
+        let run = self.egress()?.test_run(options);
+        run.map(drop)
+            .map_err(|source| LoadError::TestRun { source })
     }
 
     /// The program at LAN egress.

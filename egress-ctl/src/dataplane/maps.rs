@@ -5,16 +5,18 @@
 use std::path::{Path, PathBuf};
 
 use aya::maps::{
-    Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, lpm_trie,
+    Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, PerCpuHashMap,
+    lpm_trie,
 };
 use egress_common::{
     flow::{Addr, FlowKey},
+    fragment::{DatagramKey, Seen},
     learned::Learned,
     limits,
     name::NAME_KEY_BYTES,
     rule::{MachineKey, PlaceKey, Ruleset, Settings},
     steer::Steering,
-    verdict::Counter,
+    verdict::{Counter, TrafficKey},
 };
 
 /// Prefixes of addresses to numbers.
@@ -84,6 +86,8 @@ macro_rules! pinned {
 pinned! {
     /// Number of the generation in force.
     generation: "GENERATION", Array => Array<MapData, u64>;
+    /// What the clock of a replay is ahead of the boot-time clock, in ms.
+    clock: "CLOCK", Array => Array<MapData, u64>;
     /// Mode and TTL bounds, by half.
     settings: "SETTINGS", Array => Array<MapData, Settings>;
     /// Zones of interfaces and VLANs.
@@ -110,6 +114,10 @@ pinned! {
     learned: "LEARNED", LruHashMap => HashMap<MapData, Addr, Learned>;
     /// Connections to learned addresses, and the words of their slots.
     flows: "FLOWS", LruHashMap => HashMap<MapData, FlowKey, u64>;
+    /// What was seen of datagrams in fragments.
+    fragments: "FRAGMENTS", LruHashMap => HashMap<MapData, DatagramKey, Seen>;
+    /// Clients that were told of rejected packets, and the words of their buckets.
+    refusals: "REFUSALS", LruHashMap => HashMap<MapData, Addr, u64>;
     /// Indices of LAN interfaces.
     lan: "LAN", HashMap => HashMap<MapData, u32, u32>;
     /// Addresses of names that are not allowed, and until when in boot-time ms.
@@ -118,6 +126,8 @@ pinned! {
     verdicts: "VERDICTS", PerCpuArray => PerCpuArray<MapData, Counter>;
     /// Counters by endpoint set.
     sets: "SETS", PerCpuArray => PerCpuArray<MapData, Counter>;
+    /// Counters of allowed packets by destination, set and group.
+    traffic: "TRAFFIC", PerCpuLruHashMap => PerCpuHashMap<MapData, TrafficKey, Counter>;
     /// Counters by outcome of DNS messages.
     dns: "DNS", PerCpuArray => PerCpuArray<MapData, u64>;
 }

@@ -187,3 +187,92 @@ fn prefixes(group: &Group) -> Vec<IpNet> {
         false => clients.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use egress_common::verdict::Denial;
+
+    use super::*;
+
+    fn group(name: &str, members: Members) -> Group {
+        Group {
+            name: name.to_owned(),
+            members,
+            is_default: false,
+            mode: None,
+            denial: Denial::Drop,
+            allow: Vec::new(),
+            empty: Vec::new(),
+            rules: Vec::new(),
+        }
+    }
+
+    fn prefix(text: &str) -> IpNet {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn groups_by_address_alone_need_one_zone() {
+        let clients = |text| Members {
+            clients: vec![prefix(text)],
+            ..Members::default()
+        };
+        let groups = [
+            group("a", clients("10.0.0.0/8")),
+            group("b", clients("10.1.0.0/16")),
+        ];
+        let membership = Membership::of(&groups);
+        assert!(membership.places.is_empty() && membership.machines.is_empty());
+        let expected = [
+            ((0, prefix("10.0.0.0/8")), 0),
+            ((0, prefix("10.1.0.0/16")), 1),
+        ];
+        assert_eq!(membership.clients, expected.into());
+    }
+
+    #[test]
+    fn a_named_vlan_is_a_zone_of_every_interface() {
+        let by_interface = Members {
+            interfaces: vec!["eth1".to_owned()],
+            ..Members::default()
+        };
+        let by_vlan = Members {
+            vlans: vec![30],
+            ..Members::default()
+        };
+        let membership = Membership::of(&[group("a", by_interface), group("b", by_vlan)]);
+        assert_eq!(membership.places.len(), 3);
+        let group_at = |interface, vlan| {
+            let zone = membership.zone(Some(interface), vlan);
+            membership
+                .clients
+                .get(&(zone, prefix("0.0.0.0/0")))
+                .copied()
+        };
+        let table = [
+            ("eth1", 0, Some(0)),
+            ("eth1", 31, Some(0)),
+            ("eth1", 30, Some(1)),
+            ("eth2", 30, Some(1)),
+            ("eth2", 0, None),
+        ];
+        for (interface, vlan, expected) in table {
+            assert_eq!(group_at(interface, vlan), expected, "{interface} {vlan}");
+        }
+    }
+
+    #[test]
+    fn machines_of_the_same_groups_share_a_zone() {
+        let mac = |last| [2, 0, 0, 0, 0, last];
+        let by_mac = |macs: &[u8]| Members {
+            macs: macs.iter().map(|last| mac(*last)).collect(),
+            ..Members::default()
+        };
+        let membership =
+            Membership::of(&[group("a", by_mac(&[1, 2, 3])), group("b", by_mac(&[3]))]);
+        let zone = |last| membership.machines.get(&(0, mac(last)));
+        assert_eq!(zone(1), zone(2));
+        assert_ne!(zone(2), zone(3));
+        assert_eq!(zone(4), None);
+    }
+}

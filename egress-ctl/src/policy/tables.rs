@@ -5,10 +5,14 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use egress_common::{
+    decide::decide_packet,
     flow::{Addr, Flow, FlowKey},
+    fragment::{DatagramKey, Seen},
     judge::Tables,
     learned::Learned,
+    parse::Datagram,
     rule::{Destination, GroupPolicy, Match, feature},
+    verdict::Verdict,
 };
 use ipnet::IpNet;
 
@@ -22,6 +26,8 @@ pub struct HostTables<'a> {
     pub learned: HashMap<Addr, Learned>,
     /// Connections that were admitted before, and the words of their slots.
     pub admitted: HashMap<FlowKey, u64>,
+    /// What was seen of datagrams in fragments.
+    pub fragments: HashMap<DatagramKey, Seen>,
     /// Addresses of names that are not allowed, and until when.
     pub refused: HashMap<Addr, u64>,
     /// The boot-time clock in ms.
@@ -37,10 +43,23 @@ impl<'a> HostTables<'a> {
             generation,
             learned: HashMap::new(),
             admitted: HashMap::new(),
+            fragments: HashMap::new(),
             refused: HashMap::new(),
             now_ms: 0,
             interfaces: HashMap::new(),
         }
+    }
+
+    /// Judges a frame that holds this datagram, and remembers what the kernel would.
+    pub fn judge_frame(&mut self, frame: &[u8], datagram: &Datagram) -> Verdict {
+        let seen = |key: &DatagramKey| self.fragments.get(key).copied();
+        let decision = decide_packet(frame, datagram, self, seen);
+        if decision.verdict.admits != 0 {
+            let key = datagram.flow.key();
+            self.admitted.insert(key, decision.verdict.admits);
+        }
+        self.fragments.extend(decision.noted);
+        decision.verdict
     }
 }
 

@@ -1,7 +1,5 @@
 //! Addresses of an answer into the maps.
 
-use core::intrinsics::{AtomicOrdering, atomic_cxchg};
-
 use egress_common::{
     dns::{
         Outcome,
@@ -15,13 +13,11 @@ use egress_common::{
 };
 
 use crate::{
-    maps::{LEARNED, REFUSED},
+    maps::{LEARNED, NO_EXIST, REFUSED},
     stats::count_dns,
     tables::{Generation, MapSlots, now_ms},
+    word,
 };
-
-/// `BPF_NOEXIST` (linux/bpf.h): an entry that another CPU made first stays as it is.
-const NO_EXIST: u64 = 1;
 
 /// A whole answer, and the pattern that lists its name.
 pub struct Lesson {
@@ -147,13 +143,7 @@ impl SharedSlots for MapSlots {
         let Some(place) = self.place(i) else {
             return false;
         };
-        // SAFETY: an aligned word inside the map's value. Compared is the old value that comes back:
-        // branching on the returned bool is IR that bpf-linker refuses.
-        let (was, _) = unsafe {
-            atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
-                place, old, new,
-            )
-        };
-        was == old
+        // SAFETY: an aligned word inside the map's value.
+        unsafe { word::exchange(place, old, new) }
     }
 }

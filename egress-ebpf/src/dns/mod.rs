@@ -14,7 +14,7 @@ use egress_common::{
     },
     flow::{DNS_PORT, proto},
     judge::Tables as _,
-    parse::{Datagram, UdpPayload, parse_network, udp_payload},
+    parse::{Datagram, UdpPayload, udp_payload},
     rule::mark,
 };
 
@@ -24,9 +24,9 @@ use self::{
 };
 use crate::{
     maps::{LAN, MESSAGE},
+    skb,
     stats::count_dns,
     tables::Generation,
-    tc::network,
     view,
 };
 
@@ -37,10 +37,7 @@ const HEADERS_BYTES: usize = 128;
 #[inline(always)]
 pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
     let headers = view::View::of_headers::<HEADERS_BYTES>(ctx);
-    let Ok(network) = network::<ETHERNET>(ctx, &headers) else {
-        return;
-    };
-    let Ok(datagram) = parse_network(&headers, network) else {
+    let Ok(datagram) = skb::parse::<ETHERNET>(ctx, &headers) else {
         return;
     };
     let flow = &datagram.flow;
