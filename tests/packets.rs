@@ -723,6 +723,9 @@ fn judge_all(rows: Vec<Row>) -> Result<()> {
         let mut kernel = Kernel::load(pin_dir)?;
         let own = OWN.map(|text| text.parse().expect("an address"));
         kernel.put_into_force(&config("enforce")?, &own)?;
+        // With maps of its own: fragments are remembered.
+        let mut tc = Kernel::load(&pin_dir.with_file_name("tc"))?;
+        tc.put_into_force(&config("enforce")?, &own)?;
         let mut wrong = Vec::new();
         for (what, frame, reason) in rows {
             let expected = match reason.passes() {
@@ -732,7 +735,7 @@ fn judge_all(rows: Vec<Row>) -> Result<()> {
             let seen = kernel.judge(&frame)?;
             // A test run shows TC no frame whose headers are not whole, and none beyond a page.
             if (WHOLE..=PAGE).contains(&frame.len()) {
-                let by_tc = kernel.judge_tc(&frame)?;
+                let by_tc = tc.judge_tc(&frame)?;
                 if by_tc != expected {
                     wrong.push(format!("{what}, at TC: {by_tc:?}, expected {expected:?}"));
                 }

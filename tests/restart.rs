@@ -149,12 +149,13 @@ fn an_interface_that_vanished_is_let_go() -> Result<()> {
 #[test]
 fn what_cannot_be_attached_at_reload_changes_nothing() -> Result<()> {
     let stage = Stage::new()?;
-    let mut daemon = stage.start(&[])?;
-    stage.configure(&["lan", "nowhere"])?;
+    let mut daemon = stage.start(&["--xdp", "native"])?;
+    let _foreign = stage.foreign("wan")?;
+    stage.configure(&["lan", "wan"])?;
     daemon.hang_up()?;
     daemon.wait_for("stays in force")?;
     ensure!(
-        daemon.log().contains("no interface `nowhere`"),
+        daemon.log().contains("another XDP program"),
         "{}",
         daemon.log()
     );

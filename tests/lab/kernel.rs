@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use aya::programs::{TestRun, TestRunOptions};
+use aya::programs::{TestRun, TestRunOptions, XdpMode};
 use egress_common::flow::{Addr, FlowKey};
 use egress_common::fragment::DatagramKey;
 use egress_common::learned::{Learned, Slot};
@@ -176,6 +176,15 @@ impl Kernel {
         for client in clients {
             refusals.remove(&client)?;
         }
+        Ok(())
+    }
+
+    /// Puts the program that judges on an interface of this network, for as long as this lives.
+    pub fn attach(&mut self, interface: &str) -> Result<()> {
+        let interface = std::ffi::CString::new(interface)?;
+        self.loaded
+            .ingress()?
+            .attach(interface.as_c_str(), XdpMode::Driver)?;
         Ok(())
     }
 

@@ -1,16 +1,19 @@
 //! A gateway without any traffic: daemons on it that start, end and are asked.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use egress_ctl::config::Config;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::config::custom;
 use crate::gateway;
 use crate::host::Life;
+use crate::kernel::Kernel;
 use crate::process::Process;
 use crate::topology::Lab;
 
@@ -87,10 +90,27 @@ impl Stage {
     pub fn start(&self, options: &[&str]) -> Result<Daemon> {
         let config = self.config();
         let arguments = [&["run", "--config", config.as_str()], options].concat();
-        let process = Process::spawn("egress-ctl", self.command(&arguments)?, self.lab.folder())?;
+        self.spawn(self.command(&arguments)?)
+    }
+
+    /// Starts a daemon by a command of one's own, and waits until it enforces.
+    pub fn spawn(&self, command: Command) -> Result<Daemon> {
+        let process = Process::spawn("egress-ctl", command, self.lab.folder())?;
         let mut daemon = Daemon { process };
         daemon.wait_for("is in force: mode")?;
         Ok(daemon)
+    }
+
+    /// Puts a program of somebody else on an interface, by a link of its own; everything passes it.
+    pub fn foreign(&self, interface: &str) -> Result<Kernel> {
+        self.lab.gateway.run_mounted(|| -> Result<Kernel> {
+            let mut kernel = Kernel::load(Path::new("/sys/fs/bpf/foreign"))?;
+            let off = custom(SETS).replace("\"enforce\"", "\"off\"");
+            let off = Config::parse(&off).map_err(|problems| anyhow!("{problems:?}"))?;
+            kernel.put_into_force(&off, &[])?;
+            kernel.attach(interface)?;
+            Ok(kernel)
+        })?
     }
 
     /// Runs `ip` on the gateway.

@@ -30,7 +30,9 @@ pub(super) fn take_over(
     match program {
         Program::Xdp(program) => replace(pin_dir, old, |link| {
             let link = link.try_into().map_err(|_| wrong_link())?;
-            program.attach_to_link(link).map(drop)
+            let link = program.attach_to_link(link)?;
+            // The pin holds the link, and nothing else: where the pin is gone, so is the program.
+            program.take_link(link).map(drop)
         }),
         Program::Tc(program) if old.hook.is_filter() => {
             let taken = replace_filter(program, old).is_ok();
@@ -42,7 +44,8 @@ pub(super) fn take_over(
         }
         Program::Tc(program) => replace(pin_dir, old, |link| {
             let link = link.try_into().map_err(|_| wrong_link())?;
-            program.attach_to_link(link).map(drop)
+            let link = program.attach_to_link(link)?;
+            program.take_link(link).map(drop)
         }),
     }
 }

@@ -190,6 +190,8 @@ impl Site<'_> {
             true => "by generic XDP",
             false => "at TC ingress",
         };
+        let mut why = why.to_vec();
+        why.dedup();
         let why = why.join("; ");
         warn!("{}: judged {at}: {why}", self.name);
         let what = format!("judged {at}: {why}");
