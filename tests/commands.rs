@@ -69,11 +69,34 @@ fn a_few_swaps_drop_nothing() -> Result<()> {
 }
 
 #[test]
+fn a_few_questions_are_answered_as_packets_are_judged() -> Result<()> {
+    let report = succeed(&[
+        "drill",
+        "explain",
+        "--questions",
+        "150",
+        "--seed",
+        "7",
+        "--json",
+    ])?;
+    ensure!(report["questions"] == 150, "{report}");
+    ensure!(
+        report["differences"] == 0 && report["passed"] == true,
+        "{report}"
+    );
+    ensure!(
+        report["events"].as_u64().is_some_and(|events| events > 50),
+        "{report}"
+    );
+    Ok(())
+}
+
+#[test]
 fn an_unknown_drill_is_answered_with_those_that_exist() -> Result<()> {
     let output = egress_lab(&["drill", "nonsense"])?;
     ensure!(!output.status.success());
     let said = String::from_utf8(output.stderr)?;
-    for word in ["nonsense", "race", "swap"] {
+    for word in ["nonsense", "explain", "race", "swap"] {
         ensure!(said.contains(word), "nothing of {word} in: {said}");
     }
     Ok(())

@@ -12,6 +12,7 @@ pub mod bucket;
 pub mod checksum;
 pub mod decide;
 pub mod dns;
+pub mod event;
 pub mod flow;
 pub mod fragment;
 pub mod judge;
@@ -33,6 +34,7 @@ mod pod {
     use aya::Pod;
 
     use crate::{
+        event::Watcher,
         flow::{Addr, FlowKey},
         fragment::{DatagramKey, Seen},
         learned::Learned,
@@ -65,4 +67,6 @@ mod pod {
     unsafe impl Pod for Counter {}
     // SAFETY: as above.
     unsafe impl Pod for TrafficKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for Watcher {}
 }

@@ -41,3 +41,7 @@ pub const REFUSALS: u32 = 16_384;
 pub const TEACHERS: usize = 8;
 /// Generations that the maps hold: the one in force and the one being filled.
 pub const HALVES: u32 = 2;
+/// Bytes of the ring buffer of events, a power of two: some 11,900 of them.
+pub const EVENT_BYTES: usize = 1 << 20;
+/// Clients and reasons whose events are limited at the same time; the least recently used one leaves first.
+pub const EVENT_LIMITS: u32 = 16_384;

@@ -1,16 +1,20 @@
 //! The daemon: loads programs, puts a generation into force, and waits for signals.
 //!
-//! SIGHUP reads the config again; what is wrong with it is reported, and what enforces stays.
+//! SIGHUP reads the config again; what is wrong with it is reported, and what enforces stays. Sources
+//! that follow the web service are polled; what of them is approved is put into force likewise.
 //! SIGTERM and SIGINT end the daemon, and enforcement goes on without it. Interfaces and the gateway's
 //! addresses are followed as they come and go.
 
 mod addresses;
 mod enforce;
+mod feeds;
 mod follow;
 mod lock;
+mod traffic;
 mod watch;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -24,7 +28,8 @@ use tracing::{error, info, warn};
 
 pub use self::addresses::own_addresses;
 pub use self::lock::{Lock, LockError, holder, pins};
-use self::{enforce::Force, watch::Watch};
+pub use self::traffic::counted;
+use self::{enforce::Force, feeds::Following, watch::Watch};
 use crate::{
     config::Config,
     dataplane::{
@@ -35,6 +40,7 @@ use crate::{
         maps::{Pinned, PinnedError},
         swap::{self, SwapError},
     },
+    feed::{sha::Sha, standing::Feeds},
     policy::ids::Ids,
     remarks::Remarks,
     state::{Snapshot, StateDir},
@@ -72,6 +78,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
     // Before the first look, so that no change is missed.
     let mut watch = Watch::open()?;
     let mut daemon = Daemon::start(config, places, options).await?;
+    let mut timer = traffic::timer();
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -79,10 +86,13 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
             _ = hangup.recv() => daemon.reload().await,
             () = watch.changed() => daemon.follow().await,
             _ = look.tick() => daemon.follow().await,
+            () = daemon.following.news() => daemon.take_news().await,
+            _ = timer.tick() => traffic::record(&daemon.places, &daemon.past.ids),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
+    traffic::record(&daemon.places, &daemon.past.ids);
     info!("ends; what is pinned goes on enforcing, learning and counting");
     Ok(())
 }
@@ -99,6 +109,7 @@ struct Daemon {
     /// The configured interfaces, and what is known of each.
     bound: Vec<Bound>,
     remarks: Remarks,
+    following: Following,
     /// What went wrong when it last followed a change, so that it is told once.
     complaint: Option<String>,
     /// Held for as long as the daemon runs.
@@ -113,12 +124,16 @@ struct Past {
     last: u64,
     /// Ids that what was learned and counted is known by.
     ids: Ids,
+    /// Editions of feeds that the generation was made from.
+    feeds: BTreeMap<String, Sha>,
 }
 
 impl Daemon {
     async fn start(config: &Path, places: &Places, options: Options) -> Result<Self> {
         // The config first: one that is wrong must not touch anything.
-        Config::read(config)?;
+        let state = StateDir(&places.state_dir);
+        let feeds = Feeds::approved(&places.state_dir, editions(state));
+        Config::read(config, &feeds)?;
         prepare(&places.pin_dir)?;
         let lock = Lock::take(&places.state_dir, &places.pin_dir)?;
         let past = adopt(places)?;
@@ -131,11 +146,21 @@ impl Daemon {
             force: None,
             bound: Vec::new(),
             remarks: Remarks::read(&places.state_dir),
+            following: Following::new(&places.state_dir),
             complaint: None,
             _lock: lock,
         };
         daemon.put_into_force().await?;
         Ok(daemon)
+    }
+
+    /// Puts what feeds brought into force, unless a reload was faster.
+    async fn take_news(&mut self) {
+        let feeds = Feeds::approved(&self.places.state_dir, self.past.feeds.clone());
+        match Config::read(&self.config, &feeds) {
+            Ok((config, _)) if config.editions() == self.past.feeds => {}
+            _ => self.reload().await,
+        }
     }
 
     async fn reload(&mut self) {
@@ -172,13 +197,14 @@ fn adopt(places: &Places) -> Result<Past> {
         number => number?,
     };
     let why = match state.load(number) {
-        Ok(Some(Snapshot { ids, .. })) if number != 0 => {
+        Ok(Some(Snapshot { ids, feeds, .. })) if number != 0 => {
             let on = attached(&places.pin_dir)?.len();
             info!("takes over generation {number}, {on} programs are attached");
             return Ok(Past {
                 in_force: number,
                 last: number,
                 ids,
+                feeds,
             });
         }
         Ok(_) => "its state file is missing".to_owned(),
@@ -194,5 +220,12 @@ fn adopt(places: &Places) -> Result<Past> {
         in_force: 0,
         last: number.max(newest),
         ids: Ids::default(),
+        feeds: editions(state),
     })
+}
+
+/// Editions that the newest generation was made from, as far as its file says.
+fn editions(state: StateDir<'_>) -> BTreeMap<String, Sha> {
+    let newest = state.newest().ok().flatten();
+    newest.map(|snapshot| snapshot.feeds).unwrap_or_default()
 }

@@ -10,8 +10,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use egress_ctl::{
     command::{
-        catalogue::CatalogueCommand, check::Check, detach::Detach, replay::Replay, run::Run,
-        status::Status,
+        catalogue::CatalogueCommand, check::Check, config::ConfigCommand, detach::Detach,
+        explain::Explain, feed::FeedCommand, replay::Replay, run::Run, status::Status, sync::Sync,
+        watch::Watch,
     },
     daemon::Places,
 };
@@ -46,17 +47,26 @@ struct Cli {
 enum Command {
     Run(Run),
     Status(Status),
+    Watch(Watch),
+    Explain(Explain),
     Check(Check),
     Replay(Replay),
+    /// Check and show configs.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// List and show the built-in endpoint sets.
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
+    /// See and decide what the Microsoft 365 web service changes.
+    #[command(subcommand)]
+    Feed(FeedCommand),
+    Sync(Sync),
     Detach(Detach),
 }
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(fault) => {
             // Where nobody listens, the exit code still tells.
             let _: io::Result<()> = writeln!(io::stderr(), "egress-ctl: {fault:#}");
@@ -65,7 +75,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<()> {
+fn run(cli: Cli) -> Result<ExitCode> {
     let Cli {
         state_dir,
         pin_dir,
@@ -73,11 +83,17 @@ fn run(cli: Cli) -> Result<()> {
     } = cli;
     let places = Places { state_dir, pin_dir };
     match command {
-        Command::Run(run) => run.run(&places),
-        Command::Status(status) => status.run(&places),
-        Command::Check(check) => check.run(&places),
-        Command::Replay(replay) => replay.run(&places),
-        Command::Catalogue(catalogue) => catalogue.run(),
-        Command::Detach(detach) => detach.run(&places),
+        Command::Run(run) => run.run(&places)?,
+        Command::Status(status) => status.run(&places)?,
+        Command::Watch(watch) => watch.run(&places)?,
+        Command::Explain(explain) => explain.run(&places)?,
+        Command::Check(check) => check.run(&places)?,
+        Command::Replay(replay) => replay.run(&places)?,
+        Command::Config(config) => config.run(&places)?,
+        Command::Catalogue(catalogue) => catalogue.run(&places)?,
+        Command::Feed(feed) => return feed.run(&places),
+        Command::Sync(sync) => return sync.run(&places),
+        Command::Detach(detach) => detach.run(&places)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -4,8 +4,8 @@
 //! the number in the kernel always has its file.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs, io,
-    io::Write as _,
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
+    durable::{self, FileError},
+    feed::sha::Sha,
     policy::{generation::Generation, ids::Ids},
 };
 
@@ -45,6 +47,9 @@ pub struct Snapshot {
     pub summary: Summary,
     /// Version of egress that compiled it, with its built-in data.
     pub version: String,
+    /// Editions that its feeds had, by source; a feed that is not named had what egress brings along.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub feeds: BTreeMap<String, Sha>,
 }
 
 /// What commands tell of a generation without compiling it again.
@@ -107,15 +112,8 @@ pub struct Made {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// A file operation failed.
-    #[error("cannot {what} {}", .path.display())]
-    File {
-        /// Which operation.
-        what: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file is damaged or of another version.
     #[error("{} is not the state that this version of egress writes: {fault}", .path.display())]
     Foreign {
@@ -152,7 +150,14 @@ impl Snapshot {
             ids,
             summary,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            feeds: BTreeMap::new(),
         }
+    }
+
+    /// With the editions of its feeds.
+    #[must_use]
+    pub fn with_feeds(self, feeds: BTreeMap<String, Sha>) -> Self {
+        Self { feeds, ..self }
     }
 }
 
@@ -163,22 +168,12 @@ impl StateDir<'_> {
     /// The disk is full or not writable; older snapshots stay.
     pub fn save(self, snapshot: &Snapshot) -> Result<(), StateError> {
         let path = self.path(snapshot.number);
-        let file = |what| {
-            let path = path.clone();
-            move |source| StateError::File { what, path, source }
-        };
         let text = serde_json::to_vec(snapshot).map_err(|fault| StateError::Foreign {
             path: path.clone(),
             fault: fault.to_string(),
         })?;
-        fs::create_dir_all(self.0).map_err(file("make the folder of"))?;
-        let mut new = tempfile::NamedTempFile::new_in(self.0).map_err(file("write"))?;
-        new.write_all(&text).map_err(file("write"))?;
-        new.as_file().sync_all().map_err(file("sync"))?;
-        new.persist(&path)
-            .map_err(|fault| file("write")(fault.error))?;
-        let folder = fs::File::open(self.0).map_err(file("sync the folder of"))?;
-        folder.sync_all().map_err(file("sync the folder of"))
+        durable::folder(self.0)?;
+        Ok(durable::replace(&path, &text)?)
     }
 
     /// The snapshot of a generation; none where there is no file.
@@ -192,7 +187,7 @@ impl StateDir<'_> {
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => {
                 let what = "read";
-                return Err(StateError::File { what, path, source });
+                return Err(FileError { what, path, source }.into());
             }
         };
         let foreign = |fault: String| StateError::Foreign {
@@ -226,6 +221,30 @@ impl StateDir<'_> {
         let mut numbers: Vec<_> = entries.filter_map(number).collect();
         numbers.sort_unstable();
         numbers
+    }
+
+    /// The snapshot of the newest generation.
+    ///
+    /// # Errors
+    /// Its file cannot be read or is not ours.
+    pub fn newest(self) -> Result<Option<Snapshot>, StateError> {
+        match self.numbers().last() {
+            Some(number) => self.load(*number),
+            None => Ok(None),
+        }
+    }
+
+    /// Editions that some generation was made from.
+    ///
+    /// # Errors
+    /// A file cannot be read or is not ours, so that nobody knows what it needs.
+    pub fn editions(self) -> Result<BTreeSet<Sha>, StateError> {
+        let mut all = BTreeSet::new();
+        for number in self.numbers() {
+            let snapshot = self.load(number)?;
+            all.extend(snapshot.into_iter().flat_map(|s| s.feeds.into_values()));
+        }
+        Ok(all)
     }
 
     /// Removes the files of generations before the last ones.

@@ -2,6 +2,7 @@
 
 use egress_ctl::{
     config::Config,
+    feed::settings::Rules,
     policy::{
         compile::{Circumstances, compile},
         ids::Ids,
@@ -26,6 +27,19 @@ fn its_config_works() {
     };
     let generation = compile(&config, circumstances, &mut Ids::default()).unwrap();
     assert!(generation.sets > 80, "{} sets", generation.sets);
+}
+
+#[test]
+fn its_feed_works() {
+    let (_, behind) = README
+        .split_once("## Following Microsoft's list")
+        .expect("the section");
+    let (_, behind) = behind.split_once("```toml\n").expect("a source");
+    let source = behind.split_once("```").expect("its end").0;
+    let text = config().replacen("[source.m365]\nkind = \"builtin\"", source, 1);
+    let feeds = Config::parse(&text).unwrap().feeds;
+    assert_eq!(feeds.len(), 1, "{text}");
+    assert_eq!(feeds[0].settings.rules, Rules::default());
 }
 
 #[test]

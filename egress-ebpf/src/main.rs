@@ -10,6 +10,7 @@
 
 mod datagram;
 mod dns;
+mod events;
 mod fragments;
 mod maps;
 mod refuse;

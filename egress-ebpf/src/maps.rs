@@ -5,11 +5,14 @@
 //! so no packet sees a part of a generation.
 
 use aya_ebpf::{
-    btf_maps::{Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, PerCpuArray},
+    btf_maps::{
+        Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, PerCpuArray, RingBuf,
+    },
     macros::btf_map,
 };
 use egress_common::{
     dns::{OUTCOMES, message::Message},
+    event::{Event, FATES, Limit, LimitKey, Watcher},
     flow::{Addr, FlowKey},
     fragment::{DatagramKey, Seen},
     learned::Learned,
@@ -148,3 +151,29 @@ pub static DATAGRAM: PerCpuArray<Datagram, 1> = PerCpuArray::new();
 /// The DNS message being read. Written and read at LAN egress.
 #[btf_map]
 pub static MESSAGE: PerCpuArray<Message, 1> = PerCpuArray::new();
+
+/// Events of packets that are not allowed. Written at LAN ingress, read by the one watcher that there is.
+#[btf_map(pin_by_name)]
+pub static EVENTS: RingBuf<Event, { limits::EVENT_BYTES }> = RingBuf::new();
+
+/// Who reads events. Written by the watcher, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static WATCHER: Array<Watcher, 1> = Array::new();
+
+/// The event being made. Written and read at LAN ingress.
+#[btf_map]
+pub static EVENT: PerCpuArray<Event, 1> = PerCpuArray::new();
+
+/// Client and reason to the limit of their events. Written and read at LAN ingress. When it is full, the
+/// limit that was used least recently leaves.
+#[btf_map]
+pub static EVENT_LIMITS: LruHashMap<LimitKey, Limit, { limits::EVENT_LIMITS as usize }> =
+    LruHashMap::new();
+
+/// When the next event of this CPU is due, in boot-time ms. Written and read at LAN ingress.
+#[btf_map]
+pub static EVENT_DUE: PerCpuArray<u64, 1> = PerCpuArray::new();
+
+/// Events by fate. Written at LAN ingress, read by user space.
+#[btf_map(pin_by_name)]
+pub static EVENT_FATES: PerCpuArray<u64, FATES> = PerCpuArray::new();

@@ -25,6 +25,7 @@ use crate::maps::{
 #[derive(Clone, Copy)]
 pub struct Generation {
     half: u32,
+    number: u64,
 }
 
 impl Generation {
@@ -36,7 +37,14 @@ impl Generation {
         if number == 0 {
             return None;
         }
-        Some(Self::of_half((number % u64::from(limits::HALVES)) as u32))
+        let half = (number % u64::from(limits::HALVES)) as u32;
+        Some(Self { half, number })
+    }
+
+    /// Its number; 0 where only its half is known.
+    #[inline(always)]
+    pub fn number(self) -> u64 {
+        self.number
     }
 
     /// The half of the tables that it is in.
@@ -50,6 +58,7 @@ impl Generation {
     pub fn of_half(half: u32) -> Self {
         Self {
             half: half % limits::HALVES,
+            number: 0,
         }
     }
 

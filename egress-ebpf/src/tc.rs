@@ -13,18 +13,19 @@ use egress_common::{
 };
 
 use crate::{
-    skb::{Global, parsed},
+    events::{is_watched, note_interface, note_sender, report},
+    skb::{Global, buffer, headers, parsed},
     stats::count_verdict,
     steer::apply,
     tables::Generation,
 };
 
-/// Judges a packet, counts it, and steers what passes.
+/// Judges a packet, counts it, reports it, and steers what passes.
 #[inline(always)]
 pub fn lan_ingress<const ETHERNET: bool>(ctx: &TcContext) -> i32 {
     let bytes = ctx.len();
     let generation = Generation::current();
-    let (verdict, policy, datagram) = match generation {
+    let (verdict, policy, datagram, number) = match generation {
         Some(generation) => {
             let everybody = generation.everybody();
             if matches!(everybody.mode, Mode::Off) {
@@ -32,15 +33,28 @@ pub fn lan_ingress<const ETHERNET: bool>(ctx: &TcContext) -> i32 {
             }
             let (verdict, datagram) = judged::<ETHERNET>(ctx, generation, bytes);
             let policy = generation.policy(u32::from(verdict.group));
-            (verdict, policy.unwrap_or(everybody), datagram)
+            let number = generation.number();
+            (verdict, policy.unwrap_or(everybody), datagram, number)
         }
-        None => (Verdict::because(Reason::NoPolicy), GroupPolicy::NONE, None),
+        None => {
+            let verdict = Verdict::because(Reason::NoPolicy);
+            (verdict, GroupPolicy::NONE, None, 0)
+        }
     };
     let mut action = policy.mode.action(verdict.reason, policy.denial);
     if matches!(action, Action::Reject) && !refuse(ctx, datagram) {
         action = Action::Drop;
     }
     count_verdict(policy.counters, action, verdict, bytes as usize);
+    if !matches!(action, Action::Allow) && is_watched() {
+        match ETHERNET {
+            _ if datagram.is_some() => {}
+            true => note_sender(&headers(ctx), buffer(ctx).ifindex),
+            false => note_interface(buffer(ctx).ifindex),
+        }
+        let flow = datagram.map(|datagram| &datagram.flow);
+        report(flow, number, verdict, action, bytes as usize);
+    }
     match action {
         Action::Allow | Action::WouldDrop => {
             let steering = generation.and_then(|generation| generation.steering(verdict));

@@ -62,11 +62,9 @@ impl View {
     /// The headers of a socket buffer, up to `BYTES`; what of them lies beyond the linear part is pulled in.
     #[inline(always)]
     pub fn of_headers<const BYTES: usize>(ctx: &TcContext) -> Self {
+        // On failure the reads below fail, each on its own.
+        pull_headers(ctx.as_ptr().cast(), BYTES as u32);
         let len = ctx.len();
-        if ctx.data() + BYTES > ctx.data_end() {
-            // On failure the reads below fail, each on its own.
-            let _: Result<(), _> = ctx.pull_data(len.min(BYTES as u32));
-        }
         Self {
             start: ctx.data(),
             end: ctx.data_end(),
@@ -196,6 +194,21 @@ pub fn note(ctx: &TcContext) -> Option<Note> {
     }
     // SAFETY: as in `leave`; every value is a note.
     Some(unsafe { (start as *const Note).read() })
+}
+
+/// Pulls the first bytes of a socket buffer into its linear part. A global function, so that the verifier
+/// follows what comes after it once, and not for packets with and without pages.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn pull_headers(ctx: *mut __sk_buff, bytes: u32) -> u32 {
+    let Some(ctx) = core::ptr::NonNull::new(ctx) else {
+        return 0;
+    };
+    let ctx = TcContext::new(ctx);
+    if same_register(ctx.data_end() - ctx.data()) < bytes as usize {
+        let _: Result<(), _> = ctx.pull_data(ctx.len().min(bytes));
+    }
+    0
 }
 
 /// Hides from LLVM where a pointer came from, so that the bounds check is made on the very register

@@ -12,18 +12,19 @@ use egress_common::{
 
 use crate::{
     datagram::{Global, parsed},
+    events::{is_watched, note_sender, report},
     refuse::refuse,
     stats::count_verdict,
     tables::Generation,
     view::{View, leave},
 };
 
-/// Judges a frame, counts it, and turns the verdict into an XDP action.
+/// Judges a frame, counts it, reports it, and turns the verdict into an XDP action.
 #[inline(always)]
 pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
     let mut bytes = View::of_frame(ctx).len();
     let mut refused = xdp_action::XDP_DROP;
-    let (verdict, policy, datagram) = match Generation::current() {
+    let (verdict, policy, datagram, number) = match Generation::current() {
         Some(generation) => {
             let everybody = generation.everybody();
             if matches!(everybody.mode, Mode::Off) {
@@ -31,9 +32,19 @@ pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
             }
             let (verdict, datagram) = judged(ctx, generation, View::of_frame(ctx).len() as u32);
             let policy = generation.policy(u32::from(verdict.group));
-            (verdict, policy.unwrap_or(everybody), datagram)
+            (
+                verdict,
+                policy.unwrap_or(everybody),
+                datagram,
+                generation.number(),
+            )
         }
-        None => (Verdict::because(Reason::NoPolicy), GroupPolicy::NONE, None),
+        None => (
+            Verdict::because(Reason::NoPolicy),
+            GroupPolicy::NONE,
+            None,
+            0,
+        ),
     };
     let mut action = policy.mode.action(verdict.reason, policy.denial);
     if let Some(datagram) = datagram {
@@ -47,6 +58,18 @@ pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
         action = Action::Drop;
     }
     count_verdict(policy.counters, action, verdict, bytes);
+    if !matches!(action, Action::Allow) && is_watched() {
+        if datagram.is_none() {
+            note_sender(&View::of_frame(ctx), ctx.ingress_ifindex() as u32);
+        }
+        report(
+            datagram.map(|datagram| &datagram.flow),
+            number,
+            verdict,
+            action,
+            bytes,
+        );
+    }
     match action {
         Action::Allow | Action::WouldDrop => {
             if let Some(steering) = Generation::current().and_then(|g| g.steering(verdict)) {
@@ -58,7 +81,7 @@ pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
     }
 }
 
-/// What would become of a frame, as the code of a [`Verdict`]; nothing is counted or remembered.
+/// What would become of a frame, as the code of a [`Verdict`]; nothing is counted, reported or remembered.
 #[inline(always)]
 pub fn ask(ctx: &XdpContext) -> u32 {
     let verdict = match Generation::current() {

@@ -7,6 +7,7 @@ use lab::interrupt;
 
 mod demo;
 mod drill;
+mod feed_server;
 mod serve;
 mod table;
 mod up;
@@ -34,6 +35,8 @@ enum Command {
     Drill(drill::Drill),
     /// The lab without the filter, until interrupted
     Up(up::Options),
+    /// The Microsoft 365 web service over a folder of editions, with faults on demand
+    FeedServer(feed_server::Options),
     /// A server that the lab runs in one of its hosts
     #[command(hide = true)]
     Serve(serve::Options),
@@ -64,6 +67,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Demo(options) => demo::run(&options),
         Command::Drill(drill) => drill::run(drill),
         Command::Up(options) => up::run(&options),
+        Command::FeedServer(options) => feed_server::run(&options),
         Command::Serve(options) => serve::run(&options),
     }
 }

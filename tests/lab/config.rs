@@ -1,5 +1,7 @@
 //! Configurations for the gateway of the lab, as TOML.
 
+use std::path::Path;
+
 use crate::topology::LAN_INTERFACE;
 
 /// The embedded catalogue's three sources for one group, with the clock of DNS set for tests.
@@ -51,4 +53,21 @@ allow = ["lab"]
 default = "drop"
 "#
     )
+}
+
+/// A file as the only source.
+pub fn file(path: &Path) -> String {
+    source(&format!("kind = \"file\"\npath = \"{}\"\n", path.display()))
+}
+
+/// A feed as the only source; further keys of its table are given as TOML.
+pub fn web_service(instance: &str, url: &str, keys: &str) -> String {
+    source(&format!(
+        "kind = \"web-service\"\ninstance = \"{instance}\"\nurl = \"{url}\"\n{keys}\n"
+    ))
+}
+
+/// A source whose table is given as TOML.
+fn source(table: &str) -> String {
+    custom("").replace("kind = \"custom\"\n", table)
 }

@@ -107,6 +107,18 @@ impl Egress {
         self.json(&[&["check", target, "--json"], options].concat())
     }
 
+    /// What a command of `egress-ctl` prints as JSON.
+    pub fn json(&self, arguments: &[&str]) -> Result<Value> {
+        json(self.command(arguments)).with_context(|| format!("egress-ctl {}", arguments.join(" ")))
+    }
+
+    /// A command of `egress-ctl` on the gateway, with the daemon's state.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.host.command(&self.program);
+        command.args(arguments).env("EGRESS_STATE_DIR", &self.state);
+        command
+    }
+
     /// Ends the daemon as a service manager would, and returns its exit code.
     pub fn terminate(self) -> Result<Option<i32>> {
         self.daemon.terminate(LIMIT)
@@ -159,12 +171,6 @@ impl Egress {
         numbers
             .filter_map(|number| number.trim().parse().ok())
             .collect()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Result<Value> {
-        let mut command = self.host.command(&self.program);
-        command.args(arguments).env("EGRESS_STATE_DIR", &self.state);
-        json(command).with_context(|| format!("egress-ctl {}", arguments.join(" ")))
     }
 }
 

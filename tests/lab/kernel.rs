@@ -112,6 +112,11 @@ impl Kernel {
         Pinned(&self.pin_dir)
     }
 
+    /// Number of the generation in force.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The ids given so far.
     pub fn ids(&self) -> &Ids {
         &self.ids

@@ -18,6 +18,7 @@ pub mod certificate;
 pub mod config;
 pub mod dns;
 pub mod echo;
+pub mod feed;
 pub mod flow;
 pub mod frame;
 pub mod gateway;

@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
-use crate::command::{build, demo, drill, test, vm_shell, vm_test};
+use crate::command::{build, demo, drill, feed_server, test, vm_shell, vm_test};
 
 #[derive(Parser)]
 #[command(
@@ -30,6 +30,8 @@ pub(crate) enum Task {
     Test(test::Args),
     /// Run one of the proofs that anyone can repeat in the lab (root)
     Drill(drill::Args),
+    /// Serve a folder of endpoint lists as the Microsoft 365 web service does, with faults on demand
+    FeedServer(feed_server::Args),
     /// Run the integration tests in VMs, on the kernels that routers run (root)
     VmTest(vm_test::Args),
     /// Open a shell in a VM, with egress-ctl in it (root)

@@ -39,6 +39,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Demo(args) => command::demo::run(&checkout, &args),
         Task::Test(args) => command::test::run(&checkout, &args),
         Task::Drill(args) => command::drill::run(&checkout, &args),
+        Task::FeedServer(args) => command::feed_server::run(&checkout, &args),
         Task::VmTest(args) => command::vm_test::run(&checkout, &args),
         Task::VmShell(args) => command::vm_shell::run(&checkout, &args),
         Task::Lint => command::lint::run(&checkout),

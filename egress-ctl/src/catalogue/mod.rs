@@ -24,8 +24,8 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+pub(crate) use self::nearest::nearest;
 use self::{
-    nearest::nearest,
     page::{About, Page},
     set::EndpointSet,
     source::{SourceError, builtin, builtin::Builtin},

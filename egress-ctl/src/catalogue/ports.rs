@@ -83,6 +83,22 @@ impl Ports {
         Self { ranges: merged }
     }
 
+    /// All ports of both.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self::from_ranges([self.ranges(), other.ranges()].concat())
+    }
+
+    /// The ports that `other` does not have.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        let mut left = self.ranges.clone();
+        for gone in &other.ranges {
+            left = left.iter().flat_map(|range| cut(range, gone)).collect();
+        }
+        Self { ranges: left }
+    }
+
     /// The ranges, ascending, with at least one port between two of them.
     pub fn ranges(&self) -> &[RangeInclusive<u16>] {
         &self.ranges
@@ -102,6 +118,25 @@ impl Ports {
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
+}
+
+/// What is left of a range before and behind another one.
+fn cut(
+    range: &RangeInclusive<u16>,
+    gone: &RangeInclusive<u16>,
+) -> impl Iterator<Item = RangeInclusive<u16>> {
+    let before = gone
+        .start()
+        .checked_sub(1)
+        .map(|end| (*range.start(), end.min(*range.end())));
+    let behind = gone
+        .end()
+        .checked_add(1)
+        .map(|start| (start.max(*range.start()), *range.end()));
+    let parts = before.into_iter().chain(behind);
+    parts
+        .filter(|(first, last)| first <= last)
+        .map(|(first, last)| first..=last)
 }
 
 /// The canonical text, `80,443,50000-59999`; nothing for the empty set.
@@ -191,6 +226,23 @@ mod tests {
     }
 
     proptest! {
+        /// Sums and differences hold the ports that they should, in canonical form.
+        #[test]
+        fn sets_add_and_subtract(ends in proptest::collection::vec((1u16..60, 0u16..9, any::<bool>()), 0..12)) {
+            let of = |wanted: bool| {
+                let mine = ends.iter().filter(|(_, _, which)| *which == wanted);
+                Ports::from_ranges(mine.map(|(first, more, _)| *first..=first + more).collect())
+            };
+            let (one, other) = (of(true), of(false));
+            for port in 1..80 {
+                let (has, takes) = (one.contains(port), other.contains(port));
+                prop_assert_eq!(one.union(&other).contains(port), has || takes);
+                prop_assert_eq!(one.minus(&other).contains(port), has && !takes);
+            }
+            let left = one.minus(&other);
+            prop_assert_eq!(Ports::from_ranges(left.ranges().to_vec()), left);
+        }
+
         /// The set holds exactly the ports of the ranges as written, and its print reads back.
         #[test]
         fn printing_and_parsing_agree(ends in proptest::collection::vec((1u16.., 0u16..400), 1..8), probes in proptest::collection::vec(1u16.., 64)) {

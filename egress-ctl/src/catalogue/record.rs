@@ -158,7 +158,7 @@ fn plain(text: String) -> String {
 }
 
 /// A prefix, or an address as the prefix of itself alone. Host bits are cleared, as firewalls do.
-pub(super) fn prefix(text: &str) -> Result<IpNet, Fault> {
+pub(crate) fn prefix(text: &str) -> Result<IpNet, Fault> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let net = text.parse::<IpNet>().or_else(|_| address());
     net.map(|net| net.trunc()).map_err(|_| Fault::Prefix)

@@ -1,17 +1,10 @@
 //! `egress-ctl check`: what the policy in force says of a destination.
 
-use std::{fmt::Write as _, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use egress_common::{
-    flow::{Addr, Flow, proto},
-    judge::{Tables as _, judge},
-    learned::Slot,
-    pattern::NamePattern,
-    rule::{GroupPolicy, Match},
-    verdict::{Mode, NO_SET, Reason, Verdict},
-};
+use egress_common::{flow::proto, judge::Tables as _, pattern::NamePattern};
 use jiff::Zoned;
 use serde::Serialize;
 
@@ -23,12 +16,18 @@ use crate::{
     catalogue::{demand::Demand, set::EndpointSet},
     config::Config,
     daemon::{self, Places},
-    dataplane::{boot_ms, maps::Pinned},
+    dataplane::maps::Pinned,
+    explain::{
+        cover,
+        ground::{Ground, Judged, Subject, judged},
+        question::{Destination, Protocol, Question, Target},
+        taught::{Teaching, teachings},
+    },
+    feed::standing::Feeds,
     policy::{
         compile::{Circumstances, compile},
-        generation::Generation,
         ids::Ids,
-        tables::{HostTables, longest},
+        tables::HostTables,
     },
 };
 
@@ -109,14 +108,6 @@ struct Covering {
     demands: Vec<String>,
 }
 
-/// A pattern that taught the address.
-#[derive(Serialize)]
-struct Teaching {
-    pattern: String,
-    /// Negative once it has expired.
-    seconds_left: i64,
-}
-
 #[derive(Serialize)]
 struct GroupVerdict {
     group: Option<String>,
@@ -127,10 +118,8 @@ struct GroupVerdict {
 }
 
 /// What is asked about, and by what it is judged.
-struct Question<'a> {
-    config: &'a Config,
-    tables: HostTables<'a>,
-    ids: &'a Ids,
+struct Asked<'a> {
+    ground: Ground<'a>,
     check: &'a Check,
 }
 
@@ -141,7 +130,7 @@ impl Check {
     /// Nothing is loaded and no config is named, or the target is neither address nor name.
     pub fn run(self, places: &Places) -> Result<()> {
         let report = match &self.config {
-            Some(path) => self.by_config(path)?,
+            Some(path) => self.by_config(path, places)?,
             None => self.in_force(places)?,
         };
         if self.json {
@@ -150,34 +139,33 @@ impl Check {
         print(&report.text())
     }
 
-    fn by_config(&self, path: &std::path::Path) -> Result<Report> {
-        let (config, _) = Config::read(path)?;
+    fn by_config(&self, path: &std::path::Path, places: &Places) -> Result<Report> {
+        let feeds = Feeds::approved(&places.state_dir, BTreeMap::new());
+        let (config, text) = Config::read(path, &feeds)?;
         let mut ids = Ids::default();
         let circumstances = Circumstances {
             own: &daemon::own_addresses()?,
             today: Zoned::now().date(),
         };
         let generation = compile(&config, circumstances, &mut ids)?;
-        let tables = HostTables::new(&generation);
-        self.ask(None, &config, tables, &ids)
+        let ground = Ground {
+            text: &text,
+            config: &config,
+            feeds: &feeds,
+            circumstances,
+            ids: &ids,
+            tables: HostTables::new(&generation),
+        };
+        self.ask(None, ground)
     }
 
     fn in_force(&self, places: &Places) -> Result<Report> {
         let force = Force::read(places)?;
-        let mut tables = HostTables::new(&force.generation);
-        tables.now_ms = boot_ms();
+        let mut ground = force.ground();
         if let Some(addr) = self.address() {
-            let addr = Addr::from(addr);
-            let pinned = Pinned(&places.pin_dir);
-            if let Ok(learned) = pinned.learned()?.get(&addr, 0) {
-                tables.learned.insert(addr, learned);
-            }
-            if let Ok(until) = pinned.refused()?.get(&addr, 0) {
-                tables.refused.insert(addr, until);
-            }
+            ground.learn(Pinned(&places.pin_dir), addr.into(), None)?;
         }
-        let number = force.snapshot.number;
-        self.ask(Some(number), &force.config, tables, &force.snapshot.ids)
+        self.ask(Some(force.snapshot.number), ground)
     }
 
     /// The target as an address; an IPv4-mapped one is the IPv4 address that it means.
@@ -186,33 +174,46 @@ impl Check {
         Some(addr.to_canonical())
     }
 
-    fn ask(
-        &self,
-        generation: Option<u64>,
-        config: &Config,
-        tables: HostTables<'_>,
-        ids: &Ids,
-    ) -> Result<Report> {
-        let question = Question {
-            config,
-            tables,
-            ids,
+    /// The first packet of a connection that a client begins.
+    fn question(&self, client: IpAddr, subject: &Subject) -> Question {
+        Question {
+            client,
+            destination: Destination {
+                target: match subject {
+                    Subject::Address(addr) => Target::Address(*addr),
+                    Subject::Name(name) => Target::Name(name.clone()),
+                },
+                port: Some(self.port),
+                protocol: Protocol::Number(self.proto.number()),
+            },
+            interface: 0,
+            vlan: 0,
+            mac: [0; 6],
+        }
+    }
+
+    fn ask(&self, generation: Option<u64>, ground: Ground<'_>) -> Result<Report> {
+        let mode = ground.config.gateway.mode.name();
+        let question = Asked {
+            ground,
             check: self,
         };
         let (kind, sets, taught, verdicts) = match self.address() {
             Some(addr) => (
                 "address",
-                question.covering(|set| prefix_of(set, addr)),
-                question.teachings(addr),
-                question.address_verdicts(addr)?,
+                question.covering(|set| cover::prefix_of(set, addr).map(|p| p.to_string())),
+                teachings(addr.into(), &question.ground.tables, question.ground.ids),
+                question.verdicts(&Subject::Address(addr))?,
             ),
             None => {
                 check_name(&self.target)?;
                 (
                     "name",
-                    question.covering(|set| pattern_of(set, &self.target)),
+                    question.covering(|set| {
+                        cover::pattern_of(set, &self.target).map(ToString::to_string)
+                    }),
                     Vec::new(),
-                    question.name_verdicts()?,
+                    question.verdicts(&Subject::Name(self.target.clone()))?,
                 )
             }
         };
@@ -223,7 +224,7 @@ impl Check {
             port: self.port,
             proto: self.proto,
             generation,
-            mode: config.gateway.mode.name(),
+            mode,
             sets,
             taught,
             verdicts,
@@ -241,51 +242,25 @@ fn check_name(target: &str) -> Result<()> {
     Ok(())
 }
 
-/// The set's longest prefix that contains the address.
-fn prefix_of(set: &EndpointSet, addr: IpAddr) -> Option<String> {
-    let (prefix, ()) = longest(set.ips.iter().map(|prefix| (prefix, &())), addr)?;
-    Some(prefix.to_string())
-}
-
-/// The set's first pattern that matches the name.
-fn pattern_of(set: &EndpointSet, name: &str) -> Option<String> {
-    let pattern = set.urls.iter().find(|pattern| pattern.matches(name))?;
-    Some(pattern.to_string())
-}
-
-impl Question<'_> {
-    fn generation(&self) -> &Generation {
-        self.tables.generation
-    }
-
+impl Asked<'_> {
     /// Sets that some group may reach and for which `via` finds something.
     fn covering(&self, via: impl Fn(&EndpointSet) -> Option<String>) -> Vec<Covering> {
-        let groups = |set: &EndpointSet| -> Vec<String> {
-            let may = self
-                .config
-                .groups
-                .iter()
-                .filter(|group| group.allow.contains(&set.key));
-            may.map(|group| group.name.clone()).collect()
-        };
-        self.config
-            .catalogue
-            .sets()
-            .iter()
-            .filter_map(|set| {
-                let groups = groups(set);
-                let via = via(set).filter(|_| !groups.is_empty())?;
-                Some(Covering {
-                    set: set.key.clone(),
-                    via,
-                    tcp_ports: set.tcp_ports.to_string(),
-                    udp_ports: set.udp_ports.to_string(),
-                    groups,
-                    required: set.required,
-                    demands: self.demands(set),
-                })
+        let config = self.ground.config;
+        let sets = config.catalogue.sets().iter();
+        let covering = sets.filter_map(|set| {
+            let groups = cover::groups_of(config, set);
+            let via = via(set).filter(|_| !groups.is_empty())?;
+            Some(Covering {
+                set: set.key.clone(),
+                via,
+                tcp_ports: set.tcp_ports.to_string(),
+                udp_ports: set.udp_ports.to_string(),
+                groups,
+                required: set.required,
+                demands: self.demands(set),
             })
-            .collect()
+        });
+        covering.collect()
     }
 
     /// Demands of the set for the target; of an address only those that hold for all names.
@@ -299,109 +274,49 @@ impl Question<'_> {
         meant.map(ToString::to_string).collect()
     }
 
-    fn teachings(&self, addr: IpAddr) -> Vec<Teaching> {
-        let Some(learned) = self.tables.learned.get(&addr.into()) else {
-            return Vec::new();
-        };
-        let slots = learned
-            .slots
-            .iter()
-            .filter_map(|word| Slot::from_word(*word));
-        slots
-            .map(|slot| Teaching {
-                pattern: self
-                    .ids
-                    .pattern_named(slot.pattern)
-                    .unwrap_or("unknown")
-                    .to_owned(),
-                seconds_left: (slot.expires_ms as i64 - self.tables.now_ms as i64) / 1000,
-            })
-            .collect()
-    }
-
-    /// A client of each group that is asked about, and the group's name.
-    fn clients(&self) -> Result<Vec<(Option<String>, IpAddr)>> {
-        if let Some(client) = self.check.client.map(|client| client.to_canonical()) {
-            let number = self.group_of(client);
-            let group = number.and_then(|number| self.generation().groups.get(number as usize));
-            return Ok(vec![(group.map(|group| group.name.clone()), client)]);
+    /// A client of each group that is asked about: of the target's family, where it has one.
+    fn clients(&self, subject: &Subject) -> Result<Vec<IpAddr>> {
+        if let Some(client) = self.check.client {
+            return Ok(vec![client.to_canonical()]);
         }
-        let groups = self.config.groups.iter();
-        let first =
-            groups.filter_map(|g| Some((Some(g.name.clone()), g.members.clients.first()?.addr())));
+        let fits = |client: &IpAddr| match subject {
+            Subject::Address(addr) => addr.is_ipv4() == client.is_ipv4(),
+            Subject::Name(_) => true,
+        };
+        let groups = self.ground.config.groups.iter();
+        let first = groups.filter_map(|group| {
+            let mut clients = group.members.clients.iter().map(|prefix| prefix.addr());
+            clients.find(fits)
+        });
         let all: Vec<_> = first.collect();
         if all.is_empty() {
-            bail!("the config has no groups, so nobody may reach anything");
+            bail!("no group takes clients by such an address: name one with --client");
         }
         Ok(all)
     }
 
-    fn address_verdicts(&self, addr: IpAddr) -> Result<Vec<GroupVerdict>> {
-        let judged = self.clients()?.into_iter().map(|(group, client)| {
-            let flow = Flow {
-                dst_port: self.check.port,
-                proto: self.check.proto.number(),
-                // What is asked about is a new connection.
-                opens: true,
-                ..Flow::between(client.into(), addr.into())
-            };
-            self.told(group, judge(&flow, &self.tables))
+    /// What becomes of a packet of each client.
+    fn verdicts(&self, subject: &Subject) -> Result<Vec<GroupVerdict>> {
+        let clients = self.clients(subject)?.into_iter();
+        let told = clients.map(|client| {
+            let question = self.check.question(client, subject);
+            let judged = judged(&question, subject, &self.ground.tables)
+                .with_context(|| format!("no packet goes from {client} to another family"))?;
+            Ok(self.told(judged))
         });
-        Ok(judged.collect())
+        told.collect()
     }
 
-    /// What becomes of a packet to an address that an answer for the name gave.
-    fn name_verdicts(&self) -> Result<Vec<GroupVerdict>> {
-        let pattern = self.generation().pattern_of(&self.check.target);
-        let judged = self.clients()?.into_iter().map(|(group, client)| {
-            let verdict = match (self.group_of(client), pattern) {
-                (None, _) => Verdict::because(Reason::NoGroup),
-                (_, None) => Verdict::because(Reason::NameNotAllowed),
-                (Some(number), Some(pattern)) => self.by_ruleset(pattern.ruleset, number),
-            };
-            self.told(group, verdict)
-        });
-        Ok(judged.collect())
-    }
-
-    /// Number of the group of an address, wherever groups are told apart by their addresses alone.
-    fn group_of(&self, client: IpAddr) -> Option<u32> {
-        let client = client.into();
-        self.tables.group(&Flow::between(client, client))
-    }
-
-    fn by_ruleset(&self, ruleset: u32, group: u32) -> Verdict {
-        let Some(ruleset) = self.generation().rulesets.get(ruleset as usize) else {
-            return Verdict::because(Reason::NoPolicy);
-        };
-        let (proto, port) = (self.check.proto.number(), self.check.port);
-        match ruleset.decide(proto, port, group) {
-            Match::Set(set) => Verdict::by(Reason::Learned, set),
-            Match::Denied(rule) => Verdict::by(Reason::Denied, rule),
-            Match::Not(misses) => Verdict::because(misses.nearest()),
-        }
-    }
-
-    fn told(&self, group: Option<String>, verdict: Verdict) -> GroupVerdict {
-        let set = (verdict.set != NO_SET).then(|| self.ids.set_named(verdict.set));
-        let numbered = group.as_ref().and_then(|name| {
-            let mut groups = self.generation().groups.iter();
-            groups.find(|group| group.name == *name)
-        });
-        let policy = numbered.map_or(GroupPolicy::NONE, |group| group.policy);
-        let mode = match numbered {
-            Some(_) => policy.mode,
-            None => self.config.gateway.mode,
-        };
+    fn told(&self, judged: Judged) -> GroupVerdict {
+        let Judged { flow, verdict } = judged;
+        let number = flow.and_then(|flow| self.ground.tables.group(&flow));
+        let group = number.and_then(|number| self.ground.group_named(number as u8));
         GroupVerdict {
-            group,
+            group: group.map(str::to_owned),
             client: self.check.client,
-            verdict: match mode {
-                Mode::Off => "allow",
-                _ => mode.action(verdict.reason, policy.denial).name(),
-            },
+            verdict: self.ground.action(verdict).name(),
             reason: verdict.reason.name(),
-            set: set.flatten().map(str::to_owned),
+            set: self.ground.decided(verdict),
         }
     }
 }
@@ -455,16 +370,12 @@ impl Report {
                 line(format!("    {demand}"));
             }
         }
-        for Teaching {
-            pattern,
-            seconds_left,
-        } in &self.taught
-        {
-            let left = match *seconds_left {
-                left if left > 0 => format!("{left} s left"),
-                left => format!("expired {} s ago", -left),
-            };
-            line(format!("  taught by {pattern}, {left}"));
+        for teaching in &self.taught {
+            line(format!(
+                "  taught by {}, {}",
+                teaching.pattern,
+                teaching.left()
+            ));
         }
         for GroupVerdict {
             group,

@@ -2,9 +2,14 @@
 
 pub mod catalogue;
 pub mod check;
+pub mod config;
 pub mod detach;
+pub mod explain;
+pub mod feed;
 mod force;
 mod output;
 pub mod replay;
 pub mod run;
 pub mod status;
+pub mod sync;
+pub mod watch;

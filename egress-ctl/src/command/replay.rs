@@ -1,6 +1,7 @@
 //! `egress-ctl replay`: a capture through the real programs, to try a policy on yesterday's traffic.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     fs::{self, File},
     io::{BufReader, IsTerminal as _},
@@ -22,6 +23,7 @@ use super::{
 use crate::{
     config::{Config, ConfigError},
     daemon::{self, Places},
+    feed::standing::Feeds,
     replay::{
         capture::Capture,
         sender::{Senders, Way},
@@ -146,32 +148,22 @@ impl Replay {
 
     /// The config to try, and the one to compare with.
     fn configs(&self, places: &Places) -> Result<(Config, Option<Config>)> {
-        let (path, text) = match &self.config {
-            Some(path) => {
-                let text = fs::read_to_string(path);
-                let text = text.with_context(|| format!("cannot read {}", path.display()))?;
-                (path.clone(), text)
-            }
-            None => {
-                let snapshot = force::snapshot(places)?;
-                (snapshot.config, snapshot.text)
-            }
+        let policy = match &self.config {
+            Some(path) => Policy::of_file(places, path)?,
+            None => Policy::in_force(places)?,
         };
-        let tried = config(&path, &replaced(&text, &self.catalogue)?)?;
+        let tried = policy.config(&self.catalogue)?;
         if !self.compare {
             return Ok((tried, None));
         }
         let base = match (&self.config, self.catalogue.as_slice()) {
-            (_, [_, ..]) => config(&path, &text)?,
-            (Some(_), []) => {
-                let snapshot = force::snapshot(places)?;
-                config(&snapshot.config, &snapshot.text)?
-            }
+            (_, [_, ..]) => policy,
+            (Some(_), []) => Policy::in_force(places)?,
             (None, []) => bail!(
                 "--compare needs --config or --catalogue: what is in force would be compared with itself"
             ),
         };
-        Ok((tried, Some(base)))
+        Ok((tried, Some(base.config(&[])?)))
     }
 
     fn replay(
@@ -469,12 +461,44 @@ impl Destination {
     }
 }
 
-fn config(path: &Path, text: &str) -> Result<Config> {
-    let config = Config::parse(text).map_err(|problems| ConfigError {
-        path: path.to_owned(),
-        problems,
-    });
-    Ok(config?)
+/// A config and what its web services brought.
+struct Policy {
+    path: PathBuf,
+    text: String,
+    feeds: Feeds,
+}
+
+impl Policy {
+    fn of_file(places: &Places, path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path);
+        Ok(Self {
+            path: path.to_owned(),
+            text: text.with_context(|| format!("cannot read {}", path.display()))?,
+            feeds: Feeds::approved(&places.state_dir, BTreeMap::new()),
+        })
+    }
+
+    fn in_force(places: &Places) -> Result<Self> {
+        let snapshot = force::snapshot(places)?;
+        Ok(Self {
+            path: snapshot.config,
+            text: snapshot.text,
+            feeds: Feeds::Of {
+                state_dir: places.state_dir.clone(),
+                editions: snapshot.feeds,
+            },
+        })
+    }
+
+    /// The config, with sources taken from files.
+    fn config(&self, with: &[(String, PathBuf)]) -> Result<Config> {
+        let text = replaced(&self.text, with)?;
+        let config = Config::parse_with(&text, &self.feeds).map_err(|problems| ConfigError {
+            path: self.path.clone(),
+            problems,
+        });
+        Ok(config?)
+    }
 }
 
 /// The config's text with sources taken from files.

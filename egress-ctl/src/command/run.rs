@@ -64,7 +64,10 @@ impl Run {
             .enable_all()
             .build()
             .context("cannot start")?;
-        runtime.block_on(daemon::run(&self.config, places, self.options()))
+        let ended = runtime.block_on(daemon::run(&self.config, places, self.options()));
+        // What still works on files of a feed may be cut off anywhere.
+        runtime.shutdown_background();
+        ended
     }
 
     fn options(&self) -> Options {

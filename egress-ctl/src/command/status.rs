@@ -19,6 +19,7 @@ use crate::{
     daemon::{self, Places},
     dataplane::{
         counters::{self, Counted},
+        events,
         maps::Pinned,
     },
     state::Snapshot,
@@ -42,6 +43,8 @@ struct Report {
     schema: &'static str,
     mode: String,
     daemon: Daemon,
+    /// Process id of whoever watches events.
+    watcher: Option<u64>,
     interfaces: Vec<Interface>,
     generation: Generation,
     learned: Learned,
@@ -49,6 +52,7 @@ struct Report {
     groups: Vec<GroupCount>,
     sets: Vec<SetCount>,
     dns: Vec<DnsCount>,
+    events: Vec<EventCount>,
     warnings: Vec<String>,
 }
 
@@ -107,6 +111,13 @@ struct DnsCount {
     messages: u64,
 }
 
+/// Events for `watch`, by what became of them.
+#[derive(Serialize)]
+struct EventCount {
+    fate: &'static str,
+    events: u64,
+}
+
 impl Status {
     /// Runs the command.
     ///
@@ -138,6 +149,7 @@ impl Report {
                 running: pid.is_some(),
                 pid,
             },
+            watcher: events::holder(pinned),
             interfaces: interfaces(places, &snapshot.summary.lan)?,
             learned: Learned {
                 addresses: pinned.learned()?.keys().filter(Result::is_ok).count(),
@@ -149,6 +161,7 @@ impl Report {
             groups: groups(&snapshot, &verdicts),
             sets: sets(pinned, &snapshot)?,
             dns: dns(pinned)?,
+            events: event_counts(pinned)?,
             generation: Generation::of(&snapshot),
             warnings: snapshot.summary.warnings,
         })
@@ -185,6 +198,9 @@ impl Report {
         );
         table(&mut text, &["dns answers", "messages"], &self.dns, |d| {
             [d.outcome.into(), d.messages.to_string()]
+        });
+        table(&mut text, &["watched", "events"], &self.events, |e| {
+            [e.fate.into(), e.events.to_string()]
         });
         text
     }
@@ -238,6 +254,9 @@ impl Report {
                 self.learned.connections_capacity,
             ),
         );
+        if let Some(pid) = self.watcher {
+            line("watched", format!("by process {pid}"));
+        }
         for warning in &self.warnings {
             line("warning", warning.clone());
         }
@@ -317,6 +336,15 @@ fn dns(pinned: Pinned<'_>) -> Result<Vec<DnsCount>> {
     Ok(row.collect())
 }
 
+fn event_counts(pinned: Pinned<'_>) -> Result<Vec<EventCount>> {
+    let counted = counters::events(pinned)?.into_iter();
+    let row = counted.map(|(fate, events)| EventCount {
+        fate: fate.name(),
+        events,
+    });
+    Ok(row.collect())
+}
+
 /// Adds a table behind an empty line; nothing where there are no rows.
 fn table<T, const N: usize>(
     text: &mut String,
@@ -334,7 +362,7 @@ fn table<T, const N: usize>(
     }
     for (name, column) in header.iter().zip(table.column_iter_mut()) {
         column.set_padding((0, 2));
-        if ["packets", "bytes", "messages"].contains(name) {
+        if ["packets", "bytes", "messages", "events"].contains(name) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }

@@ -14,8 +14,8 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::{
-    interface, parsed, prefix,
-    problem::Problems,
+    Feed, follows, interface, parsed, prefix,
+    problem::{Problems, nearest_of},
     raw::RawGroup,
     rule::{self, OwnRule},
     steer::{self, Steer},
@@ -71,7 +71,7 @@ impl Members {
     }
 
     /// Whether some client could fit both by the marks that come before addresses.
-    fn meets(&self, other: &Self) -> bool {
+    pub(super) fn meets(&self, other: &Self) -> bool {
         fn meet<T: PartialEq>(a: &[T], b: &[T]) -> bool {
             a.is_empty() || b.is_empty() || a.iter().any(|item| b.contains(item))
         }
@@ -81,18 +81,30 @@ impl Members {
     }
 }
 
+/// Where selectors look for endpoint sets.
+#[derive(Clone, Copy)]
+pub(super) struct Sources<'a> {
+    /// All sets.
+    pub(super) catalogue: &'a Catalogue,
+    /// Sources that follow the web service.
+    pub(super) feeds: &'a [Feed],
+    /// Bits of packets' marks that steering may write.
+    pub(super) mark_mask: u32,
+}
+
 /// All groups, in the order of their names.
 pub(super) fn groups(
     raw: BTreeMap<String, RawGroup>,
     default: Option<&Spanned<String>>,
-    (catalogue, mark_mask): (&Catalogue, u32),
+    sources: Sources<'_>,
     problems: &mut Problems<'_>,
 ) -> Vec<Group> {
     if let Some(name) = default.filter(|name| !raw.contains_key(name.get_ref())) {
         let known: Vec<_> = raw.keys().map(String::as_str).collect();
         let message = format!(
-            "there is no group `{}`; there are: {}",
+            "there is no group `{}`{}; there are: {}",
             name.get_ref(),
+            nearest_of(name.get_ref(), known.iter().copied()),
             known.join(", ")
         );
         problems.add(name.span(), "gateway.default-group", message);
@@ -111,9 +123,8 @@ pub(super) fn groups(
                            `interfaces`, `vlans` or `macs`; or make it the `default-group` of [gateway]";
             problems.add(span, &format!("group.{name}"), message);
         }
-        let (allow, empty) = allow(&name, &raw.allow, catalogue, problems);
-        let sets = (catalogue, mark_mask);
-        let steer = steer::steer(&name, &raw.steer, &allow, sets, problems);
+        let (allow, empty) = allow(&name, &raw.allow, sources, problems);
+        let steer = steer::steer(&name, &raw.steer, &allow, sources, problems);
         groups.push(Group {
             members,
             is_default,
@@ -154,7 +165,8 @@ fn denial(name: &str, raw: Option<&Spanned<String>>, problems: &mut Problems<'_>
         "drop" => Denial::Drop,
         "reject" => Denial::Reject,
         other => {
-            let message = format!("unknown action `{other}`; there are `drop` and `reject`");
+            let near = nearest_of(other, ["drop", "reject"]);
+            let message = format!("unknown action `{other}`{near}; there are `drop` and `reject`");
             problems.add(raw.span(), &format!("group.{name}.default"), message);
             Denial::default()
         }
@@ -202,7 +214,10 @@ fn vlans(raw: &[Spanned<u16>], key: &str, problems: &mut Problems<'_>) -> Vec<u1
 }
 
 /// Six bytes in hexadecimal, with colons or dashes between.
-fn mac(text: &str) -> Result<[u8; 6], String> {
+///
+/// # Errors
+/// They are something else, or the address of a group.
+pub fn mac(text: &str) -> Result<[u8; 6], String> {
     let wrong = || format!("`{text}` is no MAC address: write 02:00:5e:10:00:01");
     let mut mac = [0; 6];
     let mut bytes = text.split([':', '-']);
@@ -222,9 +237,12 @@ fn mac(text: &str) -> Result<[u8; 6], String> {
 fn allow(
     name: &str,
     raw: &[Spanned<String>],
-    catalogue: &Catalogue,
+    sources: Sources<'_>,
     problems: &mut Problems<'_>,
 ) -> (Vec<String>, Vec<String>) {
+    let Sources {
+        catalogue, feeds, ..
+    } = sources;
     let key = format!("group.{name}.allow");
     let mut empty = Vec::new();
     let selections = parsed(raw, &key, problems, |text| {
@@ -233,6 +251,11 @@ fn allow(
             Ok(sets) => sets.iter().map(|set| set.key.clone()).collect(),
             // All its words are known: it selects nothing, and so allows nothing.
             Err(SelectorError::Empty(_)) => {
+                empty.push(text.to_owned());
+                Vec::new()
+            }
+            // What the service no longer publishes must not make the config wrong.
+            Err(SelectorError::Segment { .. }) if follows(feeds, selector.source()) => {
                 empty.push(text.to_owned());
                 Vec::new()
             }

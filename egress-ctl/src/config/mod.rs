@@ -3,11 +3,16 @@
 //! In: a TOML file. Out: a [`Config`] in which every name, prefix and selector is parsed and every
 //! source has its endpoint sets; or a [`ConfigError`] that lists all that is wrong, with lines.
 
+pub mod edit;
+mod feed;
 mod file;
 pub mod group;
+pub mod lint;
 mod problem;
 mod raw;
 pub mod rule;
+mod shape;
+pub mod show;
 pub mod steer;
 
 use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, path::Path};
@@ -21,7 +26,7 @@ pub use self::{
     problem::{ConfigError, Problem},
 };
 use self::{
-    problem::Problems,
+    problem::{Problems, nearest_of},
     raw::{Raw, RawDns, RawGateway, RawSource},
 };
 use crate::catalogue::{
@@ -34,7 +39,13 @@ use crate::catalogue::{
         custom,
     },
 };
-use crate::prefix::canonical;
+use crate::{
+    feed::{
+        sha::Sha,
+        standing::{Feed, Feeds},
+    },
+    prefix::canonical,
+};
 
 /// A configuration that was understood as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +56,8 @@ pub struct Config {
     pub dns: Dns,
     /// The endpoint sets of all sources.
     pub catalogue: Catalogue,
+    /// Sources that follow the web service.
+    pub feeds: Vec<Feed>,
     /// Client groups, in the order of their names.
     pub groups: Vec<Group>,
 }
@@ -87,11 +100,11 @@ impl Dns {
 }
 
 impl Config {
-    /// Reads and checks a file; its text comes along.
+    /// Reads and checks a file; its text comes along. What the web service brought is in `feeds`.
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn read(path: &Path) -> Result<(Self, String), ConfigError> {
+    pub fn read(path: &Path, feeds: &Feeds) -> Result<(Self, String), ConfigError> {
         let error = |problems| ConfigError {
             path: path.to_owned(),
             problems,
@@ -102,24 +115,26 @@ impl Config {
             let line = 1;
             error(vec![Problem { line, key, message }])
         })?;
-        let config = Self::parse(&text).map_err(error)?;
+        let config = Self::parse_with(&text, feeds).map_err(error)?;
         Ok((config, text))
+    }
+
+    /// Checks the text of a file; sources that follow the web service have what egress brings along.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        Self::parse_with(text, &Feeds::Base)
     }
 
     /// Checks the text of a file.
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+    pub fn parse_with(text: &str, feeds: &Feeds) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::new(text);
-        let raw: Raw = match toml::from_str(text) {
-            Ok(raw) => raw,
-            Err(fault) => {
-                let span = fault.span().unwrap_or(0..0);
-                let key = problem::key_at(text, span.start);
-                problems.add(span, &key, fault.message());
-                return Err(problems.into_result(()).unwrap_err());
-            }
+        let Some(raw) = shape::read(text, &mut problems) else {
+            return Err(problems.found());
         };
         let Raw {
             gateway,
@@ -127,17 +142,32 @@ impl Config {
             source,
             group,
         } = raw;
-        let catalogue = catalogue(source, &mut problems);
+        let (catalogue, feeds) = catalogue(source, feeds, &mut problems);
         let default_group = gateway.default_group.as_ref();
-        let sets = (&catalogue, mark_mask(&gateway, &mut problems));
-        let groups = group::groups(group, default_group, sets, &mut problems);
+        let sources = group::Sources {
+            catalogue: &catalogue,
+            feeds: &feeds,
+            mark_mask: mark_mask(&gateway, &mut problems),
+        };
+        let groups = group::groups(group, default_group, sources, &mut problems);
         let config = Self {
             gateway: self::gateway(gateway, &mut problems),
             dns: self::dns(dns, &mut problems),
             groups,
             catalogue,
+            feeds,
         };
         problems.into_result(config)
+    }
+}
+
+impl Config {
+    /// Editions of feeds that hold; of a feed that is not named what egress brings along does.
+    pub fn editions(&self) -> BTreeMap<String, Sha> {
+        let feeds = self.feeds.iter();
+        let held =
+            feeds.filter_map(|feed| Some((feed.settings.source.clone(), feed.blob.clone()?)));
+        held.collect()
     }
 }
 
@@ -216,17 +246,30 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
 }
 
 /// The endpoint sets of all sources; a source with problems has none.
-fn catalogue(raw: BTreeMap<String, RawSource>, problems: &mut Problems<'_>) -> Catalogue {
+fn catalogue(
+    raw: BTreeMap<String, RawSource>,
+    feeds: &Feeds,
+    problems: &mut Problems<'_>,
+) -> (Catalogue, Vec<Feed>) {
     let mut catalogue = Catalogue::default();
+    let mut followed = Vec::new();
     for (name, source) in raw {
         let key = format!("source.{name}");
         let span = source.kind.span();
-        let page = page(&name, source, problems);
+        let page = if source.kind.get_ref() == "web-service" {
+            file::refuse_keys(&name, &source, problems);
+            let (page, feed) = feed::page(&name, &source, feeds, problems);
+            followed.extend(feed);
+            page
+        } else {
+            feed::refuse_keys(&name, &source, problems);
+            page(&name, source, problems)
+        };
         if let Err(fault) = catalogue.add_page(&name, page) {
             problems.add(span, &key, fault);
         }
     }
-    catalogue
+    (catalogue, followed)
 }
 
 fn page(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Page {
@@ -250,7 +293,9 @@ fn known_page(name: &str, raw: &RawSource, problems: &mut Problems<'_>) -> Page 
             }
             let Some(builtin) = Builtin::named(name) else {
                 let known = Builtin::ALL.map(Builtin::name).join(", ");
-                let message = format!("there is no built-in source `{name}`; there are {known}");
+                let near = nearest_of(name, Builtin::ALL.map(Builtin::name));
+                let message =
+                    format!("there is no built-in source `{name}`{near}; there are {known}");
                 problems.add(kind.span(), &key, message);
                 return Page::default();
             };
@@ -263,14 +308,12 @@ fn known_page(name: &str, raw: &RawSource, problems: &mut Problems<'_>) -> Page 
             sets: custom_sets(name, set, problems),
             ..Page::default()
         },
-        "web-service" => {
-            let message = "`web-service` is not there yet; `builtin` has the Microsoft 365 \
-                           Worldwide data of 2026-05-31";
-            problems.add(kind.span(), &key, message);
-            Page::default()
-        }
         other => {
-            let message = format!("unknown kind `{other}`; there are builtin, custom and file");
+            let known = ["builtin", "custom", "file", "web-service"];
+            let near = nearest_of(other, known);
+            let message = format!(
+                "unknown kind `{other}`{near}; there are builtin, custom, file and web-service"
+            );
             problems.add(kind.span(), &key, message);
             Page::default()
         }
@@ -305,6 +348,12 @@ fn interface(text: &str) -> Result<String, String> {
         return Err(format!("`{text}` is no interface name: 1 to 15 bytes"));
     }
     Ok(text.to_owned())
+}
+
+/// Whether the source follows the web service.
+fn follows(feeds: &[Feed], source: &str) -> bool {
+    let named = |feed: &Feed| feed.settings.source.eq_ignore_ascii_case(source);
+    feeds.iter().any(named)
 }
 
 /// A prefix without host bits, or an address.

@@ -2,8 +2,12 @@
 
 use std::{fmt, ops::Range, path::PathBuf};
 
+use serde::Serialize;
+
+use crate::catalogue::nearest::nearest;
+
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// Line in the file, from 1.
     pub line: usize,
@@ -25,15 +29,31 @@ pub struct ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, problem) in self.problems.iter().enumerate() {
-            let Problem { line, key, message } = problem;
             let newline = if i == 0 { "" } else { "\n" };
-            let path = self.path.display();
-            match key.as_str() {
-                "" => write!(f, "{newline}{path}:{line}: {message}")?,
-                key => write!(f, "{newline}{path}:{line}: {key}: {message}")?,
-            }
+            write!(f, "{newline}{}:{problem}", self.path.display())?;
         }
         Ok(())
+    }
+}
+
+/// Behind the file's name and a colon.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, key, message } = self;
+        match key.as_str() {
+            "" => write!(f, "{line}: {message}"),
+            key => write!(f, "{line}: {key}: {message}"),
+        }
+    }
+}
+
+/// The known word that is written most like an unknown one, as the end of a message; nothing where there is
+/// none.
+pub(super) fn nearest_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let mut near = nearest(word, known, |known| (*known).to_owned());
+    match near.next() {
+        Some(near) => format!(", the nearest is `{near}`"),
+        None => String::new(),
     }
 }
 
@@ -106,12 +126,17 @@ impl<'a> Problems<'a> {
         self.add(at..at, key, message);
     }
 
-    /// The value where nothing is wrong, else all problems.
-    pub(super) fn into_result<T>(mut self, value: T) -> Result<T, Vec<Problem>> {
-        if self.found.is_empty() {
-            return Ok(value);
-        }
+    /// All problems, by line.
+    pub(super) fn found(mut self) -> Vec<Problem> {
         self.found.sort_by_key(|problem| problem.line);
-        Err(self.found)
+        self.found
+    }
+
+    /// The value where nothing is wrong, else all problems.
+    pub(super) fn into_result<T>(self, value: T) -> Result<T, Vec<Problem>> {
+        match self.found.is_empty() {
+            true => Ok(value),
+            false => Err(self.found()),
+        }
     }
 }

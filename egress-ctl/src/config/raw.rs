@@ -70,6 +70,20 @@ pub(super) struct RawSource {
     pub(super) format: Option<Spanned<String>>,
     pub(super) tcp_ports: Option<Spanned<String>>,
     pub(super) udp_ports: Option<Spanned<String>>,
+    /// Of kind `web-service`.
+    pub(super) instance: Option<Spanned<String>>,
+    pub(super) service_areas: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) tenant: Option<Spanned<String>>,
+    pub(super) ipv6: Option<Spanned<bool>>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) ca_file: Option<Spanned<String>>,
+    pub(super) poll: Option<Spanned<String>>,
+    pub(super) timeout: Option<Spanned<String>>,
+    pub(super) additions: Option<Spanned<String>>,
+    pub(super) removals: Option<Spanned<String>>,
+    pub(super) changes: Option<Spanned<String>>,
+    pub(super) max_loss: Option<Spanned<u32>>,
+    pub(super) keep: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ use toml::Spanned;
 
 use super::{
     parsed, prefix,
-    problem::Problems,
+    problem::{Problems, nearest_of},
     raw::{RawProtocol, RawRule},
 };
 use crate::catalogue::ports::Ports;
@@ -98,7 +98,8 @@ fn rule(group: &str, place: usize, raw: RawRule, problems: &mut Problems<'_>) ->
         "allow" => false,
         "deny" => true,
         other => {
-            let message = format!("unknown action `{other}`; there are `allow` and `deny`");
+            let near = nearest_of(other, ["allow", "deny"]);
+            let message = format!("unknown action `{other}`{near}; there are `allow` and `deny`");
             problems.add(action.span(), &key("action"), message);
             return None;
         }
@@ -214,8 +215,10 @@ fn protocol(raw: &RawProtocol) -> Result<Vec<Service>, String> {
         "ah" => vec![Service::whole(proto::AH)],
         "icmp" => vec![echo(proto::ICMP, ECHO_V4), echo(proto::ICMPV6, ECHO_V6)],
         other => {
+            let known = ["tcp", "udp", "sctp", "dccp", "udplite", "icmp", "esp", "ah"];
+            let near = nearest_of(other, known);
             return Err(format!(
-                "unknown protocol `{other}`; there are tcp, udp, sctp, dccp, udplite, icmp, esp, ah, and all by number, as in `protocol = 47`"
+                "unknown protocol `{other}`{near}; there are tcp, udp, sctp, dccp, udplite, icmp, esp, ah, and all by number, as in `protocol = 47`"
             ));
         }
     })

@@ -9,12 +9,12 @@ use egress_common::steer::{DSCP_MAX, Steering};
 use toml::Spanned;
 
 use super::{
-    problem::Problems,
+    follows,
+    group::Sources,
+    problem::{Problems, nearest_of},
     raw::{RawDscp, RawSteer},
 };
 use crate::catalogue::{
-    Catalogue,
-    nearest::nearest,
     selector::{Selector, SelectorError},
     set::Category,
 };
@@ -43,14 +43,14 @@ pub(super) fn steer(
     group: &str,
     raw: &BTreeMap<String, Spanned<RawSteer>>,
     allowed: &[String],
-    (catalogue, mask): (&Catalogue, u32),
+    sources: Sources<'_>,
     problems: &mut Problems<'_>,
 ) -> Steer {
     let mut entries = Vec::new();
     for (name, raw) in raw {
         let key = format!("group.{group}.steer.{name}");
-        let steering = steering(&key, raw, mask, problems);
-        match meant(name, allowed, catalogue) {
+        let steering = steering(&key, raw, sources.mark_mask, problems);
+        match meant(name, allowed, sources) {
             Ok((rank, keys)) => entries.push(Entry {
                 name: name.clone(),
                 rank,
@@ -89,8 +89,11 @@ pub(super) fn steer(
 fn meant(
     name: &str,
     allowed: &[String],
-    catalogue: &Catalogue,
+    sources: Sources<'_>,
 ) -> Result<(usize, BTreeSet<String>), String> {
+    let Sources {
+        catalogue, feeds, ..
+    } = sources;
     let of_allowed = |keys: BTreeSet<&String>| -> BTreeSet<String> {
         allowed
             .iter()
@@ -113,6 +116,10 @@ fn meant(
             Ok((sets.len(), of_allowed(keys)))
         }
         Err(SelectorError::Empty(_)) => Ok((0, BTreeSet::new())),
+        // What the service no longer publishes must not make the config wrong.
+        Err(SelectorError::Segment { .. }) if follows(feeds, selector.source()) => {
+            Ok((0, BTreeSet::new()))
+        }
         Err(fault) => Err(format!(
             "{fault}; or a category: optimize, allow or default"
         )),
@@ -198,10 +205,9 @@ fn code(raw: &RawDscp) -> Result<u8, String> {
             let mut known = DSCPS.iter();
             let found = known.find(|(known, _)| known.eq_ignore_ascii_case(name));
             found.map(|(_, code)| *code).ok_or_else(|| {
-                let near = nearest(name, DSCPS.map(|(known, _)| known), ToString::to_string).next();
+                let near = nearest_of(name, DSCPS.map(|(known, _)| known));
                 format!(
-                    "unknown DSCP `{name}`, the nearest is `{}`; write a name such as af41, ef, cs1, or 0 to {DSCP_MAX}",
-                    near.unwrap_or_default()
+                    "unknown DSCP `{name}`{near}; write a name such as af41, ef, cs1, or 0 to {DSCP_MAX}"
                 )
             })
         }

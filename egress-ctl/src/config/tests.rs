@@ -83,18 +83,11 @@ fn problems_name_line_and_key() {
             "write 10.0.0.0/8",
         ),
         (
-            "kind = \"builtin\"",
-            "kind = \"web-service\"",
-            9,
-            "source.intune.kind",
-            "not there yet",
-        ),
-        (
             "[source.intune]",
             "[source.entune]",
             9,
             "source.entune.kind",
-            "no built-in source `entune`; there are intune, power-automate, m365",
+            "no built-in source `entune`, the nearest is `intune`; there are intune, power-automate, m365",
         ),
         (
             "kind = \"custom\"",
@@ -186,6 +179,116 @@ fn problems_name_line_and_key() {
 }
 
 #[test]
+fn a_web_service_is_described_by_its_keys() {
+    use crate::feed::settings::{Consent, Removals, SERVICE};
+    let source = "[source.m365]\nkind = \"web-service\"\n";
+    let config = Config::parse(&format!("{GOOD}{source}")).unwrap();
+    let settings = &config.feeds[0].settings;
+    let asked = (settings.question.instance.as_str(), settings.url.as_str());
+    assert_eq!(asked, ("Worldwide", SERVICE));
+    assert_eq!(
+        settings.question.areas,
+        ["Common", "Exchange", "SharePoint", "Skype"]
+    );
+    assert_eq!(config.catalogue.sets_of("m365").unwrap().len(), 63);
+    let all = "instance = \"china\"\nservice-areas = [\"mem\", \"Skype\"]\ntenant = \"contoso\"\nipv6 = false\n\
+        url = \"http://mirror.example/m365/\"\nca-file = \"/etc/ca.pem\"\npoll = \"90s\"\ntimeout = \"5s\"\n\
+        additions = \"ask\"\nremovals = \"0d\"\nchanges = \"ask\"\nmax-loss = 50\nkeep = 5\n";
+    let config = Config::parse(&format!("{GOOD}{source}{all}")).unwrap();
+    let settings = &config.feeds[0].settings;
+    assert_eq!(settings.question.areas, ["MEM", "Skype"]);
+    assert_eq!(settings.url, "http://mirror.example/m365");
+    let rules = settings.rules;
+    let decided = (rules.additions, rules.removals, rules.changes);
+    assert_eq!(decided, (Consent::Ask, Removals::After(0), Consent::Ask));
+    assert_eq!(config.catalogue.sets_of("m365").unwrap().len(), 0);
+    assert!(config.feeds[0].warnings[0].contains("nothing was fetched yet"));
+}
+
+#[test]
+fn wrong_keys_of_a_web_service_are_told() {
+    let table = [
+        ("instance = \"a b\"", "instance", "no name of an instance"),
+        (
+            "service-areas = []",
+            "service-areas",
+            "name some of Common, Exchange",
+        ),
+        (
+            "service-areas = [\"a,b\"]",
+            "service-areas",
+            "no service area",
+        ),
+        ("tenant = \"a.b\"", "tenant", "the name of a tenant"),
+        ("url = \"ftp://x\"", "url", "neither https://"),
+        ("url = \"file://x\"", "url", "neither https://"),
+        ("poll = \"30m\"", "poll", "once an hour at most"),
+        ("poll = \"soon\"", "poll", "is no time"),
+        ("poll = \"8d\"", "poll", "at most a week"),
+        ("timeout = \"0s\"", "timeout", "1s to 10m"),
+        (
+            "additions = \"aplly\"",
+            "additions",
+            "the nearest is `apply`",
+        ),
+        ("removals = \"7\"", "removals", "days as in \"7d\""),
+        ("removals = \"400d\"", "removals", "at most 365 days"),
+        ("changes = \"never\"", "changes", "there are apply, ask"),
+        ("max-loss = 101", "max-loss", "0 to 100"),
+        ("keep = 1", "keep", "2 to 1000"),
+        ("path = \"x\"", "path", "no such key"),
+        ("tcp-ports = \"443\"", "tcp-ports", "no such key"),
+    ];
+    for (line, key, message) in table {
+        let text = format!("{GOOD}[source.m365]\nkind = \"web-service\"\n{line}\n");
+        let problems = Config::parse(&text).unwrap_err();
+        let found = problems.iter().any(|p| {
+            p.line == 25 && p.key == format!("source.m365.{key}") && p.message.contains(message)
+        });
+        assert!(found, "{line}: {problems:?}");
+    }
+    for name in ["..", "a.b", "a/b"] {
+        let text = format!("{GOOD}[source.\"{name}\"]\nkind = \"web-service\"\n");
+        let problems = Config::parse(&text).unwrap_err();
+        let found = problems
+            .iter()
+            .any(|p| p.message.contains("is named by letters"));
+        assert!(found, "{name}: {problems:?}");
+    }
+    let text = GOOD.replacen("kind = \"builtin\"", "kind = \"builtin\"\nkeep = 3", 1);
+    let problems = Config::parse(&text).unwrap_err();
+    assert_eq!(problems[0].key, "source.intune.keep");
+}
+
+#[test]
+fn what_is_not_documented_is_only_warned_of() {
+    let table = [
+        (
+            "instance = \"germany\"",
+            "the instance `germany` is not documented",
+        ),
+        ("service-areas = [\"Skipe\"]", "the nearest is `Skype`"),
+    ];
+    for (line, warning) in table {
+        let text = format!("{GOOD}[source.m365]\nkind = \"web-service\"\n{line}\n");
+        let config = Config::parse(&text).unwrap();
+        let warnings = &config.feeds[0].warnings;
+        assert!(
+            warnings.iter().any(|w| w.contains(warning)),
+            "{line}: {warnings:?}"
+        );
+    }
+}
+
+#[test]
+fn a_selector_may_name_what_the_service_no_longer_has() {
+    let source = "[source.m365]\nkind = \"web-service\"\n";
+    let text = GOOD.replace("\"corp\"]", "\"corp\", \"m365:99999\"]") + source;
+    let config = Config::parse(&text).unwrap();
+    assert_eq!(config.groups[0].empty, ["m365:99999"]);
+}
+
+#[test]
 fn all_problems_are_reported_at_once() {
     let text = GOOD
         .replace("10.0.0.53", "x")
@@ -195,6 +298,65 @@ fn all_problems_are_reported_at_once() {
     let lines: Vec<_> = problems.iter().map(|p| p.line).collect();
     // The set with the wrong pattern is left out, so its source is known but empty.
     assert_eq!(lines, [5, 15, 21]);
+}
+
+#[test]
+fn what_has_no_place_in_the_file_hides_no_other_problem() {
+    let text = GOOD
+        .replace("lan = [\"lan\"]", "lan = [\"lan\"]\nresolver = []")
+        .replace("10.0.0.53", "x")
+        .replace("tcpPorts", "ports")
+        .replace("default = \"drop\"", "default = 5\nalow = []");
+    let problems = Config::parse(&text).unwrap_err();
+    let seen: Vec<_> = problems
+        .iter()
+        .map(|p| (p.key.as_str(), p.message.as_str()))
+        .collect();
+    let expected = [
+        ("gateway.resolver", "unknown field `resolver`"),
+        ("gateway.resolvers", "`x` is neither"),
+        ("source.corp.set.ports", "unknown field `ports`"),
+        ("group.staging.default", "invalid type"),
+        ("group.staging.alow", "unknown field `alow`"),
+    ];
+    assert_eq!(seen.len(), expected.len(), "{seen:?}");
+    for ((key, message), (expected_key, said)) in seen.iter().zip(expected) {
+        assert_eq!(*key, expected_key);
+        assert!(message.contains(said), "{message}");
+    }
+    assert!(
+        seen[0].1.ends_with("the nearest is `resolvers`"),
+        "{seen:?}"
+    );
+    assert!(seen[4].1.ends_with("the nearest is `allow`"), "{seen:?}");
+}
+
+#[test]
+fn a_word_that_is_not_known_is_answered_with_the_nearest() {
+    let rule = |keys: &str| format!("{GOOD}[[group.staging.rule]]\n{keys}\n");
+    let table = [
+        (
+            GOOD.replace("mode = \"enforce\"", "mode = \"enforced\""),
+            "`enforce`",
+        ),
+        (
+            GOOD.replace("default = \"drop\"", "default = \"rejct\""),
+            "`reject`",
+        ),
+        (rule("action = \"alow\""), "`allow`"),
+        (rule("action = \"deny\"\nprotocol = \"tpc\""), "`tcp`"),
+        (
+            GOOD.replace("lan = [", "default-group = \"stagin\"\nlan = ["),
+            "`staging`",
+        ),
+        (GOOD.replace("\"custom\"", "\"costum\""), "`custom`"),
+    ];
+    for (text, near) in table {
+        assert_ne!(text, GOOD);
+        let problems = Config::parse(&text).unwrap_err();
+        let said = format!("the nearest is {near}");
+        assert!(problems[0].message.contains(&said), "{near}: {problems:?}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::{Daemon, Past, addresses};
 use crate::{
     config::Config,
     dataplane::{
+        ask,
         attach::{self, Plan},
         bind::{self, bind},
         hook::attached,
@@ -21,6 +22,7 @@ use crate::{
         maps::Pinned,
         swap::{self, Next},
     },
+    feed::standing::Feeds,
     policy::{
         compile::{Circumstances, compile},
         generation::Generation,
@@ -42,7 +44,8 @@ impl Daemon {
     /// Compiles the config as it stands now, swaps it in, and attaches where it says.
     pub(super) async fn put_into_force(&mut self) -> Result<()> {
         let began = Instant::now();
-        let (config, text) = Config::read(&self.config)?;
+        let feeds = Feeds::approved(&self.places.state_dir, self.past.feeds.clone());
+        let (config, text) = Config::read(&self.config, &feeds)?;
         let own = addresses::own().await?;
         let today = Zoned::now().date();
         let (force, ids) = self.compiled(config, text, own, today)?;
@@ -72,6 +75,11 @@ impl Daemon {
         if !was_in_force {
             remarks = attach::attach(&mut self.loaded, &self.places.pin_dir, plan)?;
         }
+        if let Some(force) = &self.force {
+            let feeds = force.config.feeds.iter();
+            self.following.follow(feeds.map(|feed| &feed.settings));
+        }
+        ask::pin(&mut self.loaded, &self.places.pin_dir)?;
         attach::let_go(&self.places.pin_dir, &bound, steers)?;
         for one in attached(&self.places.pin_dir)? {
             info!("attached to {one}");
@@ -126,11 +134,13 @@ impl Daemon {
             ids,
             summary: Summary::of(&force.config, &force.generation),
         };
-        let snapshot = Snapshot::new(self.past.next(), made);
+        let editions = force.config.editions();
+        let snapshot = Snapshot::new(self.past.next(), made).with_feeds(editions);
         let state = StateDir(&self.places.state_dir);
         state.save(&snapshot)?;
-        let number = snapshot.number;
-        let ids = snapshot.ids;
+        let Snapshot {
+            number, ids, feeds, ..
+        } = snapshot;
         let next = Next {
             generation: &force.generation,
             number,
@@ -143,6 +153,7 @@ impl Daemon {
             in_force: number,
             last: number,
             ids,
+            feeds,
         };
         state.prune();
         Ok(())

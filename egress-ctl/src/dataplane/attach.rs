@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use self::present::lost;
 use self::site::Site;
 use super::{
+    ask,
     bind::Bound,
     hook::{Attached, Choice, LINKS, Role, attached},
     interface::{Device, Layer},
@@ -245,6 +246,7 @@ pub fn detach(pin_dir: &Path) -> Result<Vec<Attached>, AttachError> {
         detach_one(pin_dir, one)?;
     }
     remove_maps(pin_dir)?;
+    ask::unpin(pin_dir).map_err(AttachError::pin("remove", pin_dir))?;
     for folder in [pin_dir.join(LINKS), pin_dir.to_owned()] {
         // What is not ours stays, and its folder with it.
         let _: io::Result<()> = fs::remove_dir(folder);

@@ -3,6 +3,7 @@
 use aya::maps::MapError;
 use egress_common::{
     dns::Outcome,
+    event::Fate,
     verdict::{Action, Counter, Reason, TrafficKey, counter_index},
 };
 
@@ -108,6 +109,22 @@ pub fn dns(pinned: Pinned<'_>) -> Result<Vec<(Outcome, u64)>, ReadError> {
         let messages = map.get(&(*outcome as u32), 0)?.iter().sum();
         if messages > 0 {
             counted.push((*outcome, messages));
+        }
+    }
+    Ok(counted)
+}
+
+/// Events by fate, that are not zero.
+///
+/// # Errors
+/// They cannot be read.
+pub fn events(pinned: Pinned<'_>) -> Result<Vec<(Fate, u64)>, ReadError> {
+    let map = pinned.event_fates()?;
+    let mut counted = Vec::new();
+    for fate in Fate::ALL {
+        let events = map.get(&(*fate as u32), 0)?.iter().sum();
+        if events > 0 {
+            counted.push((*fate, events));
         }
     }
     Ok(counted)

@@ -10,6 +10,7 @@ use egress_common::verdict::Verdict;
 use rustix::fs::statfs;
 
 use super::{
+    ask::{AskError, ask},
     hook::{Hook, LINKS},
     interface::Layer,
 };
@@ -215,25 +216,23 @@ impl Loaded {
             .ok_or(LoadError::Missing(INGRESS))
     }
 
+    /// The program that answers what the one at LAN ingress would do.
+    ///
+    /// # Errors
+    /// The object does not hold it.
+    pub fn asked(&mut self) -> Result<&mut Xdp, LoadError> {
+        let program = self.ebpf.program_mut(ASK);
+        program
+            .and_then(|p| p.try_into().ok())
+            .ok_or(LoadError::Missing(ASK))
+    }
+
     /// What the program at LAN ingress would make of a frame; nothing is counted or remembered.
     ///
     /// # Errors
     /// The object does not hold the program, or the kernel does not run it.
-    pub fn ask(&mut self, frame: &[u8]) -> Result<Verdict, LoadError> {
-        let name = ASK;
-        let program = self
-            .ebpf
-            .program_mut(name)
-            .ok_or(LoadError::Missing(name))?;
-        let program: &mut Xdp = program
-            .try_into()
-            .map_err(|source| LoadError::Program { name, source })?;
-        let mut options = TestRunOptions::new();
-        options.data_in = Some(frame);
-        let told = program
-            .test_run(options)
-            .map_err(|source| LoadError::TestRun { source })?;
-        Ok(Verdict::from_code(told.return_value))
+    pub fn ask(&mut self, frame: &[u8]) -> Result<Verdict, AskError> {
+        ask(self.asked()?, frame, 0)
     }
 
     /// Sends a frame through the program at LAN ingress, with all that it remembers and counts.

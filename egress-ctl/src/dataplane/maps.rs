@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use aya::maps::{
     Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, PerCpuHashMap,
-    lpm_trie,
+    RingBuf, lpm_trie,
 };
 use egress_common::{
+    event::Watcher,
     flow::{Addr, FlowKey},
     fragment::{DatagramKey, Seen},
     learned::Learned,
@@ -130,6 +131,12 @@ pinned! {
     traffic: "TRAFFIC", PerCpuLruHashMap => PerCpuHashMap<MapData, TrafficKey, Counter>;
     /// Counters by outcome of DNS messages.
     dns: "DNS", PerCpuArray => PerCpuArray<MapData, u64>;
+    /// Events of packets that are not allowed.
+    events: "EVENTS", RingBuf => RingBuf<MapData>;
+    /// Who reads events.
+    watcher: "WATCHER", Array => Array<MapData, Watcher>;
+    /// Counters of events by fate.
+    event_fates: "EVENT_FATES", PerCpuArray => PerCpuArray<MapData, u64>;
 }
 
 fn open(path: &Path) -> Result<MapData, PinnedError> {

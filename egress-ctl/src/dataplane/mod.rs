@@ -4,10 +4,12 @@
 //! so that it goes on without the daemon: maps under their names in the pin directory, links and
 //! what has no link in `links` below it.
 
+pub mod ask;
 pub mod attach;
 pub mod bind;
 mod clock;
 pub mod counters;
+pub mod events;
 pub mod hook;
 pub mod interface;
 mod link;
@@ -15,4 +17,4 @@ pub mod load;
 pub mod maps;
 pub mod swap;
 
-pub use clock::boot_ms;
+pub use clock::{boot_ms, boot_ns};

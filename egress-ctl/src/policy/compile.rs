@@ -26,7 +26,7 @@ use super::{
 use crate::{
     catalogue::set::EndpointSet,
     config::{
-        Config,
+        Config, lint,
         rule::{OwnRule, Target},
     },
     prefix::canonical,
@@ -417,7 +417,8 @@ fn warnings(
     patterns: &[Pattern],
     today: Date,
 ) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let feeds = config.feeds.iter();
+    let mut warnings: Vec<_> = feeds.flat_map(|feed| feed.warnings.clone()).collect();
     for group in &config.groups {
         for rule in &group.rules {
             if let Some(until) = rule.until.filter(|until| *until < today) {
@@ -455,6 +456,7 @@ fn warnings(
             "pattern `{text}` has its star inside, which the kernel does not match yet: its names stay blocked"
         ));
     }
+    warnings.extend(lint::warnings(config, today));
     warnings
 }
 

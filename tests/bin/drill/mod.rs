@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use crate::table::line;
 
+mod explain;
+mod feed;
+mod overflow;
 mod race;
 mod swap;
 mod timing;
@@ -13,6 +16,10 @@ mod traffic;
 
 #[derive(Subcommand)]
 pub(crate) enum Drill {
+    /// Ask random questions on random policies: is every packet judged as it was explained?
+    Explain(explain::Options),
+    /// Follow the web service through changes, faults and kills: is anything ever hurt?
+    Feed(feed::Options),
     /// Resolve fresh names and connect at once: is a first packet ever dropped?
     Race(race::Options),
     /// Swap generations under constant allowed traffic: is a packet ever dropped?
@@ -25,11 +32,13 @@ pub(crate) enum Drill {
 /// Runs a drill and says whether it held.
 pub(crate) fn run(drill: Drill) -> Result<bool> {
     match drill {
+        Drill::Explain(options) => explain::run(&options),
+        Drill::Feed(options) => feed::run(&options),
         Drill::Race(options) => race::run(&options),
         Drill::Swap(options) => swap::run(&options),
         Drill::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
-            bail!("there is no drill {name:?}; there are: race, swap")
+            bail!("there is no drill {name:?}; there are: explain, feed, race, swap")
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 /// In microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Timing {
     median_us: u64,
     p99_us: u64,

@@ -64,19 +64,19 @@ pub enum SourceError {
 }
 
 /// Gives the sets of one source their keys, in the order of the source.
-pub(super) struct Keys<'a> {
+pub(crate) struct Keys<'a> {
     source: &'a str,
     given: HashMap<String, u32>,
 }
 
 impl<'a> Keys<'a> {
-    pub(super) fn new(source: &'a str) -> Self {
+    pub(crate) fn new(source: &'a str) -> Self {
         let given = HashMap::new();
         Self { source, given }
     }
 
     /// `source:local`; for the second set that has this local key `source:local.2`.
-    pub(super) fn next(&mut self, local: String) -> String {
+    pub(crate) fn next(&mut self, local: String) -> String {
         let key = format!("{}:{local}", self.source);
         let times = self.given.entry(local).or_default();
         *times += 1;

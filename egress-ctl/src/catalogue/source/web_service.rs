@@ -2,19 +2,88 @@
 //!
 //! In: its JSON, an array of sets. Out: endpoint sets. Keys that are not known here are ignored,
 //! since the service may add some. A value that cannot be parsed refuses the whole answer of
-//! [`sets`]; to [`page`], which reads files of any origin, it is a finding with its line.
+//! [`sets`] and of [`published`]; to [`page`], which reads files of any origin, it is a finding with
+//! its line.
 
-use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::{Keys, SourceError};
 use crate::catalogue::{
+    fault::SetError,
     finding::{Finding, Severity},
     page::Page,
     record::SetRecord,
-    set::EndpointSet,
+    set::{Category, EndpointSet},
     sound::sound,
 };
+
+/// What the service published, as far as it is understood.
+#[derive(Debug)]
+pub struct Published {
+    /// The sets.
+    pub sets: Vec<EndpointSet>,
+    /// What is new in its form, and harmless.
+    pub remarks: Vec<String>,
+}
+
+/// Why a text is not what the service publishes.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishedError {
+    /// No JSON, or JSON of another form.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A value cannot be parsed.
+    #[error(transparent)]
+    Set(#[from] SetError),
+}
+
+/// The sets of an answer of the service itself, which may have learned new words meanwhile.
+///
+/// # Errors
+/// What is no such answer.
+pub fn published(json: &str, source: &str) -> Result<Published, PublishedError> {
+    let mut remarks = BTreeSet::new();
+    for set in serde_json::from_str::<Vec<BTreeMap<String, IgnoredAny>>>(json)? {
+        let unknown = set.into_keys().filter(|key| !KEYS.contains(&key.as_str()));
+        remarks.extend(unknown.map(|key| format!("the key {key:?} is new and ignored")));
+    }
+    let sets: Vec<WireSet> = serde_json::from_str(json)?;
+    let mut keys = Keys::new(source);
+    let mut parse = |mut set: WireSet| -> Result<EndpointSet, SetError> {
+        if set.category.parse::<Category>().is_err() {
+            let (id, category) = (set.id, &set.category);
+            remarks.insert(format!(
+                "set {id}: the category {category:?} is new and counts as Default"
+            ));
+            set.category = Category::Default.to_string();
+        }
+        let key = keys.next(set.id.to_string());
+        set.into_record(source, key).try_into()
+    };
+    let sets = sets.into_iter().map(&mut parse).collect::<Result<_, _>>()?;
+    Ok(Published {
+        sets,
+        remarks: remarks.into_iter().collect(),
+    })
+}
+
+/// The keys that are understood, which are those of [`WireSet`].
+const KEYS: [&str; 11] = [
+    "id",
+    "serviceArea",
+    "serviceAreaDisplayName",
+    "urls",
+    "ips",
+    "tcpPorts",
+    "udpPorts",
+    "expressRoute",
+    "category",
+    "required",
+    "notes",
+];
 
 /// The sets of a JSON text, as sets of the source called `source`.
 pub fn sets(json: &str, source: &str) -> Result<Vec<EndpointSet>, SourceError> {
@@ -189,6 +258,34 @@ mod tests {
         assert!(sets(&answer("udpPorts", Value::Null), "m365").unwrap()[0].is_portless());
         assert!(sets(&answer("somethingNew", json!({"a": 1})), "m365").is_ok());
         assert_eq!(sets("[]", "m365").unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_new_and_harmless_is_told() {
+        let table = [
+            ("notes", json!("x"), None),
+            (
+                "colour",
+                json!([1]),
+                Some("the key \"colour\" is new and ignored"),
+            ),
+            (
+                "category",
+                json!("Best"),
+                Some("set 11: the category \"Best\" is new and counts as Default"),
+            ),
+        ];
+        for (key, value, remark) in table {
+            let read = published(&answer(key, value), "m365").unwrap();
+            assert_eq!(read.sets.len(), 1, "{key}");
+            assert_eq!(
+                read.remarks.iter().map(String::as_str).next(),
+                remark,
+                "{key}"
+            );
+        }
+        assert!(published(&answer("id", json!("x")), "m365").is_err());
+        assert!(published(&answer("ips", json!(["x"])), "m365").is_err());
     }
 
     #[test]

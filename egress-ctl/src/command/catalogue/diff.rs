@@ -25,7 +25,7 @@ pub struct Diff {
     #[arg(long, value_enum)]
     from: Option<Format>,
     #[command(flatten)]
-    which: Which,
+    pub(super) which: Which,
     /// Print one JSON object
     #[arg(long)]
     json: bool,

@@ -28,7 +28,7 @@ pub struct Lint {
     #[arg(long, value_enum, requires = "file")]
     from: Option<Format>,
     #[command(flatten)]
-    which: Which,
+    pub(super) which: Which,
     /// The least severity that makes the command fail
     #[arg(long, value_enum, default_value_t = Fail::Error)]
     fail_on: Fail,

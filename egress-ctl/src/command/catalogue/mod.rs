@@ -10,6 +10,7 @@ mod select;
 mod show;
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -29,6 +30,8 @@ use super::output::print;
 use crate::{
     catalogue::{Catalogue, finding::Finding},
     config::Config,
+    daemon::Places,
+    feed::standing::Feeds,
 };
 
 /// Show, read and compare endpoint sets
@@ -60,12 +63,15 @@ pub struct Which {
     /// The sources of this config rather than all built-in ones
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// What its feeds brought.
+    #[arg(skip)]
+    feeds: Feeds,
 }
 
 impl Which {
     fn catalogue(&self) -> Result<Catalogue> {
         match &self.config {
-            Some(path) => Ok(Config::read(path)?.0.catalogue),
+            Some(path) => Ok(Config::read(path, &self.feeds)?.0.catalogue),
             None => Ok(Catalogue::builtin()?),
         }
     }
@@ -79,7 +85,10 @@ impl CatalogueCommand {
     ///
     /// # Errors
     /// What is unknown, and files that cannot be read.
-    pub fn run(self) -> Result<()> {
+    pub fn run(mut self, places: &Places) -> Result<()> {
+        if let Some(which) = self.which() {
+            which.feeds = Feeds::approved(&places.state_dir, BTreeMap::new());
+        }
         match self {
             Self::Lint(lint) => {
                 if !lint.run()? {
@@ -88,6 +97,20 @@ impl CatalogueCommand {
                 Ok(())
             }
             other => print(&other.render()?),
+        }
+    }
+
+    fn which(&mut self) -> Option<&mut Which> {
+        match self {
+            Self::List(List { which, .. })
+            | Self::Show(Show { which, .. })
+            | Self::Lint(Lint { which, .. })
+            | Self::Diff(Diff { which, .. })
+            | Self::Ips(Selection { which, .. })
+            | Self::Names(Selection { which, .. })
+            | Self::Ports(Selection { which, .. }) => Some(which),
+            Self::Export(export) => Some(export.which()),
+            Self::Import(_) => None,
         }
     }
 

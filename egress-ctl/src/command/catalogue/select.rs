@@ -17,7 +17,7 @@ pub struct Selection {
     #[arg(required = true, value_name = "SELECTOR")]
     selectors: Vec<Selector>,
     #[command(flatten)]
-    which: Which,
+    pub(super) which: Which,
 }
 
 /// What to print of them, sorted, unique, one a line.
@@ -61,6 +61,10 @@ pub struct Export {
 }
 
 impl Export {
+    pub(super) fn which(&mut self) -> &mut Which {
+        &mut self.selection.which
+    }
+
     pub(super) fn render(&self) -> Result<String> {
         let proxy = self.proxy.clone().unwrap_or_default();
         self.selection

@@ -132,8 +132,9 @@ fn equal_rulesets_are_shared_and_marks_are_inherited() {
 #[test]
 fn what_the_kernel_cannot_match_is_said() {
     let generation = generation();
-    assert_eq!(generation.warnings.len(), 1, "{:?}", generation.warnings);
-    assert!(generation.warnings[0].contains("`a-*.x.y`"));
+    let said = |warning: &&String| warning.contains("`a-*.x.y`");
+    let count = generation.warnings.iter().filter(said).count();
+    assert_eq!(count, 1, "{:?}", generation.warnings);
 }
 
 #[test]

@@ -1,0 +1,248 @@
+//! One event, in words.
+//!
+//! In: an event of the kernel, and the generation that judged the packet. Out: names instead of numbers.
+
+use std::{collections::HashMap, fmt, net::IpAddr, time::Duration};
+
+use anyhow::Result;
+use egress_common::{
+    event::{Event, flag},
+    learned::Slot,
+    pattern::NamePattern,
+    verdict::{Action, NO_GROUP, NO_SET, Reason},
+};
+use jiff::{Timestamp, tz::TimeZone};
+use serde::Serialize;
+
+use crate::{
+    command::force::Force,
+    daemon::Places,
+    dataplane::{boot_ns, interface, maps::Pinned},
+    explain::{
+        cover,
+        nearest::{Nearest, nearest},
+        words,
+    },
+};
+
+/// An event, as `--json` prints it.
+#[derive(Serialize)]
+pub(super) struct Told {
+    schema: &'static str,
+    time: Timestamp,
+    interface: String,
+    vlan: u16,
+    mac: String,
+    /// None where the packet could not be parsed, as all that follows from it.
+    pub(super) client: Option<IpAddr>,
+    pub(super) group: Option<String>,
+    destination: Option<IpAddr>,
+    /// Patterns whose names DNS answers gave the address for; empty where there was none that is listed.
+    names: Vec<String>,
+    /// Whether an answer for a name that is not listed gave the address.
+    name_not_listed: bool,
+    protocol: Option<String>,
+    source_port: u16,
+    port: u16,
+    pub(super) action: &'static str,
+    pub(super) reason: &'static str,
+    /// The endpoint set or rule that decided.
+    pub(super) set: Option<String>,
+    pub(super) nearest: Option<Nearest>,
+    generation: u64,
+    bytes: u32,
+    later_fragment: bool,
+    opens: bool,
+    /// Events of this client and reason since the last one that are not shown.
+    suppressed: u32,
+    #[serde(skip)]
+    words: Words,
+}
+
+/// What `Display` says otherwise than JSON.
+struct Words {
+    service: String,
+    action: &'static str,
+    reason: &'static str,
+}
+
+/// What numbers mean.
+pub(super) struct Teller<'a> {
+    places: &'a Places,
+    /// Generations by number; none where its file is gone.
+    generations: HashMap<u64, Option<Force>>,
+    interfaces: HashMap<u32, String>,
+}
+
+/// Generations that are kept for events that come late.
+const KEPT: usize = 2;
+
+impl<'a> Teller<'a> {
+    /// Knows the generation in force.
+    pub(super) fn new(places: &'a Places) -> Result<Self> {
+        let force = Force::read(places)?;
+        Ok(Self {
+            places,
+            generations: HashMap::from([(force.snapshot.number, Some(force))]),
+            interfaces: HashMap::new(),
+        })
+    }
+
+    /// Tells of an event.
+    pub(super) fn tell(&mut self, event: &Event) -> Told {
+        let interface = self.interface(event.interface);
+        let (names, name_not_listed) = self.names(event);
+        let force = self.generation(event.generation);
+        let group = force.and_then(|force| {
+            let known = (event.group != NO_GROUP)
+                .then(|| force.generation.groups.get(usize::from(event.group)));
+            Some(known??.name.clone())
+        });
+        let decided = force.filter(|_| event.set != NO_SET);
+        let set = decided.and_then(|force| force.snapshot.ids.set_named(event.set));
+        let (client, destination) = ends(event);
+        let reason = Reason::from_number(event.reason);
+        let action = action(event.action);
+        let is_judged = destination.is_some() && reason != Reason::NoGroup;
+        Told {
+            schema: "egress.event/1",
+            time: time(event.at_ns),
+            interface,
+            vlan: event.vlan,
+            mac: words::mac(event.mac),
+            nearest: force
+                .filter(|_| is_judged && set.is_none())
+                .and_then(|force| nearest_to(force, event, &names, group.as_deref())),
+            set: set.map(str::to_owned),
+            client,
+            group,
+            destination,
+            names,
+            name_not_listed,
+            protocol: destination.map(|_| words::protocol(event.proto)),
+            source_port: event.src_port,
+            port: event.dst_port,
+            action: action.name(),
+            reason: reason.name(),
+            generation: event.generation,
+            bytes: event.frame_len,
+            later_fragment: event.flags & flag::LATER_FRAGMENT != 0,
+            opens: event.flags & flag::OPENS != 0,
+            suppressed: event.suppressed,
+            words: Words {
+                service: words::service(event.proto, event.dst_port),
+                action: words::action(action),
+                reason: words::reason(reason),
+            },
+        }
+    }
+
+    fn interface(&mut self, index: u32) -> String {
+        let named = || interface::name(index).unwrap_or_else(|| format!("interface {index}"));
+        self.interfaces.entry(index).or_insert_with(named).clone()
+    }
+
+    fn generation(&mut self, number: u64) -> Option<&Force> {
+        if number != 0 && !self.generations.contains_key(&number) {
+            let newest = self.generations.keys().copied().max();
+            if self.generations.len() >= KEPT {
+                self.generations.retain(|known, _| Some(*known) == newest);
+            }
+            let force = Force::numbered(self.places, number).ok();
+            self.generations.insert(number, force);
+        }
+        self.generations.get(&number)?.as_ref()
+    }
+
+    /// Patterns that taught the destination, and whether a name that is not listed gave it.
+    fn names(&mut self, event: &Event) -> (Vec<String>, bool) {
+        let pinned = Pinned(&self.places.pin_dir);
+        let learned = pinned.learned().ok();
+        let learned = learned.and_then(|map| map.get(&event.dst, 0).ok());
+        let words = learned.map(|learned| learned.slots).unwrap_or_default();
+        let ids = self
+            .generation(event.generation)
+            .map(|force| &force.snapshot.ids);
+        let slots = words.into_iter().filter_map(Slot::from_word);
+        let names = slots.filter_map(|slot| Some(ids?.pattern_named(slot.pattern)?.to_owned()));
+        let names: Vec<_> = names.collect();
+        let refused = || pinned.refused().ok()?.get(&event.dst, 0).ok();
+        let name_not_listed = names.is_empty() && refused().is_some();
+        (names, name_not_listed)
+    }
+}
+
+/// Client and destination; none of a packet that could not be parsed.
+fn ends(event: &Event) -> (Option<IpAddr>, Option<IpAddr>) {
+    let (src, dst) = (IpAddr::from(event.src), IpAddr::from(event.dst));
+    let is_parsed = !(src.is_unspecified() && dst.is_unspecified() && event.proto == 0);
+    (is_parsed.then_some(src), is_parsed.then_some(dst))
+}
+
+fn nearest_to(
+    force: &Force,
+    event: &Event,
+    names: &[String],
+    group: Option<&str>,
+) -> Option<Nearest> {
+    let addr = event.dst.into();
+    let mut covers = cover::of_address(&force.config, addr);
+    for pattern in names
+        .iter()
+        .filter_map(|name| name.parse::<NamePattern>().ok())
+    {
+        covers.extend(cover::of_pattern(&force.config, &pattern));
+    }
+    let service = (event.proto, event.dst_port);
+    nearest(&force.config, &covers, addr, service, group)
+}
+
+fn action(number: u8) -> Action {
+    let found = Action::ALL.iter().find(|action| **action as u8 == number);
+    found.copied().unwrap_or(Action::Drop)
+}
+
+/// The wall clock's time of an event.
+fn time(at_ns: u64) -> Timestamp {
+    let ago = Duration::from_nanos(boot_ns().saturating_sub(at_ns));
+    Timestamp::now().checked_sub(ago).unwrap_or_default()
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = self.time.to_zoned(TimeZone::system());
+        write!(
+            f,
+            "{} {}",
+            time.strftime("%T%.3f"),
+            words::printable(&self.interface)
+        )?;
+        if self.vlan != 0 {
+            write!(f, " vlan {}", self.vlan)?;
+        }
+        match (self.client, self.destination) {
+            (Some(client), Some(destination)) => {
+                let group = self.group.as_deref().unwrap_or("no group");
+                write!(f, " {client} ({group}) to {destination}")?;
+                match self.names.as_slice() {
+                    [] if self.name_not_listed => f.write_str(" (a name that is not listed)")?,
+                    [] => {}
+                    names => write!(f, " ({})", words::printable(&names.join(", ")))?,
+                }
+                write!(f, " {}", self.words.service)?;
+            }
+            _ => write!(f, " {}, {} bytes", self.mac, self.bytes)?,
+        }
+        write!(f, " {}: {}", self.words.action, self.words.reason)?;
+        if let Some(set) = &self.set {
+            write!(f, ", {}", words::printable(set))?;
+        }
+        if let Some(nearest) = &self.nearest {
+            write!(f, "; {}", words::printable(&nearest.to_string()))?;
+        }
+        match self.suppressed {
+            0 => Ok(()),
+            more => write!(f, "; {more} more before it are not shown"),
+        }
+    }
+}

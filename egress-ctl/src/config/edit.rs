@@ -1,0 +1,127 @@
+//! Small changes of a configuration's text.
+//!
+//! In: the text, and where something is to be added. Out: the text with it, otherwise as it was: comments
+//! and order stay.
+
+use toml::{
+    Value,
+    de::{DeTable, DeValue},
+};
+
+/// A text with a change, and the lines that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// The whole text.
+    pub text: String,
+    /// Header and changed lines.
+    pub lines: String,
+}
+
+/// Adds an item behind the last one of the list `group.GROUP.KEY`; nothing where there is no such list, or
+/// it is empty.
+pub fn append(text: &str, group: &str, key: &str, item: &str) -> Option<Edited> {
+    let root = DeTable::parse(text).ok()?;
+    let groups = table(root.get_ref().get("group")?.get_ref())?;
+    let named = table(groups.get(group)?.get_ref())?;
+    let list = match named.get(key)?.get_ref() {
+        DeValue::Array(list) => list,
+        _ => return None,
+    };
+    let end = list.last()?.span().end;
+    let quoted = Value::from(item);
+    let mut edited = text.to_owned();
+    edited.insert_str(end, &format!(", {quoted}"));
+    let items = list.iter().filter_map(|item| match item.get_ref() {
+        DeValue::String(text) => Some(Value::from(text.as_ref()).to_string()),
+        _ => None,
+    });
+    let items: Vec<_> = items.chain([quoted.to_string()]).collect();
+    let lines = format!("[group.{}]\n{key} = [{}]\n", bare(group), items.join(", "));
+    Some(Edited {
+        text: edited,
+        lines,
+    })
+}
+
+/// Adds a `[[group.GROUP.rule]]` table of these keys and values.
+pub fn add_rule(text: &str, group: &str, entries: &[(&str, Value)]) -> Edited {
+    let body = entries
+        .iter()
+        .map(|(key, value)| format!("{key} = {value}\n"));
+    let lines = format!(
+        "[[group.{}.rule]]\n{}",
+        bare(group),
+        body.collect::<String>()
+    );
+    Edited {
+        text: format!("{}\n\n{lines}", text.trim_end()),
+        lines,
+    }
+}
+
+fn table<'a, 'b>(value: &'b DeValue<'a>) -> Option<&'b DeTable<'a>> {
+    match value {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+/// A key as it stands in a header: quoted, unless it is bare (TOML 1.0, Keys).
+pub(super) fn bare(key: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    match !key.is_empty() && key.chars().all(is_bare) {
+        true => key.to_owned(),
+        false => Value::from(key).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"# comment
+[group.a]
+clients = [
+  "10.1.0.0/16", # the first
+]
+allow = []
+[group."b c"]
+allow = ["x"]
+"#;
+
+    #[test]
+    fn an_item_comes_behind_the_last_one() {
+        let edited = append(TEXT, "a", "clients", "10.2.0.1").unwrap();
+        assert!(
+            edited
+                .text
+                .contains("  \"10.1.0.0/16\", \"10.2.0.1\", # the first\n"),
+            "{}",
+            edited.text
+        );
+        assert_eq!(
+            edited.lines,
+            "[group.a]\nclients = [\"10.1.0.0/16\", \"10.2.0.1\"]\n"
+        );
+        let quoted = append(TEXT, "b c", "allow", "y").unwrap();
+        assert_eq!(quoted.lines, "[group.\"b c\"]\nallow = [\"x\", \"y\"]\n");
+        assert_eq!(
+            append(TEXT, "a", "allow", "x"),
+            None,
+            "no item to stand behind"
+        );
+        assert_eq!(append(TEXT, "z", "allow", "x"), None);
+    }
+
+    #[test]
+    fn a_rule_comes_at_the_end() {
+        let entries = [
+            ("action", Value::from("allow")),
+            ("protocol", Value::from(47)),
+        ];
+        let edited = add_rule(TEXT, "a", &entries);
+        let expected = "\n\n[[group.a.rule]]\naction = \"allow\"\nprotocol = 47\n";
+        assert!(edited.text.ends_with(expected), "{}", edited.text);
+        edited.text.parse::<toml::Table>().unwrap();
+    }
+}

@@ -1,0 +1,198 @@
+//! What questions are answered by: a policy, and what was learned beside it.
+
+use std::net::IpAddr;
+
+use egress_common::{
+    flow::{Addr, Flow, FlowKey},
+    judge::{Tables as _, judge},
+    learned::{Learned, Slot},
+    limits::TEACHERS,
+    parse::parse,
+    rule::GroupPolicy,
+    verdict::{Action, Denial, Mode, NO_SET, Verdict},
+};
+
+use super::{frame::frame, question::Question};
+use crate::{
+    config::Config,
+    dataplane::{
+        boot_ms,
+        maps::{Pinned, PinnedError},
+    },
+    feed::standing::Feeds,
+    policy::{
+        compile::Circumstances,
+        generation::{Generation, Pattern},
+        ids::Ids,
+        tables::{HostTables, longest},
+    },
+};
+
+/// A compiled config, and what was learned.
+pub struct Ground<'a> {
+    /// The config's text.
+    pub text: &'a str,
+    /// The config.
+    pub config: &'a Config,
+    /// What its web services brought.
+    pub feeds: &'a Feeds,
+    /// What it was compiled for.
+    pub circumstances: Circumstances<'a>,
+    /// Ids given so far.
+    pub ids: &'a Ids,
+    /// The generation, and what was learned.
+    pub tables: HostTables<'a>,
+}
+
+/// What exactly a packet is judged as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A packet to this address.
+    Address(IpAddr),
+    /// A packet to an address that an answer for this name just gave, and nothing else says anything of.
+    Name(String),
+}
+
+/// A packet that was judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged {
+    /// What it was parsed to; none where parsing settled it.
+    pub flow: Option<Flow>,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+impl Ground<'_> {
+    /// The generation.
+    pub fn generation(&self) -> &Generation {
+        self.tables.generation
+    }
+
+    /// Name of a group by its number.
+    pub fn group_named(&self, group: u8) -> Option<&str> {
+        let group = self.generation().groups.get(usize::from(group))?;
+        Some(&group.name)
+    }
+
+    /// Key of the endpoint set or rule that decided.
+    pub fn decided(&self, verdict: Verdict) -> Option<String> {
+        let known = (verdict.set != NO_SET).then(|| self.ids.set_named(verdict.set));
+        known.flatten().map(str::to_owned)
+    }
+
+    /// What is done with a packet that is judged so.
+    pub fn action(&self, verdict: Verdict) -> Action {
+        match (self.config.gateway.mode, self.policy_of(verdict)) {
+            (Mode::Off, _) => Action::Allow,
+            (mode, None) => mode.action(verdict.reason, Denial::default()),
+            (_, Some(policy)) => policy.mode.action(verdict.reason, policy.denial),
+        }
+    }
+
+    /// What would be done with it in mode enforce.
+    pub fn enforced(&self, verdict: Verdict) -> Action {
+        let denial = self.policy_of(verdict).map(|policy| policy.denial);
+        Mode::Enforce.action(verdict.reason, denial.unwrap_or_default())
+    }
+
+    fn policy_of(&self, verdict: Verdict) -> Option<GroupPolicy> {
+        self.tables.policy(u32::from(verdict.group))
+    }
+
+    /// Reads what the kernel has learned of an address and a connection to it, at this moment.
+    ///
+    /// # Errors
+    /// A map is not there.
+    pub fn learn(
+        &mut self,
+        pinned: Pinned<'_>,
+        addr: Addr,
+        connection: Option<FlowKey>,
+    ) -> Result<(), PinnedError> {
+        if let Ok(learned) = pinned.learned()?.get(&addr, 0) {
+            self.tables.learned.insert(addr, learned);
+        }
+        if let Ok(until) = pinned.refused()?.get(&addr, 0) {
+            self.tables.refused.insert(addr, until);
+        }
+        if let Some(flow) = connection
+            && let Ok(until) = pinned.flows()?.get(&flow, 0)
+        {
+            self.tables.admitted.insert(flow, until);
+        }
+        self.tables.now_ms = boot_ms();
+        Ok(())
+    }
+}
+
+/// Judges what is asked; none where client and address are of different families.
+pub fn judged(question: &Question, subject: &Subject, tables: &HostTables<'_>) -> Option<Judged> {
+    match subject {
+        Subject::Address(dst) => of_frame(&frame(question, *dst)?, question.interface, tables),
+        Subject::Name(name) => {
+            let (dst, tables) = answered(name, question.client.is_ipv4(), tables);
+            of_frame(&frame(question, dst)?, question.interface, &tables)
+        }
+    }
+}
+
+/// Judges a frame, as the kernel does.
+fn of_frame(frame: &[u8], interface: u32, tables: &HostTables<'_>) -> Option<Judged> {
+    Some(match parse(frame) {
+        Ok(mut datagram) => {
+            datagram.flow.interface = interface;
+            Judged {
+                flow: Some(datagram.flow),
+                verdict: judge(&datagram.flow, tables),
+            }
+        }
+        Err(reason) => Judged {
+            flow: None,
+            verdict: Verdict::because(reason),
+        },
+    })
+}
+
+/// An address of no special meaning, and tables in which an answer for the name just gave it.
+fn answered<'a>(name: &str, is_v4: bool, tables: &HostTables<'a>) -> (IpAddr, HostTables<'a>) {
+    let generation = tables.generation;
+    let dst = unnamed(generation, is_v4);
+    let key = Addr::from(dst);
+    let mut answered = HostTables {
+        now_ms: tables.now_ms,
+        interfaces: tables.interfaces.clone(),
+        ..HostTables::new(generation)
+    };
+    match generation.pattern_of(name) {
+        Some(Pattern { id, .. }) => {
+            let slot = Slot {
+                pattern: *id,
+                expires_ms: u64::MAX,
+            };
+            let mut slots = [0; TEACHERS];
+            slots[0] = slot.to_word();
+            answered.learned.insert(key, Learned { slots });
+        }
+        None => {
+            answered.refused.insert(key, u64::MAX);
+        }
+    }
+    (dst, answered)
+}
+
+/// An address that no prefix names but such as name everything.
+fn unnamed(generation: &Generation, is_v4: bool) -> IpAddr {
+    let candidates = (1..=64_u8).map(|i| -> IpAddr {
+        match is_v4 {
+            true => [30 + i, 7, 7, 99].into(),
+            false => [0x2a00 + u16::from(i), 7, u16::from(i), 0, 0, 0, 0, 0x99].into(),
+        }
+    });
+    let is_unnamed = |addr: &IpAddr| {
+        let covering = longest(&generation.destinations, *addr);
+        covering.is_none_or(|(prefix, _)| prefix.prefix_len() == 0)
+    };
+    let mut unnamed = candidates.clone().filter(is_unnamed);
+    let any = unnamed.next().or_else(|| candidates.clone().next());
+    any.unwrap_or(IpAddr::from([11, 7, 1, 99]))
+}

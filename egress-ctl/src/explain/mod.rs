@@ -1,0 +1,19 @@
+//! Why a packet passes or does not.
+//!
+//! In: a question, and the policy with what was learned beside it. Out: what decided, what came near, and
+//! what to change. The judge is the kernel's own; nothing here decides anything.
+
+pub mod answer;
+mod change;
+pub mod cover;
+pub mod frame;
+pub mod ground;
+mod member;
+mod near;
+pub mod nearest;
+pub mod question;
+pub mod taught;
+pub mod words;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! What DNS answers taught of an address.
+
+use egress_common::{flow::Addr, learned::Slot};
+use serde::Serialize;
+
+use crate::policy::{ids::Ids, tables::HostTables};
+
+/// A pattern that taught an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Teaching {
+    /// The pattern's text.
+    pub pattern: String,
+    /// Negative once it has expired.
+    pub seconds_left: i64,
+}
+
+/// The patterns that taught an address.
+pub fn teachings(addr: Addr, tables: &HostTables<'_>, ids: &Ids) -> Vec<Teaching> {
+    let words = tables.learned.get(&addr).map(|learned| learned.slots);
+    let slots = words.into_iter().flatten().filter_map(Slot::from_word);
+    let told = slots.map(|slot| Teaching {
+        pattern: ids
+            .pattern_named(slot.pattern)
+            .unwrap_or("unknown")
+            .to_owned(),
+        seconds_left: seconds_left(slot.expires_ms, tables),
+    });
+    told.collect()
+}
+
+/// Seconds for which the last answer counts that gave an address for a name that is not listed.
+pub fn refused_seconds_left(addr: Addr, tables: &HostTables<'_>) -> Option<i64> {
+    let until = tables.refused.get(&addr)?;
+    Some(seconds_left(*until, tables))
+}
+
+fn seconds_left(until_ms: u64, tables: &HostTables<'_>) -> i64 {
+    (until_ms as i64 - tables.now_ms as i64) / 1000
+}
+
+impl Teaching {
+    /// How long it still counts, as words.
+    pub fn left(&self) -> String {
+        left(self.seconds_left)
+    }
+}
+
+/// How long something still counts, as words.
+pub fn left(seconds: i64) -> String {
+    match seconds {
+        left if left > 0 => format!("{left} s left"),
+        left => format!("expired {} s ago", -left),
+    }
+}

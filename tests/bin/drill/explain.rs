@@ -1,0 +1,321 @@
+//! `drill explain`: random questions on random policies. Each is explained, then the very packet is given to
+//! the program at LAN ingress: rule, set, generation and reason must be the same.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use egress_common::event::Event;
+use egress_common::flow::Addr;
+use egress_common::parse::parse;
+use egress_common::verdict::{Action, NO_SET, Reason, Verdict};
+use egress_ctl::dataplane::{boot_ms, counters, events::Watch};
+use egress_ctl::explain::answer::{About, about};
+use egress_ctl::explain::frame::frame;
+use egress_ctl::explain::ground::{Ground, Subject};
+use egress_ctl::explain::question::{Destination, Protocol, Question, Target};
+use egress_ctl::feed::standing::Feeds;
+use egress_ctl::policy::compile::Circumstances;
+use egress_ctl::policy::tables::HostTables;
+use lab::interrupt;
+use lab::kernel::{INTERFACE, INTERFACE_INDEX, Kernel, TODAY, inside};
+use lab::random::{self, MACS};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde::Serialize;
+
+use super::Report;
+use super::timing::Timing;
+
+/// Questions about one policy.
+const A_POLICY: usize = 50;
+/// How long the kernel goes on making events unless it is told more.
+const BEAT: Duration = Duration::from_secs(1);
+/// Differences that are shown.
+const SHOWN: usize = 10;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How many questions
+    #[arg(long, default_value_t = 1000)]
+    questions: usize,
+    /// What the random numbers begin with
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// One JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Default, Serialize)]
+struct ExplainReport {
+    schema: &'static str,
+    drill: &'static str,
+    seed: u64,
+    questions: usize,
+    policies: usize,
+    /// Packets that did not pass, and whose event was compared as well.
+    events: usize,
+    /// Packets that do not pass, for which a change of the config was found that lets them pass.
+    with_change: usize,
+    denied: usize,
+    reasons: BTreeMap<&'static str, usize>,
+    answer: Timing,
+    differences: usize,
+    shown: Vec<String>,
+    passed: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    let report = inside(|pin_dir| -> Result<ExplainReport> {
+        let mut kernel = Kernel::load(pin_dir)?;
+        let mut watch = Watch::begin(pin_dir)?;
+        let mut runner = runner(options.seed);
+        let mut tally = Tally::default();
+        while tally.took.len() < options.questions {
+            interrupt::check()?;
+            let left = options.questions - tally.took.len();
+            one_policy(&mut kernel, &mut watch, &mut runner, left, &mut tally)?;
+        }
+        Ok(tally.report(options.seed))
+    })??;
+    super::print(&report, options.json)?;
+    Ok(report.passed)
+}
+
+#[derive(Default)]
+struct Tally {
+    report: ExplainReport,
+    took: Vec<Duration>,
+}
+
+impl Tally {
+    fn report(self, seed: u64) -> ExplainReport {
+        let Self { report, took } = self;
+        ExplainReport {
+            schema: "egress.drill/1",
+            drill: "explain",
+            seed,
+            questions: took.len(),
+            answer: Timing::of(took.into_iter()),
+            passed: report.differences == 0,
+            ..report
+        }
+    }
+
+    fn differs(&mut self, what: String) {
+        self.report.differences += 1;
+        if self.report.shown.len() < SHOWN {
+            self.report.shown.push(what);
+        }
+    }
+}
+
+fn one_policy(
+    kernel: &mut Kernel,
+    watch: &mut Watch,
+    runner: &mut TestRunner,
+    questions: usize,
+    tally: &mut Tally,
+) -> Result<()> {
+    let text = one(random::policy(), runner)?;
+    let config = random::config(&text);
+    let own = ["203.0.112.1".parse()?, "2001:db8::1".parse()?];
+    kernel.forget()?;
+    let generation = kernel.put_into_force(&config, &own)?;
+    for teaching in one(random::teachings(), runner)? {
+        kernel.teach(teaching.addr, teaching.pattern, teaching.left_ms)?;
+    }
+    for refused in one(random::teachings(), runner)? {
+        let until = boot_ms().saturating_add_signed(refused.left_ms);
+        let mut map = kernel.pinned().refused()?;
+        map.insert(&Addr::from(refused.addr), &until, 0)?;
+    }
+    tally.report.policies += 1;
+    let ids = kernel.ids().clone();
+    let mut began = Instant::now();
+    for _ in 0..questions.min(A_POLICY) {
+        if began.elapsed() > BEAT {
+            began = Instant::now();
+            watch.beat()?;
+        }
+        let (question, addr) = one(question(), runner)?;
+        let mut ground = Ground {
+            text: &text,
+            config: &config,
+            feeds: &Feeds::Base,
+            circumstances: Circumstances {
+                own: &own,
+                today: TODAY,
+            },
+            ids: &ids,
+            tables: HostTables {
+                interfaces: HashMap::from([(INTERFACE_INDEX, INTERFACE.to_owned())]),
+                ..HostTables::new(&generation)
+            },
+        };
+        let asked = Instant::now();
+        let packet = frame(&question, addr).context("two families")?;
+        let connection = parse(&packet[..]).ok().map(|datagram| datagram.flow.key());
+        ground.learn(kernel.pinned(), addr.into(), connection)?;
+        let said = kernel.ask(&packet)?;
+        let told = about(&ground, &question, &Subject::Address(addr), Some(said));
+        let told = told.context("two families")?;
+        tally.took.push(asked.elapsed());
+        let fate = Fate::of(kernel, watch, &packet)?;
+        fate.compare(&ground, &told, said, kernel.number(), tally);
+    }
+    watch.beat()?;
+    Ok(())
+}
+
+/// What the program at LAN ingress did with a packet.
+struct Fate {
+    passes: bool,
+    counted: (Action, Reason),
+    /// Ids of the endpoint sets or rules whose counter rose.
+    sets: Vec<u16>,
+    event: Option<Event>,
+}
+
+impl Fate {
+    fn of(kernel: &mut Kernel, watch: &mut Watch, packet: &[u8]) -> Result<Self> {
+        let sets = |kernel: &Kernel| {
+            let named = kernel.ids().sets().map(|(_, id)| (id, id));
+            counters::sets(kernel.pinned(), named)
+        };
+        let before: HashMap<u16, u64> = sets(kernel)?
+            .into_iter()
+            .map(|(id, c)| (id, c.packets))
+            .collect();
+        let seen = kernel.judge(packet)?;
+        let risen = sets(kernel)?.into_iter();
+        let risen = risen.filter(|(id, c)| before.get(id).copied().unwrap_or(0) < c.packets);
+        Ok(Self {
+            passes: seen.passes,
+            counted: seen.counted,
+            sets: risen.map(|(id, _)| id).collect(),
+            event: watch.next(),
+        })
+    }
+
+    /// Compares with what was explained, with what was asked, and with the event.
+    fn compare(
+        &self,
+        ground: &Ground<'_>,
+        told: &About,
+        said: Verdict,
+        number: u64,
+        tally: &mut Tally,
+    ) {
+        let Self {
+            passes,
+            counted: (action, reason),
+            sets,
+            event,
+        } = self;
+        let set = sets.first().copied().unwrap_or(NO_SET);
+        let named = sets.first().and_then(|id| ground.ids.set_named(*id));
+        let is_same = told.verdict == action.name()
+            && told.reason == reason.name()
+            && told.set.as_deref() == named
+            && told.kernel.as_ref().is_some_and(|kernel| kernel.agrees)
+            && (said.reason, said.set) == (*reason, set)
+            && *passes == matches!(action, Action::Allow | Action::WouldDrop);
+        let is_told = match event {
+            Some(event) => {
+                (
+                    event.reason,
+                    event.set,
+                    event.generation,
+                    event.action,
+                    event.group,
+                ) == (*reason as u8, set, number, *action as u8, said.group)
+            }
+            None => true,
+        };
+        if !is_same || !is_told {
+            tally.differs(format!(
+                "explained {} ({}, {:?}), asked {said:?}, judged {action:?} ({reason:?}, {named:?}), event {event:?}",
+                told.verdict, told.reason, told.set
+            ));
+        }
+        *tally.report.reasons.entry(reason.name()).or_default() += 1;
+        tally.report.events += usize::from(event.is_some());
+        tally.report.denied += usize::from(!reason.passes());
+        tally.report.with_change += usize::from(told.has_change());
+    }
+}
+
+/// A packet of a random client, and where to.
+fn question() -> impl Strategy<Value = (Question, IpAddr)> {
+    let service = prop_oneof![
+        6 => (select(vec![6, 17, 132]), select(vec![53, 80, 81, 443, 444, 65_535]))
+            .prop_map(|(number, port)| (Protocol::Number(number), Some(port))),
+        1 => Just((Protocol::Ping, None)),
+        1 => any::<u8>().prop_map(|number| (Protocol::Number(number), None)),
+    ];
+    let ends = (random::address(), random::address());
+    let ends = ends.prop_filter("two families", |(a, b)| a.is_ipv4() == b.is_ipv4());
+    (
+        ends,
+        service,
+        select(&MACS[..]),
+        select(vec![0, 0, 5, 6, 7]),
+    )
+        .prop_map(|((client, addr), (protocol, port), mac, vlan)| {
+            let question = Question {
+                client,
+                destination: Destination {
+                    target: Target::Address(addr),
+                    port,
+                    protocol,
+                },
+                interface: INTERFACE_INDEX,
+                vlan,
+                mac,
+            };
+            (question, addr)
+        })
+}
+
+fn runner(seed: u64) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    TestRunner::new_with_rng(Config::default(), rng)
+}
+
+fn one<T>(strategy: impl Strategy<Value = T>, runner: &mut TestRunner) -> Result<T> {
+    let tree = strategy.new_tree(runner);
+    let tree = tree.map_err(|fault| anyhow::anyhow!("{fault}"))?;
+    Ok(tree.current())
+}
+
+impl Report for ExplainReport {
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let reasons = self
+            .reasons
+            .iter()
+            .map(|(reason, count)| format!("{reason} {count}"));
+        let mut lines = vec![
+            ("questions", self.questions.to_string()),
+            ("policies", self.policies.to_string()),
+            ("an answer", self.answer.to_string()),
+            ("reasons", reasons.collect::<Vec<_>>().join(", ")),
+            ("packets that do not pass", self.denied.to_string()),
+            ("of them compared with their event", self.events.to_string()),
+            (
+                "of them with a change that was tried",
+                self.with_change.to_string(),
+            ),
+            ("differences", self.differences.to_string()),
+        ];
+        lines.extend(self.shown.iter().map(|what| ("", what.clone())));
+        lines
+    }
+}
