@@ -71,6 +71,11 @@ const D4: &str = "203.0.113.5";
 const D6: &str = "2001:db8:1::5";
 const RULED: &str = "192.0.2.129";
 
+/// Bytes of an Ethernet header and one of IPv6.
+const WHOLE: usize = ETHERNET + 40;
+/// Frames of test runs that fit into a page with what the kernel puts around them.
+const PAGE: usize = 3520;
+
 type Row = (&'static str, Vec<u8>, Reason);
 
 #[test]
@@ -719,22 +724,34 @@ fn judge_all(rows: Vec<Row>) -> Result<()> {
         let own = OWN.map(|text| text.parse().expect("an address"));
         kernel.put_into_force(&config("enforce")?, &own)?;
         let mut wrong = Vec::new();
-        for (what, frame, reason) in rows {
-            let expected = match reason.passes() {
-                true => seen(true, Action::Allow, reason),
-                false => seen(false, Action::Drop, reason),
-            };
-            let seen = kernel.judge(&frame)?;
-            if seen != expected {
-                wrong.push(format!(
-                    "{what} ({} bytes): {seen:?}, expected {expected:?}",
-                    frame.len()
-                ));
-            }
+        for (what, frame, reason) in &rows {
+            let seen = kernel.judge(frame)?;
+            wrong.extend(fault(what, frame, *reason, seen));
+        }
+        kernel.forget()?;
+        // A test run shows TC no frame whose headers are not whole, and none beyond a page.
+        let fits = |row: &&Row| (WHOLE..=PAGE).contains(&row.1.len());
+        for (what, frame, reason) in rows.iter().filter(fits) {
+            let seen = kernel.judge_tc(frame)?;
+            wrong.extend(fault(&format!("{what}, at TC"), frame, *reason, seen));
         }
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
     })?
+}
+
+/// What is wrong with a verdict, if anything is.
+fn fault(what: &str, frame: &[u8], reason: Reason, is: Seen) -> Option<String> {
+    let expected = match reason.passes() {
+        true => seen(true, Action::Allow, reason),
+        false => seen(false, Action::Drop, reason),
+    };
+    (is != expected).then(|| {
+        format!(
+            "{what} ({} bytes): {is:?}, expected {expected:?}",
+            frame.len()
+        )
+    })
 }
 
 fn config(mode: &str) -> Result<Config> {

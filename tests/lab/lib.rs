@@ -12,6 +12,8 @@
 pub mod address;
 pub mod announced;
 pub mod answer;
+pub mod basics;
+pub mod capture;
 pub mod certificate;
 pub mod config;
 pub mod dns;
@@ -31,7 +33,9 @@ pub mod random;
 pub mod resolver;
 pub mod server;
 pub mod site;
+pub mod stage;
 pub mod status;
 pub mod topology;
+pub mod tun;
 pub mod wait;
 pub mod zone;
