@@ -756,33 +756,35 @@ fn judge_all(rows: Vec<Row>) -> Result<()> {
         let mut kernel = Kernel::load(pin_dir)?;
         let own = OWN.map(|text| text.parse().expect("an address"));
         kernel.put_into_force(&config("enforce")?, &own)?;
-        // With maps of its own: fragments are remembered.
-        let mut tc = Kernel::load(&pin_dir.with_file_name("tc"))?;
-        tc.put_into_force(&config("enforce")?, &own)?;
         let mut wrong = Vec::new();
-        for (what, frame, reason) in rows {
-            let expected = match reason.passes() {
-                true => seen(true, Action::Allow, reason),
-                false => seen(false, Action::Drop, reason),
-            };
-            let seen = kernel.judge(&frame)?;
-            // A test run shows TC no frame whose headers are not whole, and none beyond a page.
-            if (WHOLE..=PAGE).contains(&frame.len()) {
-                let by_tc = tc.judge_tc(&frame)?;
-                if by_tc != expected {
-                    wrong.push(format!("{what}, at TC: {by_tc:?}, expected {expected:?}"));
-                }
-            }
-            if seen != expected {
-                wrong.push(format!(
-                    "{what} ({} bytes): {seen:?}, expected {expected:?}",
-                    frame.len()
-                ));
-            }
+        for (what, frame, reason) in &rows {
+            let seen = kernel.judge(frame)?;
+            wrong.extend(fault(what, frame, *reason, seen));
+        }
+        kernel.forget()?;
+        // A test run shows TC no frame whose headers are not whole, and none beyond a page.
+        let fits = |row: &&Row| (WHOLE..=PAGE).contains(&row.1.len());
+        for (what, frame, reason) in rows.iter().filter(fits) {
+            let seen = kernel.judge_tc(frame)?;
+            wrong.extend(fault(&format!("{what}, at TC"), frame, *reason, seen));
         }
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
     })?
+}
+
+/// What is wrong with a verdict, if anything is.
+fn fault(what: &str, frame: &[u8], reason: Reason, is: Seen) -> Option<String> {
+    let expected = match reason.passes() {
+        true => seen(true, Action::Allow, reason),
+        false => seen(false, Action::Drop, reason),
+    };
+    (is != expected).then(|| {
+        format!(
+            "{what} ({} bytes): {is:?}, expected {expected:?}",
+            frame.len()
+        )
+    })
 }
 
 fn config(mode: &str) -> Result<Config> {

@@ -19,6 +19,7 @@ pub mod judge;
 pub mod learned;
 pub mod limits;
 pub mod name;
+mod opaque;
 pub mod packet;
 pub mod parse;
 #[cfg(feature = "user")]

@@ -1,65 +1,40 @@
 //! LAN ingress where XDP cannot be: on devices without a link layer, and wherever TC is asked for.
 
 use aya_ebpf::{
-    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC},
+    EbpfContext as _,
+    bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC},
     programs::TcContext,
 };
 use egress_common::{
-    decide::decide,
-    judge::Tables as _,
-    parse::Datagram,
-    rule::GroupPolicy,
-    verdict::{Action, Mode, Reason, Verdict},
+    flow::Flow,
+    parse::{Datagram, Network, link},
+    verdict::{Action, Reason},
 };
 
 use crate::{
-    events::{is_watched, note_interface, note_sender, report},
-    skb::{Global, buffer, headers, parsed},
-    stats::count_verdict,
+    datagram::{buffer_options, buffer_quoted, parse_bare, parse_buffer},
+    events::sender,
+    ingress::{Hook, judged},
     steer::apply,
-    tables::Generation,
+    view::View,
 };
+
+/// Link layer, IPv6 with many options, TCP. Headers that reach further and lie in pages are malformed.
+pub const HEADERS_BYTES: usize = 256;
 
 /// Judges a packet, counts it, reports it, and steers what passes.
 #[inline(always)]
 pub fn lan_ingress<const ETHERNET: bool>(ctx: &TcContext) -> i32 {
-    let bytes = ctx.len();
-    let generation = Generation::current();
-    let (verdict, policy, datagram, number) = match generation {
-        Some(generation) => {
-            let everybody = generation.everybody();
-            if matches!(everybody.mode, Mode::Off) {
-                return TC_ACT_UNSPEC;
-            }
-            let (verdict, datagram) = judged::<ETHERNET>(ctx, generation, bytes);
-            let policy = generation.policy(u32::from(verdict.group));
-            let number = generation.number();
-            (verdict, policy.unwrap_or(everybody), datagram, number)
-        }
-        None => {
-            let verdict = Verdict::because(Reason::NoPolicy);
-            (verdict, GroupPolicy::NONE, None, 0)
-        }
+    let Some(judged) = judged(&Buffer::<ETHERNET>(ctx)) else {
+        return TC_ACT_UNSPEC;
     };
-    let mut action = policy.mode.action(verdict.reason, policy.denial);
-    if matches!(action, Action::Reject) && !refuse(ctx, datagram) {
-        action = Action::Drop;
-    }
-    count_verdict(policy.counters, action, verdict, bytes as usize);
-    if !matches!(action, Action::Allow) && is_watched() {
-        match ETHERNET {
-            _ if datagram.is_some() => {}
-            true => note_sender(&headers(ctx), buffer(ctx).ifindex),
-            false => note_interface(buffer(ctx).ifindex),
-        }
-        let flow = datagram.map(|datagram| &datagram.flow);
-        report(flow, number, verdict, action, bytes as usize);
-    }
-    match action {
+    match judged.action {
         Action::Allow | Action::WouldDrop => {
-            let steering = generation.and_then(|generation| generation.steering(verdict));
-            if let (Some(steering), Some(datagram)) = (steering, datagram) {
-                apply(ctx, datagram, steering);
+            if let Some(steering) = judged.steering() {
+                let headers = View::of_headers::<HEADERS_BYTES>(ctx);
+                if let Ok(network) = network::<ETHERNET>(ctx, &headers) {
+                    apply(ctx, &headers, network, steering);
+                }
             }
             TC_ACT_UNSPEC
         }
@@ -67,28 +42,74 @@ pub fn lan_ingress<const ETHERNET: bool>(ctx: &TcContext) -> i32 {
     }
 }
 
-/// The verdict on a packet, and what it holds. A packet of `bytes` bytes leaves its traces; 0 asks without.
-#[inline(always)]
-pub fn judged<const ETHERNET: bool>(
-    ctx: &TcContext,
-    generation: Generation,
-    bytes: u32,
-) -> (Verdict, Option<&'static Datagram>) {
-    let datagram = match parsed::<ETHERNET>(ctx) {
-        Ok(datagram) => datagram,
-        Err(reason) => return (Verdict::because(reason), None),
-    };
-    let steps = Global {
-        ctx,
-        generation,
-        bytes,
-    };
-    (decide(datagram, &steps), Some(datagram))
+/// A socket buffer, with an Ethernet header or without.
+pub struct Buffer<'a, const ETHERNET: bool>(pub &'a TcContext);
+
+impl<const ETHERNET: bool> Buffer<'_, ETHERNET> {
+    #[inline(always)]
+    fn skb(&self) -> *mut __sk_buff {
+        self.0.as_ptr().cast()
+    }
 }
 
-/// Tells a client that its packet was rejected; whether it was told. There is no `XDP_TX` here to send the
-/// answer by: the packet is dropped in silence.
+impl<const ETHERNET: bool> Hook for Buffer<'_, ETHERNET> {
+    #[inline(always)]
+    fn bytes(&self) -> usize {
+        self.0.len() as usize
+    }
+
+    #[inline(always)]
+    fn interface(&self) -> u32 {
+        // SAFETY: the context is valid for the program's life.
+        unsafe { (*self.skb()).ifindex }
+    }
+
+    #[inline(always)]
+    fn sender(&self) -> [u8; 6] {
+        if !ETHERNET {
+            return [0; 6];
+        }
+        sender(&View::of_headers::<HEADERS_BYTES>(self.0))
+    }
+
+    #[inline(always)]
+    fn parse(&self, datagram: *mut Datagram) -> u32 {
+        if ETHERNET {
+            parse_buffer(self.skb(), datagram)
+        } else {
+            parse_bare(self.skb(), datagram)
+        }
+    }
+
+    #[inline(always)]
+    fn options(&self, datagram: *const Datagram) -> u32 {
+        buffer_options(self.skb(), datagram)
+    }
+
+    #[inline(always)]
+    fn quoted(&self, datagram: *const Datagram, flow: *mut Flow) -> u32 {
+        buffer_quoted(self.skb(), datagram, flow)
+    }
+
+    /// There is no `XDP_TX` here to send an answer by: the packet is dropped in silence.
+    #[inline(always)]
+    fn answers(&self, _: *const Datagram) -> bool {
+        false
+    }
+}
+
+/// Where the network header of a packet begins. Devices without a link layer say themselves what they
+/// carry; an outer VLAN tag the kernel has taken off already.
 #[inline(always)]
-fn refuse(_: &TcContext, _: Option<&Datagram>) -> bool {
-    false
+pub fn network<const ETHERNET: bool>(ctx: &TcContext, headers: &View) -> Result<Network, Reason> {
+    // SAFETY: the context is valid for the program's life.
+    let skb = unsafe { &*ctx.as_ptr().cast::<__sk_buff>() };
+    if !ETHERNET {
+        return Ok(Network::bare(u16::from_be(skb.protocol as u16)));
+    }
+    let network = link(headers)?;
+    if skb.vlan_present == 0 {
+        return Ok(network);
+    }
+    Ok(network.untagged(skb.vlan_tci as u16))
 }

@@ -3,10 +3,7 @@
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{__sk_buff, xdp_md},
-    helpers::{
-        bpf_xdp_adjust_head, bpf_xdp_adjust_meta, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len,
-        bpf_xdp_load_bytes,
-    },
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
     programs::{TcContext, XdpContext},
 };
 use egress_common::{
@@ -172,7 +169,7 @@ impl Reshape for Frame<'_> {
 #[inline(always)]
 pub fn leave(ctx: &XdpContext, note: Note) {
     // SAFETY: the context is valid for the program's life.
-    if unsafe { bpf_xdp_adjust_meta(ctx.ctx, -(NOTE_BYTES as i32)) } != 0 {
+    if unsafe { aya_ebpf::helpers::bpf_xdp_adjust_meta(ctx.ctx, -(NOTE_BYTES as i32)) } != 0 {
         return;
     }
     let (start, end) = (same_register(ctx.metadata()), ctx.data());

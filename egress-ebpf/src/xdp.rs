@@ -1,83 +1,41 @@
-//! LAN ingress: every packet of a client is judged.
+//! LAN ingress at XDP.
 
-use aya_ebpf::{bindings::xdp_action, programs::XdpContext};
+use aya_ebpf::{
+    bindings::xdp_action::{self, XDP_DROP, XDP_PASS, XDP_TX},
+    programs::XdpContext,
+};
 use egress_common::{
-    decide::decide,
-    judge::Tables as _,
+    flow::Flow,
     parse::Datagram,
-    rule::GroupPolicy,
     steer::Note,
-    verdict::{Action, Mode, Reason, Verdict},
+    verdict::{Action, Reason, Verdict},
 };
 
 use crate::{
-    datagram::{Global, parsed},
-    events::{is_watched, note_sender, report},
+    datagram::{decide, packet_options, parse_frame, quoted_flow},
+    events::sender,
+    ingress::{Hook, judged},
     refuse::refuse,
-    stats::count_verdict,
     tables::Generation,
     view::{View, leave},
 };
 
-/// Judges a frame, counts it, reports it, and turns the verdict into an XDP action.
+/// Judges a frame, counts it, reports it, and turns the verdict into an XDP action. What passes takes a
+/// note along of how it is steered.
 #[inline(always)]
 pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
-    let mut bytes = View::of_frame(ctx).len();
-    let mut refused = xdp_action::XDP_DROP;
-    let (verdict, policy, datagram, number) = match Generation::current() {
-        Some(generation) => {
-            let everybody = generation.everybody();
-            if matches!(everybody.mode, Mode::Off) {
-                return xdp_action::XDP_PASS;
-            }
-            let (verdict, datagram) = judged(ctx, generation, View::of_frame(ctx).len() as u32);
-            let policy = generation.policy(u32::from(verdict.group));
-            (
-                verdict,
-                policy.unwrap_or(everybody),
-                datagram,
-                generation.number(),
-            )
-        }
-        None => (
-            Verdict::because(Reason::NoPolicy),
-            GroupPolicy::NONE,
-            None,
-            0,
-        ),
+    let Some(judged) = judged(ctx) else {
+        return XDP_PASS;
     };
-    let mut action = policy.mode.action(verdict.reason, policy.denial);
-    if let Some(datagram) = datagram {
-        // Of a frame in several buffers, what IP says.
-        bytes = bytes.max(datagram.end);
-        if matches!(action, Action::Reject) {
-            refused = refuse(ctx.ctx, datagram);
-        }
-    }
-    if matches!(action, Action::Reject) && refused == xdp_action::XDP_DROP {
-        action = Action::Drop;
-    }
-    count_verdict(policy.counters, action, verdict, bytes);
-    if !matches!(action, Action::Allow) && is_watched() {
-        if datagram.is_none() {
-            note_sender(&View::of_frame(ctx), ctx.ingress_ifindex() as u32);
-        }
-        report(
-            datagram.map(|datagram| &datagram.flow),
-            number,
-            verdict,
-            action,
-            bytes,
-        );
-    }
-    match action {
+    match judged.action {
         Action::Allow | Action::WouldDrop => {
-            if let Some(steering) = Generation::current().and_then(|g| g.steering(verdict)) {
+            if let Some(steering) = judged.steering() {
                 leave(ctx, Note::of(steering));
             }
-            xdp_action::XDP_PASS
+            XDP_PASS
         }
-        Action::Drop | Action::Reject => refused,
+        Action::Drop => XDP_DROP,
+        Action::Reject => XDP_TX,
     }
 }
 
@@ -85,27 +43,45 @@ pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
 #[inline(always)]
 pub fn ask(ctx: &XdpContext) -> u32 {
     let verdict = match Generation::current() {
-        Some(generation) => judged(ctx, generation, 0).0,
+        Some(generation) => decide(ctx, generation, 0).0,
         None => Verdict::because(Reason::NoPolicy),
     };
     verdict.to_code()
 }
 
-/// The verdict on a frame, and what it holds. A frame of `bytes` bytes leaves its traces; 0 asks without.
-#[inline(always)]
-fn judged(
-    ctx: &XdpContext,
-    generation: Generation,
-    bytes: u32,
-) -> (Verdict, Option<&'static Datagram>) {
-    let datagram = match parsed(ctx) {
-        Ok(datagram) => datagram,
-        Err(reason) => return (Verdict::because(reason), None),
-    };
-    let steps = Global {
-        ctx,
-        generation,
-        bytes,
-    };
-    (decide(datagram, &steps), Some(datagram))
+impl Hook for XdpContext {
+    #[inline(always)]
+    fn bytes(&self) -> usize {
+        View::of_frame(self).len()
+    }
+
+    #[inline(always)]
+    fn interface(&self) -> u32 {
+        self.ingress_ifindex() as u32
+    }
+
+    #[inline(always)]
+    fn sender(&self) -> [u8; 6] {
+        sender(&View::of_frame(self))
+    }
+
+    #[inline(always)]
+    fn parse(&self, datagram: *mut Datagram) -> u32 {
+        parse_frame(self.ctx, datagram)
+    }
+
+    #[inline(always)]
+    fn options(&self, datagram: *const Datagram) -> u32 {
+        packet_options(self.ctx, datagram)
+    }
+
+    #[inline(always)]
+    fn quoted(&self, datagram: *const Datagram, flow: *mut Flow) -> u32 {
+        quoted_flow(self.ctx, datagram, flow)
+    }
+
+    #[inline(always)]
+    fn answers(&self, datagram: *const Datagram) -> bool {
+        refuse(self.ctx, datagram) == XDP_TX
+    }
 }

@@ -32,17 +32,6 @@ pub struct Seen {
     pub counted: (Action, Reason),
 }
 
-/// What a packet looked like when the program that steers was through with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Steered {
-    /// Its mark.
-    pub mark: u32,
-    /// Its priority.
-    pub priority: u32,
-    /// Its bytes.
-    pub frame: Vec<u8>,
-}
-
 /// What becomes of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -52,6 +41,17 @@ pub enum Fate {
     IsDropped,
     /// This frame goes back.
     IsAnswered(Vec<u8>),
+}
+
+/// What a packet looked like when the program that steers was through with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Steered {
+    /// Its mark.
+    pub mark: u32,
+    /// Its priority.
+    pub priority: u32,
+    /// Its bytes.
+    pub frame: Vec<u8>,
 }
 
 /// The interface that frames of a test run come in by.

@@ -115,18 +115,18 @@ pub fn index(name: &str) -> Option<u32> {
     name_to_index(any, name).ok()
 }
 
+/// The name of an interface now; none where there is no such interface.
+pub fn name(index: u32) -> Option<String> {
+    let any = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
+    index_to_name(any, index).ok()
+}
+
 /// Those of the interfaces that are there, with their indices.
 pub fn indices(names: &[String]) -> Vec<(String, u32)> {
     let there = names
         .iter()
         .filter_map(|name| Some((name.clone(), index(name)?)));
     there.collect()
-}
-
-/// The name of an interface now; none where there is no such interface.
-pub fn name(index: u32) -> Option<String> {
-    let any = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
-    index_to_name(any, index).ok()
 }
 
 /// Names of all interfaces, for messages.

@@ -14,7 +14,7 @@ use egress_common::{
     },
     flow::{DNS_PORT, proto},
     judge::Tables as _,
-    parse::{Datagram, UdpPayload, udp_payload},
+    parse::{Datagram, UdpPayload, link, parse_network, udp_payload},
     rule::mark,
 };
 
@@ -24,9 +24,9 @@ use self::{
 };
 use crate::{
     maps::{LAN, MESSAGE},
-    skb,
     stats::count_dns,
     tables::Generation,
+    tc::network,
     view,
 };
 
@@ -37,7 +37,14 @@ const HEADERS_BYTES: usize = 128;
 #[inline(always)]
 pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
     let headers = view::View::of_headers::<HEADERS_BYTES>(ctx);
-    let Ok(datagram) = skb::parse::<ETHERNET>(ctx, &headers) else {
+    // Which VLAN it goes to does not matter.
+    let Ok(network) = (match ETHERNET {
+        true => link(&headers),
+        false => network::<false>(ctx, &headers),
+    }) else {
+        return;
+    };
+    let Ok(datagram) = parse_network(&headers, network) else {
         return;
     };
     let flow = &datagram.flow;
