@@ -5,6 +5,7 @@ use egress_common::verdict::{Action, Reason};
 use egress_ctl::config::Config;
 use lab::frame::{ETHERNET, Extension, Frame, TAG, Transport};
 use lab::kernel::{Kernel, Seen, inside};
+use lab::table::{self, Row};
 
 const CONFIG: &str = r#"
 [gateway]
@@ -70,13 +71,6 @@ const C6: &str = "fd00:20::2";
 const D4: &str = "203.0.113.5";
 const D6: &str = "2001:db8:1::5";
 const RULED: &str = "192.0.2.129";
-
-/// Bytes of an Ethernet header and one of IPv6.
-const WHOLE: usize = ETHERNET + 40;
-/// Frames of test runs that fit into a page with what the kernel puts around them.
-const PAGE: usize = 3520;
-
-type Row = (&'static str, Vec<u8>, Reason);
 
 #[test]
 fn destinations_ports_and_protocols() -> Result<()> {
@@ -742,9 +736,7 @@ fn a_connection_outlives_the_answer_that_admitted_it() -> Result<()> {
         judge(&mut kernel, tcp(1002), Reason::NeverResolved)?;
         // A new generation revokes it, and allows it again.
         let without = CONFIG.replace("\"named.example\"", "\"other.example\"");
-        let without =
-            Config::parse(&without).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
-        kernel.put_into_force(&without, &[])?;
+        kernel.put_into_force(&table::config(&without)?, &[])?;
         judge(&mut kernel, tcp(1001), Reason::NeverResolved)?;
         kernel.put_into_force(&config("enforce")?, &[])?;
         judge(&mut kernel, tcp(1001), Reason::Established)
@@ -752,44 +744,11 @@ fn a_connection_outlives_the_answer_that_admitted_it() -> Result<()> {
 }
 
 fn judge_all(rows: Vec<Row>) -> Result<()> {
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
-        let own = OWN.map(|text| text.parse().expect("an address"));
-        kernel.put_into_force(&config("enforce")?, &own)?;
-        let mut wrong = Vec::new();
-        for (what, frame, reason) in &rows {
-            let seen = kernel.judge(frame)?;
-            wrong.extend(fault(what, frame, *reason, seen));
-        }
-        kernel.forget()?;
-        // A test run shows TC no frame whose headers are not whole, and none beyond a page.
-        let fits = |row: &&Row| (WHOLE..=PAGE).contains(&row.1.len());
-        for (what, frame, reason) in rows.iter().filter(fits) {
-            let seen = kernel.judge_tc(frame)?;
-            wrong.extend(fault(&format!("{what}, at TC"), frame, *reason, seen));
-        }
-        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-        Ok(())
-    })?
-}
-
-/// What is wrong with a verdict, if anything is.
-fn fault(what: &str, frame: &[u8], reason: Reason, is: Seen) -> Option<String> {
-    let expected = match reason.passes() {
-        true => seen(true, Action::Allow, reason),
-        false => seen(false, Action::Drop, reason),
-    };
-    (is != expected).then(|| {
-        format!(
-            "{what} ({} bytes): {is:?}, expected {expected:?}",
-            frame.len()
-        )
-    })
+    table::judge_all(CONFIG, &OWN, &rows)
 }
 
 fn config(mode: &str) -> Result<Config> {
-    let text = CONFIG.replacen("enforce", mode, 1);
-    Config::parse(&text).map_err(|problems| anyhow::anyhow!("{problems:?}"))
+    table::config(&CONFIG.replacen("enforce", mode, 1))
 }
 
 fn seen(passes: bool, action: Action, reason: Reason) -> Seen {

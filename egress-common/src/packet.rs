@@ -55,3 +55,49 @@ impl Packet for [u8] {
         end <= self.len()
     }
 }
+
+/// A frame by itself, for what needs no kernel.
+#[cfg(any(test, feature = "user"))]
+mod owned {
+    extern crate alloc;
+
+    use alloc::vec::Vec;
+
+    use super::{Packet, Reshape, Wire};
+
+    impl Packet for Vec<u8> {
+        fn view<T: Wire>(&self, at: usize) -> Option<&T> {
+            self.as_slice().view(at)
+        }
+
+        fn holds(&self, end: usize) -> bool {
+            self.as_slice().holds(end)
+        }
+    }
+
+    impl Reshape for Vec<u8> {
+        fn visible(&self) -> usize {
+            self.len()
+        }
+
+        fn cut(&mut self, len: usize) -> Option<()> {
+            (len <= self.len()).then(|| self.truncate(len))
+        }
+
+        fn push(&mut self, bytes: usize) -> Option<()> {
+            self.splice(..0, core::iter::repeat_n(0, bytes));
+            Some(())
+        }
+
+        fn put<T: Wire>(&mut self, at: usize, header: T) -> Option<()> {
+            let place: *mut T = self
+                .get_mut(at..)?
+                .get_mut(..size_of::<T>())?
+                .as_mut_ptr()
+                .cast();
+            // SAFETY: the bytes are as many as T has, and Wire types have alignment 1.
+            unsafe { place.write(header) };
+            Some(())
+        }
+    }
+}

@@ -31,23 +31,18 @@ use crate::{
     view::{self, View},
 };
 
-/// The verdict on a packet, and what it holds. A packet of `bytes` bytes leaves its traces; 0 asks without.
+/// The verdict on a packet. One of `bytes` bytes leaves its traces; 0 asks without.
 #[inline(always)]
-pub fn decide<H: Hook>(
-    hook: &H,
-    generation: Generation,
-    bytes: u32,
-) -> (Verdict, Option<&'static Datagram>) {
-    let datagram = match parsed(hook) {
-        Ok(datagram) => datagram,
-        Err(reason) => return (Verdict::because(reason), None),
-    };
+pub fn decide<H: Hook>(hook: &H, parsed: Parsed, generation: Generation, bytes: usize) -> Verdict {
     let steps = Global {
         hook,
         generation,
-        bytes,
+        bytes: bytes as u32,
     };
-    (decide::decide(datagram, &steps), Some(datagram))
+    match parsed {
+        Ok(datagram) => decide::decide(datagram, &steps),
+        Err(reason) => Verdict::because(reason),
+    }
 }
 
 /// Steps as calls of global functions.
@@ -129,10 +124,13 @@ pub extern "C" fn judge_flow(flow: *const Flow, half: u32, bytes: u32) -> u32 {
     verdict.to_code()
 }
 
-/// The datagram of a packet, as one place a CPU holds it: programs at LAN ingress do not interrupt each
-/// other.
+/// The datagram of a packet, or the reason that settles the packet.
+pub type Parsed = Result<&'static Datagram, Reason>;
+
+/// The datagram of a packet, in the one place that a CPU has for it: programs at LAN ingress do not
+/// interrupt each other.
 #[inline(always)]
-fn parsed<H: Hook>(hook: &H) -> Result<&'static Datagram, Reason> {
+pub fn parsed<H: Hook>(hook: &H) -> Parsed {
     let datagram = DATAGRAM.get_ptr_mut(0).ok_or(Reason::NoPolicy)?;
     from_code(hook.parse(datagram))?;
     // SAFETY: this CPU's own place.

@@ -12,7 +12,7 @@ use egress_common::{
 };
 
 use crate::{
-    datagram::decide,
+    datagram::{Parsed, decide, parsed},
     events::{is_watched, note_sender, report},
     stats::count_verdict,
     tables::Generation,
@@ -21,8 +21,10 @@ use crate::{
 /// A packet at a hook, read by global functions that the hook's programs may call; what those return is
 /// as in [`crate::datagram`].
 pub trait Hook {
-    /// Bytes of the packet, as far as the hook knows.
+    /// Bytes of the packet, as far as it can be read.
     fn bytes(&self) -> usize;
+    /// Bytes of the whole packet.
+    fn whole_bytes(&self) -> usize;
     /// Index of the interface that it came in by.
     fn interface(&self) -> u32;
     /// The machine that sent it; zeros where there is no link layer.
@@ -56,58 +58,81 @@ impl Judged {
 /// Judges a packet, counts it, and reports it; nothing where the mode is off.
 #[inline(always)]
 pub fn judged<H: Hook>(hook: &H) -> Option<Judged> {
-    let mut bytes = hook.bytes();
-    let generation = Generation::current();
-    let (verdict, policy, datagram, number) = match generation {
-        Some(generation) => {
-            let everybody = generation.everybody();
-            if matches!(everybody.mode, Mode::Off) {
-                return None;
-            }
-            let (verdict, datagram) = decide(hook, generation, bytes as u32);
-            let policy = generation.policy(u32::from(verdict.group));
-            (
-                verdict,
-                policy.unwrap_or(everybody),
-                datagram,
-                generation.number(),
-            )
-        }
-        None => (
-            Verdict::because(Reason::NoPolicy),
-            GroupPolicy::NONE,
-            None,
-            0,
-        ),
+    let Some(generation) = Generation::current() else {
+        return Some(lawless(hook));
     };
-    let mut action = policy.mode.action(verdict.reason, policy.denial);
-    let mut answered = false;
-    if let Some(datagram) = datagram {
-        // Of a frame in several buffers, what IP says.
-        bytes = bytes.max(datagram.end);
-        if matches!(action, Action::Reject) {
-            answered = hook.answers(datagram);
-        }
+    let everybody = generation.everybody();
+    if matches!(everybody.mode, Mode::Off) {
+        return None;
     }
-    if matches!(action, Action::Reject) && !answered {
-        action = Action::Drop;
-    }
+    let parsed = parsed(hook);
+    let bytes = bytes(hook, parsed);
+    let verdict = decide(hook, parsed, generation, bytes);
+    let policy = generation.policy(u32::from(verdict.group));
+    let policy = policy.unwrap_or(everybody);
+    let action = policy.mode.action(verdict.reason, policy.denial);
+    let action = answered(hook, action, parsed);
     count_verdict(policy.counters, action, verdict, bytes);
-    if !matches!(action, Action::Allow) && is_watched() {
-        if datagram.is_none() {
-            note_sender(hook.sender(), hook.interface());
-        }
-        report(
-            datagram.map(|datagram| &datagram.flow),
-            number,
-            verdict,
-            action,
-            bytes,
-        );
+    if !matches!(action, Action::Allow) {
+        tell(hook, parsed, generation.number(), verdict, action, bytes);
     }
     Some(Judged {
         action,
         verdict,
-        generation,
+        generation: Some(generation),
     })
+}
+
+/// No generation, no packet.
+#[inline(always)]
+fn lawless<H: Hook>(hook: &H) -> Judged {
+    let verdict = Verdict::because(Reason::NoPolicy);
+    let (action, bytes) = (Action::Drop, hook.whole_bytes());
+    count_verdict(GroupPolicy::NONE.counters, action, verdict, bytes);
+    tell(hook, Err(Reason::NoPolicy), 0, verdict, action, bytes);
+    Judged {
+        action,
+        verdict,
+        generation: None,
+    }
+}
+
+/// Reports a packet to whoever watches.
+#[inline(always)]
+fn tell<H: Hook>(
+    hook: &H,
+    parsed: Parsed,
+    generation: u64,
+    verdict: Verdict,
+    action: Action,
+    bytes: usize,
+) {
+    if !is_watched() {
+        return;
+    }
+    if parsed.is_err() {
+        note_sender(hook.sender(), hook.interface());
+    }
+    let flow = parsed.ok().map(|datagram| &datagram.flow);
+    report(flow, generation, verdict, action, bytes);
+}
+
+/// Bytes of a packet. Of a frame in several buffers the kernel tells the length, which takes time; IP does
+/// too.
+#[inline(always)]
+fn bytes<H: Hook>(hook: &H, parsed: Parsed) -> usize {
+    match parsed {
+        Ok(datagram) => hook.bytes().max(datagram.end),
+        Err(_) => hook.whole_bytes(),
+    }
+}
+
+/// What is done with a packet. A rejected one becomes its answer, or is dropped where there is none.
+#[inline(always)]
+fn answered<H: Hook>(hook: &H, action: Action, parsed: Parsed) -> Action {
+    match (action, parsed) {
+        (Action::Reject, Ok(datagram)) if hook.answers(datagram) => Action::Reject,
+        (Action::Reject, _) => Action::Drop,
+        (action, _) => action,
+    }
 }

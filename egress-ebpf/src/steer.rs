@@ -12,7 +12,7 @@ use egress_common::{
 };
 
 use crate::{
-    datagram::decide,
+    datagram::{decide, parsed},
     tables::Generation,
     tc::{Buffer, HEADERS_BYTES, network},
     view::{View, note},
@@ -41,8 +41,8 @@ pub fn lan_steer(ctx: &TcContext) {
 #[inline(always)]
 fn judged_again(ctx: &TcContext) -> Option<Steering> {
     let generation = Generation::current()?;
-    let (verdict, _) = decide(&Buffer::<true>(ctx), generation, 0);
-    generation.steering(verdict)
+    let hook = Buffer::<true>(ctx);
+    generation.steering(decide(&hook, parsed(&hook), generation, 0))
 }
 
 /// Writes mark, priority and DSCP of a packet.

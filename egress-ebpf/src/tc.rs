@@ -59,6 +59,11 @@ impl<const ETHERNET: bool> Hook for Buffer<'_, ETHERNET> {
     }
 
     #[inline(always)]
+    fn whole_bytes(&self) -> usize {
+        self.bytes()
+    }
+
+    #[inline(always)]
     fn interface(&self) -> u32 {
         // SAFETY: the context is valid for the program's life.
         unsafe { (*self.skb()).ifindex }

@@ -48,7 +48,7 @@ impl View {
 
     /// Bytes of the whole frame.
     #[inline(always)]
-    fn frame_len(&self) -> usize {
+    pub fn frame_len(&self) -> usize {
         match self.whole {
             Whole::Bytes(bytes) => bytes,
             // SAFETY: the context is valid for the program's life.

@@ -12,7 +12,7 @@ use egress_common::{
 };
 
 use crate::{
-    datagram::{decide, packet_options, parse_frame, quoted_flow},
+    datagram::{decide, packet_options, parse_frame, parsed, quoted_flow},
     events::sender,
     ingress::{Hook, judged},
     refuse::refuse,
@@ -43,7 +43,7 @@ pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
 #[inline(always)]
 pub fn ask(ctx: &XdpContext) -> u32 {
     let verdict = match Generation::current() {
-        Some(generation) => decide(ctx, generation, 0).0,
+        Some(generation) => decide(ctx, parsed(ctx), generation, 0),
         None => Verdict::because(Reason::NoPolicy),
     };
     verdict.to_code()
@@ -53,6 +53,11 @@ impl Hook for XdpContext {
     #[inline(always)]
     fn bytes(&self) -> usize {
         View::of_frame(self).len()
+    }
+
+    #[inline(always)]
+    fn whole_bytes(&self) -> usize {
+        View::of_frame(self).frame_len()
     }
 
     #[inline(always)]

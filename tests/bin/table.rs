@@ -90,7 +90,7 @@ fn colour(outcome: &Outcome) -> Style {
     }
     match outcome.seen.verdict {
         Action::Allow => AnsiColor::Green.on_default(),
-        Action::Drop => AnsiColor::Yellow.on_default(),
+        Action::Drop | Action::Reject => AnsiColor::Yellow.on_default(),
         Action::WouldDrop => PLAIN,
     }
 }

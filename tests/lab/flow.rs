@@ -110,7 +110,7 @@ impl Flow {
     /// Tries it without looking at any counters.
     pub fn attempt(&self, site: &Site) -> Result<Attempt> {
         let limit = match self.expected.verdict {
-            Action::Drop => PATIENCE,
+            Action::Drop | Action::Reject => PATIENCE,
             Action::Allow | Action::WouldDrop => MORE_PATIENCE,
         };
         self.probe.attempt(site, self.family, self.origin, limit)
@@ -137,6 +137,9 @@ impl Verdict {
     /// The client says whether it got through, the counters say why; where they contradict each
     /// other, the reason says so and equals none that was announced.
     fn seen(attempt: &Attempt, risen: &[Count]) -> Self {
+        if let (false, Some(rejected)) = (attempt.reached, reasons(risen, Action::Reject)) {
+            return Self::new(Action::Reject, rejected);
+        }
         let dropped = reasons(risen, Action::Drop);
         let would_drop = reasons(risen, Action::WouldDrop);
         match (attempt.reached, dropped, would_drop) {

@@ -39,16 +39,21 @@ impl Egress {
 
     /// As [`Self::start`], with further options of `egress-ctl run`, such as `--xdp generic`.
     pub fn start_with(lab: &Lab, config: &str, options: &[&str]) -> Result<Self> {
+        Self::start_on(&lab.gateway, lab.folder(), config, options)
+    }
+
+    /// As [`Self::start_with`], on any host, with a folder for its files.
+    pub fn start_on(host: &Host, folder: &Path, config: &str, options: &[&str]) -> Result<Self> {
         let program = program()?;
-        let (file, state) = (lab.path("egress.toml"), lab.path("state"));
-        fs::write(&file, config)?;
+        let (file, state) = (folder.join("egress.toml"), folder.join("state"));
         fs::create_dir_all(&state)?;
-        let mut command = lab.gateway.command(&program);
+        fs::write(&file, config)?;
+        let mut command = host.command(&program);
         command.arg("run").arg("--config").arg(&file).args(options);
         command.env("EGRESS_STATE_DIR", &state);
         let mut egress = Self {
-            daemon: Process::spawn("egress-ctl", command, lab.folder())?,
-            host: lab.gateway.clone(),
+            daemon: Process::spawn("egress-ctl", command, folder)?,
+            host: host.clone(),
             program,
             config: file,
             state,

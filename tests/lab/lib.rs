@@ -35,6 +35,7 @@ pub mod server;
 pub mod site;
 pub mod stage;
 pub mod status;
+pub mod table;
 pub mod topology;
 pub mod tun;
 pub mod wait;

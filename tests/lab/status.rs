@@ -15,6 +15,8 @@ pub enum Action {
     Drop,
     /// It passed in audit mode, and would have been dropped.
     WouldDrop,
+    /// It was dropped, and the client was told.
+    Reject,
 }
 
 /// How many packets had one outcome for one reason.
@@ -132,6 +134,7 @@ impl fmt::Display for Action {
             Self::Allow => "allow",
             Self::Drop => "drop",
             Self::WouldDrop => "would-drop",
+            Self::Reject => "reject",
         })
     }
 }
