@@ -35,6 +35,14 @@ fn lan_ingress(ctx: XdpContext) -> u32 {
     xdp::lan_ingress(&ctx)
 }
 
+/// LAN ingress behind the driver, where the kernel makes one buffer of a frame. For a program that takes
+/// several it copies the frame from Linux 6.9 on (`skb_pp_cow_data`, net/core/skbuff.c), and forgets how
+/// long the Ethernet header is, so that programs at TC ingress see a packet without one.
+#[xdp]
+fn lan_ingress_generic(ctx: XdpContext) -> u32 {
+    xdp::lan_ingress(&ctx)
+}
+
 /// What LAN ingress would make of a packet. It is attached nowhere: `BPF_PROG_TEST_RUN` asks it.
 #[xdp(frags)]
 fn lan_ask(ctx: XdpContext) -> u32 {

@@ -26,7 +26,8 @@ pub const ASK: &str = "lan_ask";
 /// Name of the program of a hook, on a device of this layer.
 pub(super) fn name(hook: Hook, layer: Layer) -> &'static str {
     match (hook, layer) {
-        (Hook::XdpNative | Hook::XdpGeneric, _) => INGRESS,
+        (Hook::XdpNative, _) => INGRESS,
+        (Hook::XdpGeneric, _) => "lan_ingress_generic",
         (Hook::TcxIngress | Hook::ClsactIngress, Layer::Ip) => "lan_ingress_ip",
         (Hook::TcxIngress | Hook::ClsactIngress, _) => "lan_ingress_tc",
         (Hook::TcxSteer | Hook::ClsactSteer, _) => "lan_steer",
@@ -183,10 +184,18 @@ impl Loaded {
     /// The object does not hold it, or the kernel refuses it.
     pub(super) fn program(&mut self, hook: Hook, layer: Layer) -> Result<Program<'_>, LoadError> {
         let name = name(hook, layer);
-        if hook.is_xdp() {
-            return self.ingress().map(Program::Xdp);
+        if !hook.is_xdp() {
+            return self.classifier(name).map(Program::Tc);
         }
-        self.classifier(name).map(Program::Tc)
+        let program = self.ebpf.program_mut(name);
+        let program: &mut Xdp = program
+            .and_then(|p| p.try_into().ok())
+            .ok_or(LoadError::Missing(name))?;
+        if program.fd().is_err() {
+            let refused = |source| LoadError::Program { name, source };
+            program.load().map_err(refused)?;
+        }
+        Ok(Program::Xdp(program))
     }
 
     /// A program of TC by its name; it is loaded now if it was not yet.
