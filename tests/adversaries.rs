@@ -1,11 +1,21 @@
 //! What a client tries to get past the filter: every attempt by its name, and what must become of it.
 //! They are those that other filters fell for.
 
-use anyhow::{Result, ensure};
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
 use egress_common::verdict::Reason;
+use lab::config::custom;
 use lab::frame::{Extension, Frame, Transport};
+use lab::gateway::Egress;
+use lab::host::Life;
 use lab::kernel::{Kernel, inside};
 use lab::table::{Row, config, judge_all};
+use lab::topology::Lab;
 
 const C4: &str = "10.20.0.2";
 const C6: &str = "fd00:20::2";
@@ -105,6 +115,64 @@ fn a_set_that_became_empty_is_not_any() -> Result<()> {
         }
         Ok(())
     })?
+}
+
+/// CVE-2023-27595.
+#[test]
+fn a_kill_under_load() -> Result<()> {
+    let sets = "[[source.lab.set]]\nid = 1\nips = [\"203.0.113.5/32\"]\nudpPorts = \"7000\"\n";
+    let lab = Lab::build(Life::Bound)?;
+    let mut egress = Egress::start(&lab, &custom(sets))?;
+    let ended = Arc::new(AtomicBool::new(false));
+    let count = |port| -> Result<_> {
+        let socket = lab.internet.run(|| UdpSocket::bind((D4, port)))??;
+        socket.set_read_timeout(Some(Duration::from_millis(300)))?;
+        let ended = Arc::clone(&ended);
+        Ok(thread::spawn(move || received(&socket, &ended)))
+    };
+    let (allowed, denied) = (count(7000)?, count(7001)?);
+    let sending = {
+        let ended = Arc::clone(&ended);
+        lab.client.thread(move || flood(&ended))
+    };
+    for _ in 0..3 {
+        egress.kill()?;
+        egress = Egress::start(&lab, &custom(sets))?;
+    }
+    ended.store(true, Ordering::Relaxed);
+    let panicked = |_| anyhow!("a thread panicked");
+    let sent = sending.join().map_err(panicked)???;
+    let arrived = allowed.join().map_err(panicked)?;
+    let leaked = denied.join().map_err(panicked)?;
+    ensure!(leaked == 0, "{leaked} of {sent} leaked");
+    ensure!(sent > 100 && arrived == sent, "{arrived} of {sent} arrived");
+    Ok(())
+}
+
+/// Sends to an allowed and to a denied port, 1,000 times a second, and tells how often.
+fn flood(ended: &AtomicBool) -> Result<u32> {
+    let socket = UdpSocket::bind((C4, 0))?;
+    let mut sent = 0;
+    while !ended.load(Ordering::Relaxed) {
+        for port in [7001, 7000] {
+            socket.send_to(b"egress", (D4, port))?;
+        }
+        sent += 1;
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(sent)
+}
+
+/// Datagrams that come until it has ended, and no more do.
+fn received(socket: &UdpSocket, ended: &AtomicBool) -> u32 {
+    let mut datagrams = 0;
+    loop {
+        match socket.recv(&mut [0; 16]) {
+            Ok(_) => datagrams += 1,
+            Err(_) if ended.load(Ordering::Relaxed) => return datagrams,
+            Err(_) => {}
+        }
+    }
 }
 
 /// CVE-2024-52529.

@@ -90,7 +90,7 @@ fn error<S: Steps>(datagram: &Datagram, alone: Verdict, steps: &S) -> Verdict {
     }
     let about = match steps.quoted(datagram) {
         Ok(flow) => steps.judge(&flow, false),
-        Err(reason) => return Verdict::because(reason).of_group(alone.group as u32),
+        Err(reason) => return Verdict::because(reason).of_group(u32::from(alone.group)),
     };
     if !about.reason.passes() {
         return Verdict { admits: 0, ..about };

@@ -47,7 +47,7 @@ impl Piece {
     #[inline(always)]
     pub fn new(start: u16, len: usize, more: bool, id: u32) -> Result<Self, Reason> {
         let start = usize::from(start);
-        if len == 0 || (more && len % UNIT != 0) || start * UNIT + len > 0xffff {
+        if len == 0 || (more && !len.is_multiple_of(UNIT)) || start * UNIT + len > 0xffff {
             return Err(Reason::Malformed);
         }
         Ok(Self {
@@ -55,7 +55,7 @@ impl Piece {
             chain: 0,
             start: start as u32,
             end: (start + len.div_ceil(UNIT)) as u32,
-            more: more as u32,
+            more: u32::from(more),
         })
     }
 
@@ -256,7 +256,7 @@ pub fn follow(seen: Option<Seen>, piece: &Piece, alone: Verdict, now_ms: u64) ->
     match extent.with(piece) {
         Some(extent) => {
             let follows = Verdict::by(Reason::Fragment, first.set);
-            let follows = follows.of_group(alone.group as u32);
+            let follows = follows.of_group(u32::from(alone.group));
             (follows, Note::Extent(extent.to_word()))
         }
         None => (alone, Note::Nothing),
@@ -283,7 +283,7 @@ fn begin(piece: &Piece, verdict: Verdict, now_ms: u64) -> Note {
 /// Nothing more of the datagram passes.
 #[inline(always)]
 fn overlap(alone: Verdict) -> (Verdict, Note) {
-    let verdict = Verdict::because(Reason::FragmentOverlap).of_group(alone.group as u32);
+    let verdict = Verdict::because(Reason::FragmentOverlap).of_group(u32::from(alone.group));
     (verdict, Note::Extent(POISONED))
 }
 

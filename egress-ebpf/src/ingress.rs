@@ -73,9 +73,7 @@ pub fn judged<H: Hook>(hook: &H) -> Option<Judged> {
     let action = policy.mode.action(verdict.reason, policy.denial);
     let action = answered(hook, action, parsed);
     count_verdict(policy.counters, action, verdict, bytes);
-    if !matches!(action, Action::Allow) {
-        tell(hook, parsed, generation.number(), verdict, action, bytes);
-    }
+    tell(hook, parsed, generation.number(), verdict, action, bytes);
     Some(Judged {
         action,
         verdict,
@@ -97,7 +95,7 @@ fn lawless<H: Hook>(hook: &H) -> Judged {
     }
 }
 
-/// Reports a packet to whoever watches.
+/// Reports a packet that is not allowed to whoever watches.
 #[inline(always)]
 fn tell<H: Hook>(
     hook: &H,
@@ -107,7 +105,7 @@ fn tell<H: Hook>(
     action: Action,
     bytes: usize,
 ) {
-    if !is_watched() {
+    if matches!(action, Action::Allow) || !is_watched() {
         return;
     }
     if parsed.is_err() {

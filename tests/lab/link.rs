@@ -42,6 +42,27 @@ pub fn up(host: &Host, name: &str) -> Result<()> {
     .with_context(|| format!("link {name} up"))
 }
 
+/// Sets the longest packet that a link takes.
+pub fn mtu(host: &Host, name: &str, bytes: u32) -> Result<()> {
+    netlink(host, async |handle| {
+        let link = LinkUnspec::new_with_name(name).mtu(bytes).build();
+        handle.link().set(link).execute().await
+    })
+    .with_context(|| format!("MTU of {name}"))
+}
+
+/// A route to a network.
+pub fn route(host: &Host, net: IpNet, gateway: IpAddr) -> Result<()> {
+    let message = RouteMessageBuilder::<IpAddr>::new()
+        .destination_prefix(net.addr(), net.prefix_len())?
+        .gateway(gateway)?
+        .build();
+    netlink(host, async |handle| {
+        handle.route().add(message).execute().await
+    })
+    .with_context(|| format!("route to {net} via {gateway}"))
+}
+
 /// Gives a link its addresses.
 pub fn addresses(host: &Host, name: &str, addresses: &[IpNet]) -> Result<()> {
     let index = index(host, name)?;

@@ -83,7 +83,7 @@ impl Options {
 
     #[inline(always)]
     fn at(&self, at: u32) -> u8 {
-        let [bytes @ ..] = &self.bytes;
+        let bytes = &self.bytes;
         let place = (at & 63) as usize;
         // Never out of bounds: the mask is in the array.
         bytes.get(place).copied().unwrap_or(0)
