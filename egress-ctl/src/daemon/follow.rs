@@ -68,7 +68,7 @@ impl Daemon {
                 self.attach_one(one, &lost, is_new, steers);
             }
         }
-        if now != before {
+        if now != before || !lost.is_empty() {
             attach::let_go(&pin_dir, &bound, steers)?;
         }
         self.take_bound(bound);

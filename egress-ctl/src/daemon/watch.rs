@@ -11,7 +11,7 @@ use tokio::{
 };
 
 /// Changes come in bursts: they are over when nothing came for so long,
-const QUIET: Duration = Duration::from_millis(100);
+const QUIET: Duration = Duration::from_millis(20);
 /// and what came is acted on after so long at the latest.
 const LIMIT: Duration = Duration::from_millis(500);
 

@@ -1,7 +1,5 @@
 //! Network interfaces of this network namespace.
 
-use std::fs;
-
 use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkLayerType, LinkMessage, LinkXdp};
 use rustix::net::{
@@ -127,15 +125,4 @@ pub fn indices(names: &[String]) -> Vec<(String, u32)> {
         .iter()
         .filter_map(|name| Some((name.clone(), index(name)?)));
     there.collect()
-}
-
-/// Names of all interfaces, for messages.
-pub fn names() -> Vec<String> {
-    let Ok(entries) = fs::read_dir("/sys/class/net") else {
-        return Vec::new();
-    };
-    let name = |entry: std::io::Result<fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
-    let mut names: Vec<_> = entries.filter_map(name).collect();
-    names.sort();
-    names
 }
