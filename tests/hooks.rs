@@ -2,18 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use lab::announced;
+use lab::basics;
 use lab::config::catalogue;
-use lab::flow::{Family, Flow, Verdict};
 use lab::gateway::Egress;
 use lab::host::Life;
-use lab::probe::Probe;
 use lab::site::Site;
 use lab::status::Interface;
 use rustix::system::uname;
-
-const LISTED: [&str; 2] = ["104.46.162.100", "2603:1006:2000::10"];
-const UNLISTED: [&str; 2] = ["203.0.113.77", "2001:db8:dead::77"];
-const NAME: &str = "enterpriseregistration.windows.net";
 
 #[test]
 fn xdp_native() -> Result<()> {
@@ -30,12 +25,22 @@ fn xdp_generic() -> Result<()> {
 }
 
 #[test]
+fn tc_ingress() -> Result<()> {
+    judges_and_learns(&["--xdp", "tc", "--tc", "clsact"], |seen| {
+        seen.xdp.is_none() && seen.ingress.as_deref() == Some("clsact")
+    })
+}
+
+#[test]
 fn tcx() -> Result<()> {
     if release()? < (6, 6) {
         println!("skipped: hooks::tcx: no TCX before Linux 6.6");
         return Ok(());
     }
-    judges_and_learns(&["--tc", "tcx"], |seen| seen.tc.as_deref() == Some("tcx"))
+    judges_and_learns(&["--tc", "tcx"], |seen| seen.tc.as_deref() == Some("tcx"))?;
+    judges_and_learns(&["--xdp", "tc"], |seen| {
+        seen.ingress.as_deref() == Some("tcx")
+    })
 }
 
 #[test]
@@ -54,41 +59,10 @@ fn judges_and_learns(options: &[&str], as_asked: impl Fn(&Interface) -> bool) ->
             .with_context(|| format!("{daemon} does not start"))?;
         let interfaces = egress.status()?.interfaces;
         ensure!(interfaces.iter().all(&as_asked), "{daemon}: {interfaces:?}");
-        for flow in flows() {
-            let outcome = flow.run(&site, &egress)?;
-            ensure!(
-                outcome.passed,
-                "{daemon}: {} over {}: {}, not {}",
-                outcome.what,
-                outcome.family,
-                outcome.seen,
-                outcome.expected
-            );
-        }
+        basics::run(&site, &egress).context(daemon)?;
         egress.kill()?;
     }
     Ok(())
-}
-
-fn flows() -> Vec<Flow> {
-    let families = [Family::Ipv4, Family::Ipv6].into_iter().zip(0..);
-    let flows = families.map(|(family, index)| {
-        [
-            (
-                "a listed prefix",
-                Probe::https(LISTED[index]),
-                Verdict::allow("prefix"),
-            ),
-            ("a name", Probe::https(NAME), Verdict::allow("learned")),
-            (
-                "an unlisted address",
-                Probe::https(UNLISTED[index]),
-                Verdict::drop("never-resolved"),
-            ),
-        ]
-        .map(|(what, probe, expected)| Flow::new(what, family, probe, expected))
-    });
-    flows.flatten().collect()
 }
 
 /// The two numbers that say what a kernel has.

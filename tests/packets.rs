@@ -267,6 +267,39 @@ fn what_passes_without_a_rule() -> Result<()> {
             other("fe80::2", "ff02::2", 58),
             Reason::LinkScope,
         ),
+        row(
+            "router advertisement",
+            other("fe80::2", "ff02::1", 58),
+            Reason::LinkScope,
+        ),
+        row("VRRP", other(C4, "224.0.0.18", 112), Reason::LinkScope),
+        row("VRRP", other("fe80::2", "ff02::12", 112), Reason::LinkScope),
+        row(
+            "IGMP, with a router alert",
+            Frame {
+                options: vec![148, 4, 0, 0],
+                ..other(C4, "224.0.0.22", 2)
+            },
+            Reason::LinkScope,
+        ),
+        row(
+            "MLD, with a hop-by-hop option",
+            Frame {
+                extensions: vec![Extension::HopByHop(0)],
+                ..other("fe80::2", "ff02::16", 58)
+            },
+            Reason::LinkScope,
+        ),
+        row(
+            "mDNS",
+            Frame::udp(C4, "224.0.0.251", 5353),
+            Reason::LinkScope,
+        ),
+        row(
+            "mDNS",
+            Frame::udp("fe80::2", "ff02::fb", 5353),
+            Reason::LinkScope,
+        ),
         row("the gateway", Frame::tcp(C4, OWN[0], 22), Reason::Gateway),
         row("the gateway", Frame::udp(C6, OWN[1], 53), Reason::Gateway),
         row(

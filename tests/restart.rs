@@ -1,23 +1,9 @@
 //! Daemons that end, start again, meet each other or cannot do what they should: what enforces goes on.
 
 use std::fs;
-use std::process::Output;
 
-use anyhow::{Context, Result, bail, ensure};
-use lab::config::custom;
-use lab::gateway;
-use lab::host::Life;
-use lab::process::Process;
-use lab::topology::Lab;
-use rustix::process::Signal;
-use serde_json::Value;
-
-const SETS: &str = r#"
-[[source.lab.set]]
-id = 1
-ips = ["203.0.113.0/24"]
-tcpPorts = "443"
-"#;
+use anyhow::{Result, ensure};
+use lab::stage::Stage;
 
 #[test]
 fn a_new_daemon_takes_over_what_is_in_force() -> Result<()> {
@@ -163,12 +149,13 @@ fn an_interface_that_vanished_is_let_go() -> Result<()> {
 #[test]
 fn what_cannot_be_attached_at_reload_changes_nothing() -> Result<()> {
     let stage = Stage::new()?;
-    let mut daemon = stage.start(&[])?;
-    stage.configure(&["lan", "nowhere"])?;
+    let mut daemon = stage.start(&["--xdp", "native"])?;
+    let _foreign = stage.foreign("wan")?;
+    stage.configure(&["lan", "wan"])?;
     daemon.hang_up()?;
     daemon.wait_for("stays in force")?;
     ensure!(
-        daemon.log().contains("no interface `nowhere`"),
+        daemon.log().contains("another XDP program"),
         "{}",
         daemon.log()
     );
@@ -194,114 +181,4 @@ fn detach_removes_our_pins_and_nothing_else() -> Result<()> {
     let complaint = stage.refused(&["status"])?;
     ensure!(complaint.contains("nothing is loaded"), "{complaint}");
     Ok(())
-}
-
-/// A gateway, and the folder of its config and state.
-struct Stage {
-    lab: Lab,
-}
-
-impl Stage {
-    fn new() -> Result<Self> {
-        let stage = Self {
-            lab: Lab::build(Life::Bound)?,
-        };
-        stage.configure(&["lan"])?;
-        Ok(stage)
-    }
-
-    fn config(&self) -> String {
-        self.lab.path("egress.toml").display().to_string()
-    }
-
-    fn configure(&self, lan: &[&str]) -> Result<()> {
-        let text = custom(SETS).replace("lan = [\"lan\"]", &format!("lan = {lan:?}"));
-        fs::write(self.config(), text).context("cannot write the config")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Result<std::process::Command> {
-        let mut command = self.lab.gateway.command(gateway::program()?);
-        command.args(arguments);
-        command.env("EGRESS_STATE_DIR", self.lab.path("state"));
-        Ok(command)
-    }
-
-    fn ask(&self, arguments: &[&str]) -> Result<Output> {
-        let mut command = self.command(arguments)?;
-        command.output().context("cannot start egress-ctl")
-    }
-
-    /// Asks for what must fail, and returns the complaint.
-    fn refused(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.ask(arguments)?;
-        ensure!(!output.status.success(), "{arguments:?} did not fail");
-        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
-
-    fn status(&self) -> Result<Value> {
-        let output = self.ask(&["status", "--json"])?;
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        serde_json::from_slice(&output.stdout).with_context(|| format!("status: {complaint}"))
-    }
-
-    /// Starts a daemon and waits until it enforces.
-    fn start(&self, options: &[&str]) -> Result<Daemon> {
-        let config = self.config();
-        let arguments = [&["run", "--config", config.as_str()], options].concat();
-        let process = Process::spawn("egress-ctl", self.command(&arguments)?, self.lab.folder())?;
-        let mut daemon = Daemon { process };
-        daemon.wait_for("is in force: mode")?;
-        Ok(daemon)
-    }
-
-    fn ip(&self, arguments: &[&str]) -> Result<()> {
-        let output = self.lab.gateway.command("ip").args(arguments).output()?;
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "ip {arguments:?}: {complaint}");
-        Ok(())
-    }
-
-    /// Whether the kernel takes TCX links: then a daemon with a free choice uses one.
-    fn has_tcx(&self) -> Result<bool> {
-        let daemon = self.start(&[])?;
-        let is_tcx = self.status()?["interfaces"][0]["tc"] == "tcx";
-        daemon.kill()?;
-        Ok(is_tcx)
-    }
-}
-
-struct Daemon {
-    process: Process,
-}
-
-impl Daemon {
-    fn id(&self) -> u32 {
-        self.process.id()
-    }
-
-    fn log(&self) -> String {
-        self.process.complaints()
-    }
-
-    fn hang_up(&self) -> Result<()> {
-        self.process.signal(Signal::HUP)
-    }
-
-    fn kill(self) -> Result<()> {
-        let Self { mut process } = self;
-        process.kill()
-    }
-
-    fn wait_for(&mut self, text: &str) -> Result<()> {
-        for _ in 0..600 {
-            if self.log().contains(text) {
-                return Ok(());
-            }
-            if self.process.alive().is_err() {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        bail!("the daemon never said `{text}`:\n{}", self.log())
-    }
 }

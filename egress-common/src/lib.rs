@@ -19,12 +19,14 @@ pub mod judge;
 pub mod learned;
 pub mod limits;
 pub mod name;
+mod opaque;
 pub mod packet;
 pub mod parse;
 #[cfg(feature = "user")]
 pub mod pattern;
 pub mod refusal;
 pub mod rule;
+pub mod steer;
 pub mod verdict;
 
 /// Lets aya copy the shared layouts in and out of maps.
@@ -38,6 +40,7 @@ mod pod {
         fragment::{DatagramKey, Seen},
         learned::Learned,
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
+        steer::Steering,
         verdict::{Counter, TrafficKey},
     };
 
@@ -59,6 +62,8 @@ mod pod {
     unsafe impl Pod for Settings {}
     // SAFETY: as above.
     unsafe impl Pod for Learned {}
+    // SAFETY: as above.
+    unsafe impl Pod for Steering {}
     // SAFETY: as above.
     unsafe impl Pod for Counter {}
     // SAFETY: as above.

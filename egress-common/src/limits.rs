@@ -16,6 +16,8 @@ pub const RULESETS: u32 = 4096;
 pub const PATTERNS: u32 = 65_536;
 /// Endpoint sets that have a counter, over all generations since the maps were made.
 pub const SETS: u32 = 8_192;
+/// Different steerings of one generation.
+pub const STEERINGS: u32 = 256;
 /// LAN interfaces at the same time.
 pub const LAN_INTERFACES: u32 = 256;
 /// Prefixes of clients in one generation.

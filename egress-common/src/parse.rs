@@ -76,12 +76,73 @@ struct Link {
     vlan: u16,
 }
 
+/// Where the network header of a packet begins, and what stood in front of it.
+#[derive(Clone, Copy)]
+pub struct Network {
+    ether_type: u16,
+    at: usize,
+    link: Link,
+}
+
+impl Network {
+    /// Of a packet that begins with its network header, as devices without a link layer have them.
+    #[inline(always)]
+    pub const fn bare(ether_type: u16) -> Self {
+        Self {
+            ether_type,
+            at: 0,
+            link: Link {
+                mac: [0; 6],
+                vlan: 0,
+            },
+        }
+    }
+
+    /// The same behind an outer tag that the kernel has taken off, whose control this is.
+    #[inline(always)]
+    #[must_use]
+    pub const fn untagged(self, control: u16) -> Self {
+        let link = Link {
+            vlan: control & VLAN_ID,
+            ..self.link
+        };
+        Self { link, ..self }
+    }
+
+    /// Offset of the network header.
+    #[inline(always)]
+    pub const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether it is one of IPv4.
+    #[inline(always)]
+    pub const fn is_ipv4(&self) -> bool {
+        self.ether_type == ether_type::IPV4
+    }
+
+    /// Whether it is one of IPv6.
+    #[inline(always)]
+    pub const fn is_ipv6(&self) -> bool {
+        self.ether_type == ether_type::IPV6
+    }
+}
+
 /// Parses a frame.
 ///
 /// # Errors
 /// The reason that settles the packet without a policy; it may be one that lets it pass.
 #[inline(always)]
 pub fn parse<P: Packet + ?Sized>(packet: &P) -> Result<Datagram, Reason> {
+    parse_network(packet, link(packet)?)
+}
+
+/// Walks over the link layer of a frame.
+///
+/// # Errors
+/// It is cut off.
+#[inline(always)]
+pub fn link<P: Packet + ?Sized>(packet: &P) -> Result<Network, Reason> {
     let ether: &EtherHeader = packet.view(0).ok_or(Reason::Malformed)?;
     let mut kind = u16::from_be_bytes(ether.ether_type);
     let mut at = size_of::<EtherHeader>();
@@ -101,7 +162,25 @@ pub fn parse<P: Packet + ?Sized>(packet: &P) -> Result<Datagram, Reason> {
         vlan,
         mac: ether.source,
     };
-    match kind {
+    Ok(Network {
+        ether_type: kind,
+        at,
+        link,
+    })
+}
+
+/// Parses a packet from its network header on.
+///
+/// # Errors
+/// As [`parse`].
+#[inline(always)]
+pub fn parse_network<P: Packet + ?Sized>(packet: &P, network: Network) -> Result<Datagram, Reason> {
+    let Network {
+        ether_type,
+        at,
+        link,
+    } = network;
+    match ether_type {
         ether_type::IPV4 => ipv4(packet, at, link),
         ether_type::IPV6 => ipv6(packet, at, link),
         ether_type::ARP | ether_type::EAPOL | ether_type::LLDP | ..ether_type::LOWEST => {
@@ -316,8 +395,8 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
     };
     Ok(Datagram {
         flow: Flow {
-            src: ip.src,
-            dst: ip.dst,
+            src: ip.src.whole(),
+            dst: ip.dst.whole(),
             src_port,
             dst_port,
             // The hook knows it, not the bytes.

@@ -235,6 +235,8 @@ pub mod feature {
     pub const MACHINES: u32 = 2;
     /// A name is denied, so an address that a prefix allows may be denied by what taught it.
     pub const DENIED_NAMES: u32 = 4;
+    /// Packets of some endpoint sets are steered.
+    pub const STEERS: u32 = 8;
 }
 
 /// What holds for one client group.

@@ -2,46 +2,48 @@
 //!
 //! SIGHUP reads the config again; what is wrong with it is reported, and what enforces stays. Sources
 //! that follow the web service are polled; what of them is approved is put into force likewise.
-//! SIGTERM and SIGINT end the daemon, and enforcement goes on without it.
+//! SIGTERM and SIGINT end the daemon, and enforcement goes on without it. Interfaces and the gateway's
+//! addresses are followed as they come and go.
 
 mod addresses;
+mod enforce;
 mod feeds;
+mod follow;
 mod lock;
 mod traffic;
+mod watch;
 
 use std::{
     collections::BTreeMap,
-    io::{self, Write as _},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Result;
-use jiff::Zoned;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{MissedTickBehavior, interval},
+};
 use tracing::{error, info, warn};
 
 pub use self::addresses::own_addresses;
-use self::feeds::Following;
 pub use self::lock::{Lock, LockError, holder, pins};
 pub use self::traffic::counted;
+use self::{enforce::Force, feeds::Following, watch::Watch};
 use crate::{
     config::Config,
     dataplane::{
-        ask, attach,
+        attach,
+        bind::Bound,
         hook::{Choice, attached},
-        interface,
         load::{Loaded, load, prepare},
         maps::{Pinned, PinnedError},
-        swap::{self, Next, SwapError},
+        swap::{self, SwapError},
     },
     feed::{sha::Sha, standing::Feeds},
-    policy::{
-        compile::{Circumstances, compile},
-        generation::Generation,
-        ids::Ids,
-    },
-    state::{Made, Snapshot, StateDir, Summary},
+    policy::ids::Ids,
+    remarks::Remarks,
+    state::{Snapshot, StateDir},
 };
 
 /// Where a daemon keeps what outlives it.
@@ -53,19 +55,37 @@ pub struct Places {
     pub pin_dir: PathBuf,
 }
 
+/// How a daemon attaches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Hooks that may be used.
+    pub choice: Choice,
+    /// Whether XDP programs of others are replaced.
+    pub force: bool,
+}
+
+/// How often the daemon looks for what nobody announces: programs that were taken off, the day.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// The config is wrong, another daemon runs, or the kernel refuses: nothing that enforces was changed.
-pub async fn run(config: &Path, places: &Places, choice: Choice) -> Result<()> {
+pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut daemon = Daemon::start(config, places, choice).await?;
+    // Before the first look, so that no change is missed.
+    let mut watch = Watch::open()?;
+    let mut daemon = Daemon::start(config, places, options).await?;
     let mut timer = traffic::timer();
+    let mut look = interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = hangup.recv() => daemon.reload().await,
+            () = watch.changed() => daemon.follow().await,
+            _ = look.tick() => daemon.follow().await,
             () = daemon.following.news() => daemon.take_news().await,
             _ = timer.tick() => traffic::record(&daemon.places, &daemon.past.ids),
             _ = terminate.recv() => break,
@@ -81,10 +101,17 @@ pub async fn run(config: &Path, places: &Places, choice: Choice) -> Result<()> {
 struct Daemon {
     config: PathBuf,
     places: Places,
-    choice: Choice,
+    options: Options,
     loaded: Loaded,
     past: Past,
+    /// What is in force; none before the first generation.
+    force: Option<Force>,
+    /// The configured interfaces, and what is known of each.
+    bound: Vec<Bound>,
+    remarks: Remarks,
     following: Following,
+    /// What went wrong when it last followed a change, so that it is told once.
+    complaint: Option<String>,
     /// Held for as long as the daemon runs.
     _lock: Lock,
 }
@@ -102,22 +129,25 @@ struct Past {
 }
 
 impl Daemon {
-    async fn start(config: &Path, places: &Places, choice: Choice) -> Result<Self> {
+    async fn start(config: &Path, places: &Places, options: Options) -> Result<Self> {
         // The config first: one that is wrong must not touch anything.
         let state = StateDir(&places.state_dir);
         let feeds = Feeds::approved(&places.state_dir, editions(state));
-        let (checked, _) = Config::read(config, &feeds)?;
-        attach::check(&checked.gateway.lan)?;
+        Config::read(config, &feeds)?;
         prepare(&places.pin_dir)?;
         let lock = Lock::take(&places.state_dir, &places.pin_dir)?;
         let past = adopt(places)?;
         let mut daemon = Self {
             config: config.to_owned(),
             places: places.clone(),
-            choice,
+            options,
             loaded: load(&places.pin_dir)?,
             past,
+            force: None,
+            bound: Vec::new(),
+            remarks: Remarks::read(&places.state_dir),
             following: Following::new(&places.state_dir),
+            complaint: None,
             _lock: lock,
         };
         daemon.put_into_force().await?;
@@ -144,92 +174,6 @@ impl Daemon {
             };
             error!("{fault:#}\n      generation {now} {holds}");
         }
-    }
-
-    /// Compiles the config as it stands now, swaps it in, and attaches where it says.
-    async fn put_into_force(&mut self) -> Result<()> {
-        let began = Instant::now();
-        let feeds = Feeds::approved(&self.places.state_dir, self.past.feeds.clone());
-        let (config, text) = Config::read(&self.config, &feeds)?;
-        let own = addresses::own().await?;
-        let mut ids = self.past.ids.clone();
-        let today = Zoned::now().date();
-        let circumstances = Circumstances { own: &own, today };
-        let generation = compile(&config, circumstances, &mut ids)?;
-        for warning in &generation.warnings {
-            warn!("{warning}");
-        }
-        let lan = &config.gateway.lan;
-        // Where a generation is in force, interfaces come before the new one: what cannot be attached
-        // then changes nothing.
-        if self.past.in_force != 0 {
-            attach::attach(&mut self.loaded, &self.places.pin_dir, lan, self.choice)?;
-        }
-        let made = Made {
-            config: self.config.clone(),
-            text,
-            own,
-            today,
-            ids,
-            summary: Summary::of(&config, &generation),
-        };
-        let snapshot = Snapshot::new(self.past.next(), made).with_feeds(config.editions());
-        let was_in_force = self.past.in_force != 0;
-        self.swap(&generation, snapshot)?;
-        if !was_in_force {
-            attach::attach(&mut self.loaded, &self.places.pin_dir, lan, self.choice)?;
-        }
-        self.following
-            .follow(config.feeds.iter().map(|feed| &feed.settings));
-        ask::pin(&mut self.loaded, &self.places.pin_dir)?;
-        attach::let_go(&self.places.pin_dir, lan)?;
-        for one in attached(&self.places.pin_dir)? {
-            info!("attached to {one}");
-        }
-        self.tell(&config, &generation, began.elapsed());
-        Ok(())
-    }
-
-    /// Swaps a generation in. Its snapshot is on disk before the kernel knows its number.
-    fn swap(&mut self, generation: &Generation, snapshot: Snapshot) -> Result<()> {
-        let state = StateDir(&self.places.state_dir);
-        state.save(&snapshot)?;
-        let Snapshot {
-            number,
-            ids,
-            feeds,
-            summary,
-            ..
-        } = snapshot;
-        let next = Next {
-            generation,
-            number,
-            before: self.past.in_force,
-            patterns_given: ids.patterns_given(),
-            interfaces: &interface::indices(&summary.lan),
-        };
-        swap::swap(Pinned(&self.places.pin_dir), next)?;
-        self.past = Past {
-            in_force: number,
-            last: number,
-            ids,
-            feeds,
-        };
-        state.prune();
-        Ok(())
-    }
-
-    fn tell(&self, config: &Config, generation: &Generation, took: Duration) {
-        info!(
-            "generation {} is in force: mode {}, {} endpoint sets, {} prefixes, {} patterns, {} ms",
-            self.past.in_force,
-            config.gateway.mode.name(),
-            generation.sets,
-            generation.destinations.len(),
-            generation.patterns.len(),
-            took.as_millis(),
-        );
-        say(&format!("ready: generation {}", self.past.in_force));
     }
 }
 
@@ -284,10 +228,4 @@ fn adopt(places: &Places) -> Result<Past> {
 fn editions(state: StateDir<'_>) -> BTreeMap<String, Sha> {
     let newest = state.newest().ok().flatten();
     newest.map(|snapshot| snapshot.feeds).unwrap_or_default()
-}
-
-/// Tells on standard output what tests and scripts wait for.
-fn say(line: &str) {
-    // Nobody needs to listen.
-    let _: io::Result<()> = writeln!(io::stdout().lock(), "{line}");
 }

@@ -14,5 +14,6 @@ pub mod explain;
 pub mod feed;
 pub mod policy;
 pub mod prefix;
+pub mod remarks;
 pub mod replay;
 pub mod state;

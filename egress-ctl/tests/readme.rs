@@ -43,6 +43,25 @@ fn its_feed_works() {
 }
 
 #[test]
+fn its_steering_works() {
+    let (_, behind) = README.split_once("## Steering").expect("the section");
+    let (_, behind) = behind.split_once("```toml\n").expect("steering");
+    let steering = behind.split_once("```").expect("its end").0;
+    let (gateway, office) = steering.split_once("\n\n").expect("two tables");
+    let text = ["[gateway]\n", "[group.office]\n"]
+        .into_iter()
+        .zip([gateway, office])
+        .fold(config().to_owned(), |text, (header, lines)| {
+            text.replacen(header, &format!("{}\n", lines.trim_end()), 1)
+        });
+    let config = Config::parse(&text).unwrap();
+    let office = config.groups.iter().find(|group| group.name == "office");
+    let steer = &office.expect("the group").steer;
+    assert!(steer.of_set.len() > 3, "{steer:?}");
+    assert_eq!(steer.idle, Vec::<String>::new());
+}
+
+#[test]
 fn its_groups_work() {
     let (_, behind) = README
         .split_once("### Groups and rules of their own")

@@ -3,41 +3,59 @@
 //! A global function's pointer argument may be null to the verifier, so each checks it; and Linux 6.1
 //! refuses a map key behind one, so keys are copied to the stack.
 
-use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
+use core::ptr::NonNull;
+
+use aya_ebpf::{
+    bindings::{__sk_buff, xdp_md},
+    programs::{TcContext, XdpContext},
+};
 use egress_common::{
-    decide::Steps,
+    decide::{self, Steps},
     flow::Flow,
     judge::{Tables as _, judge},
     parse::{
         Datagram, IPV4_HEADER_BYTES,
         options::{self, OPTIONS_MAX, Options},
-        parse, quote,
+        parse, parse_network, quote,
     },
     verdict::{NO_SET, Reason, Verdict},
 };
 
 use crate::{
     fragments,
+    ingress::Hook,
     maps::DATAGRAM,
     stats::count_traffic,
     tables::{Generation, remember},
+    tc::{HEADERS_BYTES, network},
     view::{self, View},
 };
 
-/// Steps as calls of global functions.
-pub struct Global<'a> {
-    /// The packet.
-    pub ctx: &'a XdpContext,
-    /// The generation that judges.
-    pub generation: Generation,
-    /// Bytes of the frame, for which what is decided leaves its traces; 0 asks without.
-    pub bytes: u32,
+/// The verdict on a packet. One of `bytes` bytes leaves its traces; 0 asks without.
+#[inline(always)]
+pub fn decide<H: Hook>(hook: &H, parsed: Parsed, generation: Generation, bytes: usize) -> Verdict {
+    let steps = Global {
+        hook,
+        generation,
+        bytes: bytes as u32,
+    };
+    match parsed {
+        Ok(datagram) => decide::decide(datagram, &steps),
+        Err(reason) => Verdict::because(reason),
+    }
 }
 
-impl Steps for Global<'_> {
+/// Steps as calls of global functions.
+struct Global<'a, H> {
+    hook: &'a H,
+    generation: Generation,
+    bytes: u32,
+}
+
+impl<H: Hook> Steps for Global<'_, H> {
     #[inline(always)]
     fn options(&self, datagram: &Datagram) -> Result<(), Reason> {
-        from_code(packet_options(self.ctx.ctx, datagram))
+        from_code(self.hook.options(datagram))
     }
 
     #[inline(always)]
@@ -49,7 +67,7 @@ impl Steps for Global<'_> {
     #[inline(always)]
     fn quoted(&self, datagram: &Datagram) -> Result<Flow, Reason> {
         let mut flow = datagram.flow;
-        from_code(quoted_flow(self.ctx.ctx, datagram, &mut flow))?;
+        from_code(self.hook.quoted(datagram, &mut flow))?;
         Ok(flow)
     }
 
@@ -106,15 +124,15 @@ pub extern "C" fn judge_flow(flow: *const Flow, half: u32, bytes: u32) -> u32 {
     verdict.to_code()
 }
 
-/// The datagram of a frame, or the reason that settles the frame.
+/// The datagram of a packet, or the reason that settles the packet.
 pub type Parsed = Result<&'static Datagram, Reason>;
 
-/// The datagram of a frame, in the one place that a CPU has for it: programs at LAN ingress do not
+/// The datagram of a packet, in the one place that a CPU has for it: programs at LAN ingress do not
 /// interrupt each other.
 #[inline(always)]
-pub fn parsed(ctx: &XdpContext) -> Parsed {
+pub fn parsed<H: Hook>(hook: &H) -> Parsed {
     let datagram = DATAGRAM.get_ptr_mut(0).ok_or(Reason::NoPolicy)?;
-    from_code(parse_frame(ctx.ctx, datagram))?;
+    from_code(hook.parse(datagram))?;
     // SAFETY: this CPU's own place.
     Ok(unsafe { &*datagram })
 }
@@ -123,27 +141,92 @@ pub fn parsed(ctx: &XdpContext) -> Parsed {
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn parse_frame(ctx: *mut xdp_md, datagram: *mut Datagram) -> u32 {
+    let ctx = XdpContext::new(ctx);
+    let parsed = || parse(&View::of_frame(&ctx));
+    put(datagram, parsed, ctx.ingress_ifindex() as u32)
+}
+
+/// [`parse_frame`] for a socket buffer that begins with an Ethernet header.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn parse_buffer(ctx: *mut __sk_buff, datagram: *mut Datagram) -> u32 {
+    parse_skb::<true>(ctx, datagram)
+}
+
+/// [`parse_frame`] for a socket buffer that begins with an IP header.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn parse_bare(ctx: *mut __sk_buff, datagram: *mut Datagram) -> u32 {
+    parse_skb::<false>(ctx, datagram)
+}
+
+#[inline(always)]
+fn parse_skb<const ETHERNET: bool>(skb: *mut __sk_buff, datagram: *mut Datagram) -> u32 {
+    let ctx = buffer(skb);
+    // SAFETY: the context is valid for the program's life.
+    let interface = unsafe { (*skb).ifindex };
+    let parsed = || {
+        let headers = View::of_headers::<HEADERS_BYTES>(&ctx);
+        parse_network(&headers, network::<ETHERNET>(&ctx, &headers)?)
+    };
+    put(datagram, parsed, interface)
+}
+
+#[inline(always)]
+const fn buffer(skb: *mut __sk_buff) -> TcContext {
+    // SAFETY: a program has a context, and hands it on.
+    TcContext::new(unsafe { NonNull::new_unchecked(skb) })
+}
+
+/// Puts what was parsed of a packet from `interface` where `datagram` points.
+#[inline(always)]
+fn put(
+    datagram: *mut Datagram,
+    parsed: impl FnOnce() -> Result<Datagram, Reason>,
+    interface: u32,
+) -> u32 {
     // SAFETY: null, or the place of this CPU.
     let Some(datagram) = (unsafe { datagram.as_mut() }) else {
         return to_code(Err(Reason::Malformed));
     };
-    let ctx = XdpContext::new(ctx);
-    match parse(&View::of_frame(&ctx)) {
+    match parsed() {
         Ok(parsed) => {
             *datagram = parsed;
-            datagram.flow.interface = ctx.ingress_ifindex() as u32;
+            datagram.flow.interface = interface;
             SOUND
         }
         Err(reason) => to_code(Err(reason)),
     }
 }
 
+/// Bytes that IPv4 options are copied to.
+const OPTIONS_ROOM: u32 = OPTIONS_MAX.next_power_of_two() as u32;
+
 /// See [`options::check`].
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn packet_options(ctx: *mut xdp_md, datagram: *const Datagram) -> u32 {
-    const ROOM: u32 = OPTIONS_MAX.next_power_of_two() as u32;
+    let ctx = XdpContext::new(ctx);
+    check_options(datagram, |from, to, len| {
+        // SAFETY: the caller has that room.
+        unsafe { view::copy_of_frame::<OPTIONS_ROOM>(&ctx, from, to, len) }
+    })
+}
 
+/// [`packet_options`] for a socket buffer.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn buffer_options(ctx: *mut __sk_buff, datagram: *const Datagram) -> u32 {
+    let ctx = buffer(ctx);
+    check_options(datagram, |from, to, len| {
+        // SAFETY: the caller has that room.
+        unsafe { view::copy::<OPTIONS_ROOM>(&ctx, from, to, len) }
+    })
+}
+
+/// Checks options that `copy` copies: so many bytes from an offset of the packet, to [`OPTIONS_ROOM`] bytes.
+#[inline(always)]
+fn check_options(datagram: *const Datagram, copy: impl FnOnce(usize, *mut u8, u32) -> bool) -> u32 {
     // SAFETY: null, or a datagram on the caller's stack.
     let Some(datagram) = (unsafe { datagram.as_ref() }) else {
         return to_code(Err(Reason::Malformed));
@@ -151,9 +234,7 @@ pub extern "C" fn packet_options(ctx: *mut xdp_md, datagram: *const Datagram) ->
     let from = datagram.l3 + IPV4_HEADER_BYTES;
     let len = (datagram.l4 - from) as u32;
     let mut options = Options::NONE;
-    let ctx = XdpContext::new(ctx);
-    // SAFETY: the bytes of options have that room.
-    if !unsafe { view::copy_of_frame::<ROOM>(&ctx, from, options.bytes.as_mut_ptr(), len) } {
+    if !copy(from, options.bytes.as_mut_ptr(), len) {
         return to_code(Err(Reason::Malformed));
     }
     options.len = len;
@@ -177,12 +258,29 @@ pub extern "C" fn options_step(options: *const Options, at: u32) -> u32 {
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn quoted_flow(ctx: *mut xdp_md, datagram: *const Datagram, flow: *mut Flow) -> u32 {
+    read_quote(datagram, flow, || View::of_frame(&XdpContext::new(ctx)))
+}
+
+/// [`quoted_flow`] for a socket buffer.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn buffer_quoted(
+    ctx: *mut __sk_buff,
+    datagram: *const Datagram,
+    flow: *mut Flow,
+) -> u32 {
+    read_quote(datagram, flow, || {
+        View::of_headers::<HEADERS_BYTES>(&buffer(ctx))
+    })
+}
+
+#[inline(always)]
+fn read_quote(datagram: *const Datagram, flow: *mut Flow, packet: impl FnOnce() -> View) -> u32 {
     // SAFETY: null, or a datagram and a flow on the caller's stack.
     let (Some(datagram), Some(flow)) = (unsafe { (datagram.as_ref(), flow.as_mut()) }) else {
         return to_code(Err(Reason::Malformed));
     };
-    let packet = View::of_frame(&XdpContext::new(ctx));
-    match quote::read(&packet, &datagram.flow, datagram.l4, datagram.end) {
+    match quote::read(&packet(), &datagram.flow, datagram.l4, datagram.end) {
         Ok(quoted) => {
             *flow = quoted;
             SOUND

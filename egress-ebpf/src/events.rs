@@ -47,9 +47,9 @@ pub fn is_watched() -> bool {
     watched_until_ms() != 0
 }
 
-/// Notes who sent a frame that cannot be parsed.
+/// The machine that a frame says it comes from.
 #[inline(always)]
-pub fn note_sender<P: Packet>(frame: &P, interface: u32) {
+pub fn sender<P: Packet>(frame: &P) -> [u8; 6] {
     #[repr(C)]
     struct Machines {
         to: [u8; 6],
@@ -58,13 +58,20 @@ pub fn note_sender<P: Packet>(frame: &P, interface: u32) {
     // SAFETY: repr(C) of bytes.
     unsafe impl Wire for Machines {}
 
-    let (Some(machines), Some(event)) = (frame.view::<Machines>(0), EVENT.get_ptr_mut(0)) else {
-        return;
-    };
-    // SAFETY: this CPU's own place.
-    unsafe {
-        (*event).mac = machines.from;
-        (*event).interface = interface;
+    frame
+        .view::<Machines>(0)
+        .map_or([0; 6], |machines| machines.from)
+}
+
+/// Notes who sent a packet that cannot be parsed.
+#[inline(always)]
+pub fn note_sender(mac: [u8; 6], interface: u32) {
+    if let Some(event) = EVENT.get_ptr_mut(0) {
+        // SAFETY: this CPU's own place.
+        unsafe {
+            (*event).mac = mac;
+            (*event).interface = interface;
+        }
     }
 }
 

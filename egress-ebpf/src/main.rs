@@ -1,4 +1,5 @@
-//! Kernel programs of the egress filter: one judges what clients send, one learns from DNS answers.
+//! Kernel programs of the egress filter: they judge what clients send, learn from DNS answers, and steer
+//! what leaves.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch, core_intrinsics)]
@@ -11,10 +12,13 @@ mod datagram;
 mod dns;
 mod events;
 mod fragments;
+mod ingress;
 mod maps;
 mod refuse;
 mod stats;
+mod steer;
 mod tables;
+mod tc;
 mod view;
 mod word;
 mod xdp;
@@ -31,6 +35,14 @@ fn lan_ingress(ctx: XdpContext) -> u32 {
     xdp::lan_ingress(&ctx)
 }
 
+/// LAN ingress behind the driver, where the kernel makes one buffer of a frame. For a program that takes
+/// several it copies the frame from Linux 6.9 on (`skb_pp_cow_data`, net/core/skbuff.c), and forgets how
+/// long the Ethernet header is, so that programs at TC ingress see a packet without one.
+#[xdp]
+fn lan_ingress_generic(ctx: XdpContext) -> u32 {
+    xdp::lan_ingress(&ctx)
+}
+
 /// What LAN ingress would make of a packet. It is attached nowhere: `BPF_PROG_TEST_RUN` asks it.
 #[xdp(frags)]
 fn lan_ask(ctx: XdpContext) -> u32 {
@@ -40,7 +52,33 @@ fn lan_ask(ctx: XdpContext) -> u32 {
 /// LAN egress: every packet to a client; the next program of the hook decides about it.
 #[classifier]
 fn lan_egress(ctx: TcContext) -> i32 {
-    dns::lan_egress(&ctx);
+    dns::lan_egress::<true>(&ctx);
+    TC_ACT_UNSPEC
+}
+
+/// LAN egress of a device without a link layer.
+#[classifier]
+fn lan_egress_ip(ctx: TcContext) -> i32 {
+    dns::lan_egress::<false>(&ctx);
+    TC_ACT_UNSPEC
+}
+
+/// LAN ingress where there is no XDP: every packet from a client.
+#[classifier]
+fn lan_ingress_tc(ctx: TcContext) -> i32 {
+    tc::lan_ingress::<true>(&ctx)
+}
+
+/// LAN ingress of a device without a link layer.
+#[classifier]
+fn lan_ingress_ip(ctx: TcContext) -> i32 {
+    tc::lan_ingress::<false>(&ctx)
+}
+
+/// LAN ingress behind XDP, where the policy steers: every packet that passed.
+#[classifier]
+fn lan_steer(ctx: TcContext) -> i32 {
+    steer::lan_steer(&ctx);
     TC_ACT_UNSPEC
 }
 

@@ -20,6 +20,7 @@ use egress_common::{
     name::NAME_KEY_BYTES,
     parse::Datagram,
     rule::{ClientKey, MachineKey, PlaceKey, Ruleset, Settings},
+    steer::Steering,
     verdict::{Counter, TrafficKey, VERDICT_COUNTERS},
 };
 
@@ -80,6 +81,15 @@ pub static NAMES: ArrayOfMaps<NameTrie, HALVES> = ArrayOfMaps::new();
 /// Rulesets, `limits::RULESETS` a half. Written by user space, read at LAN ingress.
 #[btf_map(pin_by_name)]
 pub static RULESETS: Array<Ruleset, { HALVES * limits::RULESETS as usize }> = Array::new();
+
+/// Endpoint set to the number of the steering of each client group, `limits::SETS` a half; 0 is none.
+/// Written by user space, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static STEERED: Array<[u8; limits::GROUPS], { HALVES * limits::SETS as usize }> = Array::new();
+
+/// Steerings, `limits::STEERINGS` a half. Written by user space, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static STEERINGS: Array<Steering, { HALVES * limits::STEERINGS as usize }> = Array::new();
 
 /// Pattern to ruleset, `limits::PATTERNS` a half. Written by user space, read at LAN ingress.
 #[btf_map(pin_by_name)]

@@ -12,12 +12,13 @@ use egress_common::{
         ANY_VLAN, ClientKey, Destination, GroupPolicy, MachineKey, Match, Misses, PlaceKey,
         PrefixKey, Ruleset, Settings, feature,
     },
-    verdict::Mode,
+    steer::Steering,
+    verdict::{Mode, Verdict},
 };
 
 use crate::maps::{
     CLIENTS, CLOCK, DESTINATIONS, FLOWS, GENERATION, GROUPS, LEARNED, MACHINES, NAMES, PATTERNS,
-    PLACES, REFUSED, RULESETS, SETTINGS,
+    PLACES, REFUSED, RULESETS, SETTINGS, STEERED, STEERINGS,
 };
 
 /// The generation in force, as one packet sees it.
@@ -86,6 +87,31 @@ impl Generation {
             Some(settings) => settings.features & features != 0,
             None => false,
         }
+    }
+
+    /// How packets with this verdict are steered; nothing where none is.
+    #[inline(always)]
+    pub fn steering(self, verdict: Verdict) -> Option<Steering> {
+        if !self.has(feature::STEERS) {
+            return None;
+        }
+        Some(self.steering_of(verdict).unwrap_or(Steering::NONE))
+    }
+
+    #[inline(always)]
+    fn steering_of(self, verdict: Verdict) -> Option<Steering> {
+        if !verdict.reason.passes() || u32::from(verdict.set) >= limits::SETS {
+            return None;
+        }
+        let numbers = STEERED.get(self.half * limits::SETS + u32::from(verdict.set))?;
+        let group = usize::from(verdict.group) & (limits::GROUPS - 1);
+        let number = u32::from(*numbers.get(group)?);
+        if number == 0 {
+            return None;
+        }
+        STEERINGS
+            .get(self.half * limits::STEERINGS + number)
+            .copied()
     }
 
     /// Zone of where a packet came from; 0 is everywhere else.

@@ -2,11 +2,14 @@
 
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::xdp_md,
+    bindings::{__sk_buff, xdp_md},
     helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
     programs::{TcContext, XdpContext},
 };
-use egress_common::packet::{Packet, Reshape, Wire};
+use egress_common::{
+    packet::{Packet, Reshape, Wire},
+    steer::{NOTE_BYTES, Note},
+};
 
 /// The linear part of a packet: of an XDP frame in several buffers the first, which holds the headers.
 #[derive(Clone, Copy)]
@@ -53,17 +56,12 @@ impl View {
         }
     }
 
-    /// The headers of a socket buffer; what lies beyond the linear part is pulled in.
+    /// The headers of a socket buffer, up to `BYTES`; what of them lies beyond the linear part is pulled in.
     #[inline(always)]
-    pub fn of_headers(ctx: &TcContext) -> Self {
-        /// Ethernet, IPv6 with some options, UDP.
-        const HEADERS_BYTES: usize = 128;
-
+    pub fn of_headers<const BYTES: usize>(ctx: &TcContext) -> Self {
+        // On failure the reads below fail, each on its own.
+        pull_headers(ctx.as_ptr().cast(), BYTES as u32);
         let len = ctx.len();
-        if ctx.data() + HEADERS_BYTES > ctx.data_end() {
-            // On failure the reads below fail, each on its own.
-            let _: Result<(), _> = ctx.pull_data(len.min(HEADERS_BYTES as u32));
-        }
         Self {
             start: ctx.data(),
             end: ctx.data_end(),
@@ -164,6 +162,50 @@ impl Reshape for Frame<'_> {
         unsafe { place.write(header) };
         Some(())
     }
+}
+
+/// Leaves a note in front of a frame for the programs behind; nothing where the driver has no room for it.
+/// The frame must be viewed anew afterwards.
+#[inline(always)]
+pub fn leave(ctx: &XdpContext, note: Note) {
+    // SAFETY: the context is valid for the program's life.
+    if unsafe { aya_ebpf::helpers::bpf_xdp_adjust_meta(ctx.ctx, -(NOTE_BYTES as i32)) } != 0 {
+        return;
+    }
+    let (start, end) = (same_register(ctx.metadata()), ctx.data());
+    if start + NOTE_BYTES <= end {
+        // SAFETY: the metadata lie between `data_meta` and `data`, which the verifier checks as well, and
+        // on a multiple of 4 bytes.
+        unsafe { (start as *mut Note).write(note) };
+    }
+}
+
+/// The note that an XDP program left in front of a packet; none where there is none.
+#[inline(always)]
+pub fn note(ctx: &TcContext) -> Option<Note> {
+    // SAFETY: the context is valid for the program's life.
+    let start = unsafe { (*ctx.as_ptr().cast::<__sk_buff>()).data_meta as usize };
+    let (start, end) = (same_register(start), ctx.data());
+    if start + NOTE_BYTES > end {
+        return None;
+    }
+    // SAFETY: as in `leave`; every value is a note.
+    Some(unsafe { (start as *const Note).read() })
+}
+
+/// Pulls the first bytes of a socket buffer into its linear part. A global function, so that the verifier
+/// follows what comes after it once, and not for packets with and without pages.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn pull_headers(ctx: *mut __sk_buff, bytes: u32) -> u32 {
+    let Some(ctx) = core::ptr::NonNull::new(ctx) else {
+        return 0;
+    };
+    let ctx = TcContext::new(ctx);
+    if same_register(ctx.data_end() - ctx.data()) < bytes as usize {
+        let _: Result<(), _> = ctx.pull_data(ctx.len().min(bytes));
+    }
+    0
 }
 
 /// Hides from LLVM where a pointer came from, so that the bounds check is made on the very register

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use aya::programs::{TestRun, TestRunOptions};
+use aya::programs::{TestRun, TestRunOptions, XdpMode};
 use egress_common::flow::{Addr, FlowKey};
 use egress_common::fragment::DatagramKey;
 use egress_common::learned::{Learned, Slot};
@@ -43,10 +43,23 @@ pub enum Fate {
     IsAnswered(Vec<u8>),
 }
 
+/// What a packet looked like when the program that steers was through with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Steered {
+    /// Its mark.
+    pub mark: u32,
+    /// Its priority.
+    pub priority: u32,
+    /// Its bytes.
+    pub frame: Vec<u8>,
+}
+
 /// The interface that frames of a test run come in by.
 pub const INTERFACE: &str = "lo";
 /// Its index.
 pub const INTERFACE_INDEX: u32 = 1;
+/// The next program decides.
+const TC_ACT_UNSPEC: u32 = u32::MAX;
 /// The day on which rules of a config are looked at.
 pub const TODAY: Date = Date::constant(2026, 11, 22);
 
@@ -120,6 +133,17 @@ impl Kernel {
         })
     }
 
+    /// The same at TC ingress.
+    pub fn judge_tc(&mut self, frame: &[u8]) -> Result<Seen> {
+        let before = self.counted()?;
+        let passes = self.passes_tc(frame)?;
+        let after = self.counted()?;
+        Ok(Seen {
+            passes,
+            counted: risen(&before, &after, frame.len())?,
+        })
+    }
+
     /// What would become of a frame; nothing is counted or remembered.
     pub fn ask(&mut self, frame: &[u8]) -> Result<Verdict> {
         Ok(self.loaded.ask(frame)?)
@@ -160,6 +184,60 @@ impl Kernel {
         Ok(())
     }
 
+    /// Puts the program that judges on an interface of this network, for as long as this lives.
+    pub fn attach(&mut self, interface: &str) -> Result<()> {
+        let interface = std::ffi::CString::new(interface)?;
+        self.loaded
+            .ingress()?
+            .attach(interface.as_c_str(), XdpMode::Driver)?;
+        Ok(())
+    }
+
+    /// Shows a frame to the program that judges at TC ingress; tells whether it passes.
+    pub fn passes_tc(&mut self, frame: &[u8]) -> Result<bool> {
+        const TC_ACT_SHOT: u32 = 2;
+
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        let action = self
+            .loaded
+            .classifier("lan_ingress_tc")?
+            .test_run(options)?
+            .return_value;
+        ensure!(
+            matches!(action, TC_ACT_SHOT | TC_ACT_UNSPEC),
+            "TC action {action}"
+        );
+        Ok(action == TC_ACT_UNSPEC)
+    }
+
+    /// Shows a frame with a mark to the program that steers; it has no note of the one that judges.
+    pub fn steer(&mut self, frame: &[u8], mark: u32) -> Result<Steered> {
+        /// Places of mark and priority in `struct __sk_buff` (linux/bpf.h), and its size.
+        const MARK: usize = 8;
+        const PRIORITY: usize = 32;
+        const BYTES: usize = 192;
+
+        let mut context = [0; BYTES];
+        context[MARK..MARK + 4].copy_from_slice(&mark.to_ne_bytes());
+        let mut left = [0; BYTES];
+        let mut bytes = vec![0; frame.len()];
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.data_out = Some(&mut bytes);
+        options.ctx_in = Some(&context);
+        options.ctx_out = Some(&mut left);
+        let told = self.loaded.classifier("lan_steer")?.test_run(options)?;
+        ensure!(told.return_value == TC_ACT_UNSPEC, "{told:?}");
+        let word =
+            |at: usize| u32::from_ne_bytes([left[at], left[at + 1], left[at + 2], left[at + 3]]);
+        Ok(Steered {
+            mark: word(MARK),
+            priority: word(PRIORITY),
+            frame: bytes,
+        })
+    }
+
     /// All counters of groups by action and reason.
     pub fn counted(&self) -> Result<Counted> {
         let groups = self.ids.groups().map(|(_, place)| place);
@@ -184,8 +262,6 @@ impl Kernel {
 
     /// Shows a frame to the program that learns, as one that this machine made; tells whether it passes on.
     pub fn answer(&mut self, frame: &[u8]) -> Result<bool> {
-        const TC_ACT_UNSPEC: u32 = u32::MAX;
-
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         let action = self.loaded.egress()?.test_run(options)?.return_value;

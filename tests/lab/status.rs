@@ -55,8 +55,14 @@ pub struct Interface {
     pub name: String,
     /// How the XDP program is attached.
     pub xdp: Option<String>,
-    /// How the TC program is attached.
+    /// How TC judges, where XDP does not.
+    pub ingress: Option<String>,
+    /// How TC steers behind XDP.
+    pub steer: Option<String>,
+    /// How the program that learns is attached.
     pub tc: Option<String>,
+    /// What is remarkable about it.
+    pub notes: Vec<String>,
 }
 
 /// What enforces.

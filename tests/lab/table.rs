@@ -4,10 +4,16 @@ use anyhow::{Result, anyhow, ensure};
 use egress_common::verdict::{Action, Reason};
 use egress_ctl::config::Config;
 
+use crate::frame::ETHERNET;
 use crate::kernel::{Kernel, Seen, inside};
 
 /// What a frame is, its bytes, and why it must pass or be dropped.
 pub type Row = (&'static str, Vec<u8>, Reason);
+
+/// Bytes of an Ethernet header and one of IPv6.
+const WHOLE: usize = ETHERNET + 40;
+/// Frames of test runs that fit into a page with what the kernel puts around them.
+const PAGE: usize = 3520;
 
 /// Puts a config into force and judges frames one after the other; complains of all that are judged
 /// otherwise. What passes is allowed, what does not is dropped.
@@ -24,6 +30,15 @@ pub fn judge_all(config: &str, own: &[&str], rows: &[Row]) -> Result<()> {
         for (what, frame, reason) in rows {
             wrong.extend(complaint(&mut kernel, what, frame, *reason)?);
         }
+        // The same at TC. A test run shows it no frame whose headers are not whole, and none beyond a page.
+        kernel.forget()?;
+        let fits = |row: &&Row| (WHOLE..=PAGE).contains(&row.1.len());
+        for (what, frame, reason) in rows.iter().filter(fits) {
+            let (seen, expected) = (kernel.judge_tc(frame)?, expected(*reason));
+            if seen != expected {
+                wrong.push(format!("{what}, at TC: {seen:?}, expected {expected:?}"));
+            }
+        }
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
     })?
@@ -36,18 +51,22 @@ fn complaint(
     frame: &[u8],
     reason: Reason,
 ) -> Result<Option<String>> {
-    let passes = reason.passes();
-    let action = if passes { Action::Allow } else { Action::Drop };
-    let expected = Seen {
-        passes,
-        counted: (action, reason),
-    };
+    let expected = expected(reason);
     let asked = kernel.ask(frame)?.reason;
     let seen = kernel.judge(frame)?;
     let bytes = frame.len();
     Ok((seen != expected || asked != reason).then(|| {
         format!("{what} ({bytes} bytes): {seen:?}, asked {asked:?}, expected {expected:?}")
     }))
+}
+
+fn expected(reason: Reason) -> Seen {
+    let passes = reason.passes();
+    let action = if passes { Action::Allow } else { Action::Drop };
+    Seen {
+        passes,
+        counted: (action, reason),
+    }
 }
 
 /// A config from its text.

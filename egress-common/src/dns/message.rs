@@ -4,7 +4,7 @@
 //! so that all rounds of a loop look alike to it. Every index is masked, and behind the mask is
 //! room for the constant that is added to it.
 
-use crate::{flow::Addr, name::NAME_KEY_BYTES};
+use crate::{flow::Addr, name::NAME_KEY_BYTES, opaque::opaque};
 
 /// Longest message that is read, in bytes.
 pub const MESSAGE_MAX: usize = 4096;
@@ -199,21 +199,4 @@ impl Default for Message {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Hides a number from LLVM, so that a check after this call is made on the very register that is
-/// used afterwards: the verifier learns nothing from the check of a copy.
-#[inline(always)]
-fn opaque(number: u64) -> u64 {
-    #[cfg(target_arch = "bpf")]
-    {
-        let mut number = number;
-        // SAFETY: the instruction moves a register onto itself.
-        unsafe {
-            core::arch::asm!("{0} = {0}", inout(reg) number, options(pure, nomem, nostack, preserves_flags));
-        }
-        number
-    }
-    #[cfg(not(target_arch = "bpf"))]
-    number
 }

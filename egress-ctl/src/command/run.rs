@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    daemon::{self, Places},
-    dataplane::hook::{Choice, Hook},
+    daemon::{self, Options, Places},
+    dataplane::hook::{Choice, Judging, TcBy},
 };
 
 /// Enforce a config until SIGTERM; SIGHUP reads it again.
@@ -17,12 +17,16 @@ pub struct Run {
     /// The config, in TOML.
     #[arg(long, value_name = "FILE", env = "EGRESS_CONFIG")]
     config: PathBuf,
-    /// Where to judge: in the driver, behind it, or wherever is possible.
+    /// Where to judge: in the driver, behind it, at TC ingress, or at the first of these that is possible.
+    /// What has no Ethernet header is always judged at TC ingress.
     #[arg(long, value_enum, default_value_t = XdpArg::Auto, env = "EGRESS_XDP")]
     xdp: XdpArg,
-    /// Where to learn: by TCX link (Linux 6.6 and later), by clsact filter, or whichever there is.
+    /// How to attach to TC: by TCX link (Linux 6.6 and later), by clsact filter, or whichever there is.
     #[arg(long, value_enum, default_value_t = TcArg::Auto, env = "EGRESS_TC")]
     tc: TcArg,
+    /// Replace XDP programs of others on the interfaces.
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -30,6 +34,7 @@ enum XdpArg {
     Auto,
     Native,
     Generic,
+    Tc,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -59,24 +64,32 @@ impl Run {
             .enable_all()
             .build()
             .context("cannot start")?;
-        let ended = runtime.block_on(daemon::run(&self.config, places, self.choice()));
+        let ended = runtime.block_on(daemon::run(&self.config, places, self.options()));
         // What still works on files of a feed may be cut off anywhere.
         runtime.shutdown_background();
         ended
     }
 
+    fn options(&self) -> Options {
+        Options {
+            choice: self.choice(),
+            force: self.force,
+        }
+    }
+
     fn choice(&self) -> Choice {
         let any = Choice::default();
         Choice {
-            xdp: match self.xdp {
-                XdpArg::Auto => any.xdp,
-                XdpArg::Native => &[Hook::XdpNative],
-                XdpArg::Generic => &[Hook::XdpGeneric],
+            judging: match self.xdp {
+                XdpArg::Auto => any.judging,
+                XdpArg::Native => &[Judging::Native],
+                XdpArg::Generic => &[Judging::Generic],
+                XdpArg::Tc => &[Judging::Tc],
             },
             tc: match self.tc {
                 TcArg::Auto => any.tc,
-                TcArg::Tcx => &[Hook::Tcx],
-                TcArg::Clsact => &[Hook::Clsact],
+                TcArg::Tcx => &[TcBy::Tcx],
+                TcArg::Clsact => &[TcBy::Clsact],
             },
         }
     }

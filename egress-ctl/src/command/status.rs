@@ -1,5 +1,7 @@
 //! `egress-ctl status`: what is enforced, and what was counted. Works with and without a daemon.
 
+mod interface;
+
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use anyhow::Result;
@@ -8,6 +10,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::interface::{Interface, interfaces};
 use super::{
     force::snapshot,
     output::{print, print_json},
@@ -16,7 +19,7 @@ use crate::{
     daemon::{self, Places},
     dataplane::{
         counters::{self, Counted},
-        events, hook,
+        events,
         maps::Pinned,
     },
     state::Snapshot,
@@ -57,13 +60,6 @@ struct Report {
 struct Daemon {
     running: bool,
     pid: Option<u32>,
-}
-
-#[derive(Default, Serialize)]
-struct Interface {
-    name: String,
-    xdp: Option<&'static str>,
-    tc: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -232,12 +228,11 @@ impl Report {
         };
         line("mode", self.mode.clone());
         line("daemon", daemon);
-        for Interface { name, xdp, tc } in &self.interfaces {
-            let side = |mode: Option<&'static str>| mode.unwrap_or("NOT ATTACHED");
-            line(
-                "interface",
-                format!("{name}: XDP {}, TC egress {}", side(*xdp), side(*tc)),
-            );
+        for interface in &self.interfaces {
+            line("interface", interface.to_string());
+        }
+        for note in self.interfaces.iter().flat_map(Interface::notes) {
+            line("note", note);
         }
         line(
             "generation",
@@ -284,29 +279,6 @@ impl Generation {
             sets: summary.sets,
         }
     }
-}
-
-/// The LAN interfaces of the config, and others where something is attached, with what is there now.
-fn interfaces(places: &Places, lan: &[String]) -> Result<Vec<Interface>> {
-    let named = |name: &String| Interface {
-        name: name.clone(),
-        ..Interface::default()
-    };
-    let mut all: Vec<Interface> = lan.iter().map(named).collect();
-    let attached = hook::attached(&places.pin_dir)?;
-    for attached in attached.into_iter().filter(hook::Attached::is_there) {
-        if !all.iter().any(|i| i.name == attached.interface) {
-            all.push(named(&attached.interface));
-        }
-        let mode = Some(attached.hook.mode());
-        for interface in all.iter_mut().filter(|i| i.name == attached.interface) {
-            match attached.hook.is_ingress() {
-                true => interface.xdp = mode,
-                false => interface.tc = mode,
-            }
-        }
-    }
-    Ok(all)
 }
 
 type Named = (Option<String>, Counted);

@@ -18,6 +18,7 @@ use super::{
     problem::{Problems, nearest_of},
     raw::RawGroup,
     rule::{self, OwnRule},
+    steer::{self, Steer},
 };
 use crate::catalogue::{
     Catalogue,
@@ -43,6 +44,8 @@ pub struct Group {
     pub empty: Vec<String>,
     /// Rules of its own.
     pub rules: Vec<OwnRule>,
+    /// How its traffic is steered.
+    pub steer: Steer,
 }
 
 /// Marks of clients; one that is empty does not matter, and each of the others must fit.
@@ -85,6 +88,8 @@ pub(super) struct Sources<'a> {
     pub(super) catalogue: &'a Catalogue,
     /// Sources that follow the web service.
     pub(super) feeds: &'a [Feed],
+    /// Bits of packets' marks that steering may write.
+    pub(super) mark_mask: u32,
 }
 
 /// All groups, in the order of their names.
@@ -119,6 +124,7 @@ pub(super) fn groups(
             problems.add(span, &format!("group.{name}"), message);
         }
         let (allow, empty) = allow(&name, &raw.allow, sources, problems);
+        let steer = steer::steer(&name, &raw.steer, &allow, sources, problems);
         groups.push(Group {
             members,
             is_default,
@@ -127,6 +133,7 @@ pub(super) fn groups(
             allow,
             empty,
             rules: rule::rules(&name, raw.rule, problems),
+            steer,
             name,
         });
     }
@@ -233,7 +240,9 @@ fn allow(
     sources: Sources<'_>,
     problems: &mut Problems<'_>,
 ) -> (Vec<String>, Vec<String>) {
-    let Sources { catalogue, feeds } = sources;
+    let Sources {
+        catalogue, feeds, ..
+    } = sources;
     let key = format!("group.{name}.allow");
     let mut empty = Vec::new();
     let selections = parsed(raw, &key, problems, |text| {

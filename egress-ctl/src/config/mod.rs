@@ -13,6 +13,7 @@ mod raw;
 pub mod rule;
 mod shape;
 pub mod show;
+pub mod steer;
 
 use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, path::Path};
 
@@ -146,6 +147,7 @@ impl Config {
         let sources = group::Sources {
             catalogue: &catalogue,
             feeds: &feeds,
+            mark_mask: mark_mask(&gateway, &mut problems),
         };
         let groups = group::groups(group, default_group, sources, &mut problems);
         let config = Self {
@@ -176,6 +178,7 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         resolvers,
         internal,
         default_group,
+        mark_mask: _,
     } = raw;
     if lan.get_ref().is_empty() {
         let message = "name at least one interface with clients behind it, as in [\"eth1\"]";
@@ -202,6 +205,18 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         internal: parsed(&internal, "gateway.internal", problems, prefix),
         default_group: default_group.map(Spanned::into_inner),
     }
+}
+
+/// Bits of packets' marks that steering may write.
+fn mark_mask(raw: &RawGateway, problems: &mut Problems<'_>) -> u32 {
+    let Some(mask) = &raw.mark_mask else {
+        return u32::MAX;
+    };
+    if *mask.get_ref() == 0 {
+        let message = "a mask without bits leaves nothing to steer by: write 0xff, or leave it out";
+        problems.add(mask.span(), "gateway.mark-mask", message);
+    }
+    *mask.get_ref()
 }
 
 fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {

@@ -31,6 +31,7 @@ pub(super) struct RawGateway {
     #[serde(default)]
     pub(super) internal: Vec<Spanned<String>>,
     pub(super) default_group: Option<Spanned<String>>,
+    pub(super) mark_mask: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +103,25 @@ pub(super) struct RawGroup {
     pub(super) default: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) rule: Vec<Spanned<RawRule>>,
+    #[serde(default)]
+    pub(super) steer: BTreeMap<String, Spanned<RawSteer>>,
+}
+
+/// One `steer.CATEGORY` or `steer."SELECTOR"` table of a group.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSteer {
+    pub(super) mark: Option<Spanned<u32>>,
+    pub(super) priority: Option<Spanned<u32>>,
+    pub(super) dscp: Option<Spanned<RawDscp>>,
+}
+
+/// A DSCP by name or by number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawDscp {
+    Name(String),
+    Number(i64),
 }
 
 /// One `[[group.NAME.rule]]` table.

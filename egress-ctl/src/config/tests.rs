@@ -161,10 +161,10 @@ fn problems_name_line_and_key() {
         ),
         (
             "default = \"drop\"",
-            "steer = 1",
+            "steers = 1",
             22,
-            "group.staging.steer",
-            "unknown field `steer`",
+            "group.staging.steers",
+            "unknown field `steers`",
         ),
     ];
     for (from, to, line, key, message) in table {

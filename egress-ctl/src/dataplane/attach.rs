@@ -4,7 +4,10 @@
 //! takes an old link over in place. Only a change between native and generic XDP has a gap, since the
 //! kernel has one of them an interface.
 
+mod foreign;
+mod present;
 mod side;
+mod site;
 
 use std::{
     fs, io,
@@ -12,13 +15,15 @@ use std::{
 };
 
 use aya::programs::ProgramError;
-use tracing::warn;
+use serde::{Deserialize, Serialize};
 
-use self::side::{Egress, Ingress, Side};
+pub use self::present::lost;
+use self::site::Site;
 use super::{
     ask,
-    hook::{Attached, Choice, Hook, LINKS, attached},
-    interface,
+    bind::Bound,
+    hook::{Attached, Choice, LINKS, Role, attached},
+    interface::{Device, Layer},
     load::{LoadError, Loaded, check_bpffs},
     maps::{self, Pinned, PinnedError},
 };
@@ -26,19 +31,34 @@ use super::{
 /// Why a program is not attached, or still is.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
-    /// There is no such interface.
-    #[error("there is no interface `{name}` (gateway.lan); there are {known}")]
-    NoInterface {
+    /// The kernel's packets of such a device are not understood.
+    #[error(
+        "`{interface}` is a device of kind {kind} (ARPHRD, linux/if_arp.h), which has neither an Ethernet header nor begins with IP: name another interface in gateway.lan"
+    )]
+    Layer {
         /// As the config names it.
-        name: String,
-        /// Those that there are.
-        known: String,
+        interface: String,
+        /// The kernel's number of its kind.
+        kind: u16,
     },
     /// Another XDP program is there.
     #[error(
-        "another XDP program is attached to `{0}`; remove it with `ip link set dev {0} xdp off`, or take the interface out of gateway.lan"
+        "another XDP program{by} is attached to `{interface}`; remove it with `ip link set dev {interface} xdp off`, replace it with `egress-ctl run --force`, or judge behind it with `--xdp tc`"
     )]
-    Occupied(String),
+    Occupied {
+        /// As the config names it.
+        interface: String,
+        /// Its name and number, behind a space.
+        by: String,
+    },
+    /// Another XDP program could not be replaced.
+    #[error("cannot replace the XDP program of `{interface}`")]
+    Foreign {
+        /// As the config names it.
+        interface: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The kernel refused.
     #[error("cannot attach to {attached}")]
     Refused {
@@ -81,35 +101,57 @@ impl AttachError {
     }
 }
 
-/// Checks that every interface of `lan` is there.
-///
-/// # Errors
-/// Names the first that is not.
-pub fn check(lan: &[String]) -> Result<(), AttachError> {
-    lan.iter().try_for_each(|name| index(name).map(drop))
+/// What is to be attached.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    /// The configured interfaces and their devices.
+    pub bound: &'a [Bound],
+    /// Hooks that may be used.
+    pub choice: Choice,
+    /// Whether the policy steers.
+    pub steers: bool,
+    /// Whether XDP programs of others are replaced.
+    pub force: bool,
 }
 
-fn index(name: &str) -> Result<u32, AttachError> {
-    interface::index(name).ok_or_else(|| AttachError::NoInterface {
-        name: name.to_owned(),
-        known: interface::names().join(", "),
-    })
+/// Something about an interface that the administrator should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// As the config names it.
+    pub interface: String,
+    /// What it is about; a later remark takes the place of an earlier one.
+    pub topic: Topic,
+    /// What; empty where there is nothing more to say.
+    pub text: String,
 }
 
-/// Attaches both programs to every interface of `lan`, by hooks of `choice`.
+/// What a remark is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// Why packets are judged where they are.
+    Judged,
+    /// Whose program was replaced.
+    Replaced,
+    /// What was gone and was put back.
+    Restored,
+    /// Why it is not filtered.
+    Failed,
+    /// That it is a port of something else.
+    Port,
+}
+
+/// Attaches programs to every interface that is there, and tells what is remarkable about it.
 ///
 /// # Errors
-/// An interface is missing or the kernel refused. What this call attached is taken off again; what was
-/// attached before stays.
+/// The kernel refused. What this call attached is taken off again; what was attached before stays.
 pub fn attach(
     loaded: &mut Loaded,
     pin_dir: &Path,
-    lan: &[String],
-    choice: Choice,
-) -> Result<(), AttachError> {
-    check(lan)?;
+    plan: Plan<'_>,
+) -> Result<Vec<Remark>, AttachError> {
     let before = list(pin_dir)?;
-    let done = attach_all(loaded, pin_dir, lan, choice, &before);
+    let done = attach_all(loaded, pin_dir, plan, &before);
     if done.is_err() {
         for new in list(pin_dir)?.iter().filter(|new| !before.contains(new)) {
             detach_one(pin_dir, new)?;
@@ -121,110 +163,67 @@ pub fn attach(
 fn attach_all(
     loaded: &mut Loaded,
     pin_dir: &Path,
-    lan: &[String],
-    choice: Choice,
+    plan: Plan<'_>,
     before: &[Attached],
-) -> Result<(), AttachError> {
-    for name in lan {
-        let index = index(name)?;
+) -> Result<Vec<Remark>, AttachError> {
+    let mut remarks = Vec::new();
+    let there = plan
+        .bound
+        .iter()
+        .filter_map(|bound| Some((&bound.name, bound.device.as_ref()?)));
+    for (name, device) in there {
+        check_layer(name, device)?;
         // Answers that come in from there are forged: no resolver stands behind a LAN interface.
         let mut interfaces = Pinned(pin_dir).lan()?;
         interfaces
-            .insert(&index, &1, 0)
+            .insert(&device.index, &1, 0)
             .map_err(AttachError::Interfaces)?;
-        let before = |ingress: bool| -> Vec<Attached> {
-            let of_side = |old: &&Attached| old.index == index && old.hook.is_ingress() == ingress;
-            before.iter().filter(of_side).cloned().collect()
+        let mut site = Site {
+            loaded: &mut *loaded,
+            pin_dir,
+            name,
+            device,
+            force: plan.force,
+            remarks: Vec::new(),
         };
-        let at = |hook| Attached {
+        site.attach(plan, before)?;
+        let remark = |(topic, text)| Remark {
             interface: name.clone(),
-            index,
-            hook,
+            topic,
+            text,
         };
-        // Learning begins before judging, so that no answer is missed that a verdict would need.
-        settle(
-            &mut Egress(loaded.egress()?),
-            pin_dir,
-            choice.tc,
-            &before(false),
-            at,
-        )?;
-        settle(
-            &mut Ingress(loaded.ingress()?),
-            pin_dir,
-            choice.xdp,
-            &before(true),
-            at,
-        )?;
+        remarks.extend(site.remarks.into_iter().map(remark));
     }
-    Ok(())
+    Ok(remarks)
 }
 
-/// Makes one side of an interface as it should be.
-fn settle(
-    side: &mut impl Side,
-    pin_dir: &Path,
-    hooks: &[Hook],
-    before: &[Attached],
-    at: impl Fn(Hook) -> Attached,
-) -> Result<(), AttachError> {
-    let (chosen, others): (Vec<_>, Vec<_>) =
-        before.iter().partition(|old| hooks.contains(&old.hook));
-    for old in chosen {
-        if side.take_over(pin_dir, old)? {
-            return Ok(());
-        }
+fn check_layer(name: &str, device: &Device) -> Result<(), AttachError> {
+    match device.layer {
+        Layer::Ethernet | Layer::Ip => Ok(()),
+        Layer::Other(kind) => Err(AttachError::Layer {
+            interface: name.to_owned(),
+            kind,
+        }),
     }
-    if side.is_exclusive() {
-        for old in &others {
-            detach_one(pin_dir, old)?;
-        }
-    }
-    let attached = attach_by(side, pin_dir, hooks, at);
-    if attached.is_ok() {
-        return others.iter().try_for_each(|old| detach_one(pin_dir, old));
-    }
-    if side.is_exclusive() {
-        for old in &others {
-            side.attach(pin_dir, old)?;
-        }
-    }
-    attached
 }
 
-/// Tries hooks in their order, until one is there.
-fn attach_by(
-    side: &mut impl Side,
-    pin_dir: &Path,
-    hooks: &[Hook],
-    at: impl Fn(Hook) -> Attached,
-) -> Result<(), AttachError> {
-    let mut last = Ok(());
-    for hook in hooks {
-        last = side.attach(pin_dir, &at(*hook));
-        match &last {
-            Err(fault @ AttachError::Refused { source, .. }) if side::may_fit_elsewhere(source) => {
-                let why = anyhow::Chain::new(fault).map(ToString::to_string);
-                warn!("{}", why.collect::<Vec<_>>().join(": "));
-            }
-            _ => return last,
-        }
-    }
-    last
-}
-
-/// Takes the programs off every interface that is not in `lan`, or that is not there any more.
+/// Takes the programs off every interface that no device of `bound` is, and those that steer where the
+/// policy does not or XDP does not judge.
 ///
 /// # Errors
 /// A pin could not be removed.
-pub fn let_go(pin_dir: &Path, lan: &[String]) -> Result<(), AttachError> {
-    let indices: Vec<_> = lan
-        .iter()
-        .filter_map(|name| interface::index(name))
-        .collect();
-    for old in list(pin_dir)? {
-        if !indices.contains(&old.index) {
-            detach_one(pin_dir, &old)?;
+pub fn let_go(pin_dir: &Path, bound: &[Bound], steers: bool) -> Result<(), AttachError> {
+    let devices = bound.iter().filter_map(|bound| bound.device.as_ref());
+    let indices: Vec<_> = devices.map(|device| device.index).collect();
+    let all = list(pin_dir)?;
+    let by_xdp = |index| {
+        let mut judging = all.iter().filter(|one| one.index == index);
+        judging.any(|one| one.hook.is_xdp())
+    };
+    for old in &all {
+        let is_idle = old.hook.role() == Role::Steer && !(steers && by_xdp(old.index));
+        if is_idle || !indices.contains(&old.index) {
+            detach_one(pin_dir, old)?;
         }
     }
     let mut interfaces = Pinned(pin_dir).lan()?;
@@ -271,7 +270,7 @@ fn list(pin_dir: &Path) -> Result<Vec<Attached>, AttachError> {
 }
 
 fn detach_one(pin_dir: &Path, attached: &Attached) -> Result<(), AttachError> {
-    if attached.hook == Hook::Clsact {
+    if attached.hook.is_filter() {
         side::remove_filter(attached)?;
     }
     remove(&pin(pin_dir, attached))

@@ -2,7 +2,7 @@
 
 use std::{fmt, fs, io, path::Path};
 
-use super::interface;
+use super::interface::Layer;
 
 /// Folder of links below the pin directory.
 pub const LINKS: &str = "links";
@@ -10,32 +10,80 @@ pub const LINKS: &str = "links";
 /// Where a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
-    /// In the driver, before a socket buffer is made.
+    /// Judging in the driver, before a socket buffer is made.
     XdpNative,
-    /// Behind the driver, where that has no XDP.
+    /// Judging behind the driver, where that has no XDP.
     XdpGeneric,
-    /// TC egress, by link.
+    /// Judging at TC ingress, by link.
+    TcxIngress,
+    /// Judging at TC ingress, by filter: before Linux 6.6.
+    ClsactIngress,
+    /// Steering at TC ingress, by link.
+    TcxSteer,
+    /// Steering at TC ingress, by filter.
+    ClsactSteer,
+    /// Learning at TC egress, by link.
     Tcx,
-    /// TC egress, by filter: before Linux 6.6.
+    /// Learning at TC egress, by filter.
     Clsact,
 }
 
+/// What a program does at its hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Judges packets of clients.
+    Judge,
+    /// Writes marks, priorities and DSCPs behind XDP.
+    Steer,
+    /// Learns from answers to clients.
+    Learn,
+}
+
 impl Hook {
-    const ALL: [Self; 4] = [Self::XdpNative, Self::XdpGeneric, Self::Tcx, Self::Clsact];
+    const ALL: [Self; 8] = [
+        Self::XdpNative,
+        Self::XdpGeneric,
+        Self::TcxIngress,
+        Self::ClsactIngress,
+        Self::TcxSteer,
+        Self::ClsactSteer,
+        Self::Tcx,
+        Self::Clsact,
+    ];
 
     /// The end of the pin's name.
     fn suffix(self) -> &'static str {
         match self {
             Self::XdpNative => "xdp-native",
             Self::XdpGeneric => "xdp-generic",
+            Self::TcxIngress => "tcx-ingress",
+            Self::ClsactIngress => "clsact-ingress",
+            Self::TcxSteer => "tcx-steer",
+            Self::ClsactSteer => "clsact-steer",
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
         }
     }
 
-    /// Whether packets from clients are judged there.
-    pub fn is_ingress(self) -> bool {
+    /// What a program does there.
+    pub fn role(self) -> Role {
+        match self {
+            Self::XdpNative | Self::XdpGeneric | Self::TcxIngress | Self::ClsactIngress => {
+                Role::Judge
+            }
+            Self::TcxSteer | Self::ClsactSteer => Role::Steer,
+            Self::Tcx | Self::Clsact => Role::Learn,
+        }
+    }
+
+    /// Whether it is a hook of XDP, of which an interface has one at a time.
+    pub fn is_xdp(self) -> bool {
         matches!(self, Self::XdpNative | Self::XdpGeneric)
+    }
+
+    /// Whether it is a filter of clsact, which has no link.
+    pub fn is_filter(self) -> bool {
+        matches!(self, Self::ClsactIngress | Self::ClsactSteer | Self::Clsact)
     }
 
     /// The mode, as `status` shows it.
@@ -43,34 +91,88 @@ impl Hook {
         match self {
             Self::XdpNative => "native",
             Self::XdpGeneric => "generic",
-            Self::Tcx => "tcx",
-            Self::Clsact => "clsact",
+            Self::TcxIngress | Self::TcxSteer | Self::Tcx => "tcx",
+            Self::ClsactIngress | Self::ClsactSteer | Self::Clsact => "clsact",
         }
     }
+
+    /// The side of the interface, as messages name it.
+    fn side(self) -> &'static str {
+        match self.role() {
+            Role::Judge if self.is_xdp() => "XDP",
+            Role::Judge => "TC ingress",
+            Role::Steer => "TC ingress, steering",
+            Role::Learn => "TC egress",
+        }
+    }
+}
+
+/// Where packets may be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judging {
+    /// In the driver.
+    Native,
+    /// Behind the driver.
+    Generic,
+    /// At TC ingress.
+    Tc,
+}
+
+/// How programs may be attached to TC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcBy {
+    /// By link, from Linux 6.6.
+    Tcx,
+    /// By a filter of clsact.
+    Clsact,
 }
 
 /// Hooks that may be used, the preferred one first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// For judging.
-    pub xdp: &'static [Hook],
-    /// For learning.
-    pub tc: &'static [Hook],
+    pub judging: &'static [Judging],
+    /// For everything at TC.
+    pub tc: &'static [TcBy],
 }
 
 impl Default for Choice {
     fn default() -> Self {
         Self {
-            xdp: &[Hook::XdpNative, Hook::XdpGeneric],
-            tc: &[Hook::Tcx, Hook::Clsact],
+            judging: &[Judging::Native, Judging::Generic, Judging::Tc],
+            tc: &[TcBy::Tcx, TcBy::Clsact],
         }
+    }
+}
+
+impl Choice {
+    /// Hooks for a role on a device of this layer; where there is no Ethernet header, there is no XDP.
+    pub fn hooks(&self, role: Role, layer: Layer) -> Vec<Hook> {
+        let tc = |by: &TcBy| match (role, by) {
+            (Role::Judge, TcBy::Tcx) => Hook::TcxIngress,
+            (Role::Judge, TcBy::Clsact) => Hook::ClsactIngress,
+            (Role::Steer, TcBy::Tcx) => Hook::TcxSteer,
+            (Role::Steer, TcBy::Clsact) => Hook::ClsactSteer,
+            (Role::Learn, TcBy::Tcx) => Hook::Tcx,
+            (Role::Learn, TcBy::Clsact) => Hook::Clsact,
+        };
+        let tc = || self.tc.iter().map(tc);
+        if role != Role::Judge || layer == Layer::Ip {
+            return tc().collect();
+        }
+        let hooks = self.judging.iter().map(|judging| match judging {
+            Judging::Native => vec![Hook::XdpNative],
+            Judging::Generic => vec![Hook::XdpGeneric],
+            Judging::Tc => tc().collect(),
+        });
+        hooks.flatten().collect()
     }
 }
 
 /// A program on an interface, pinned as `links/INTERFACE:INDEX:HOOK`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attached {
-    /// The interface's name when it was attached.
+    /// The interface's name in the config when it was attached.
     pub interface: String,
     /// Its index, which it keeps when it is renamed, and which another interface of that name has not.
     pub index: u32,
@@ -97,11 +199,6 @@ impl Attached {
             hook,
         })
     }
-
-    /// Whether the interface is still there, under the same name.
-    pub fn is_there(&self) -> bool {
-        interface::index(&self.interface).is_some_and(|index| index == self.index)
-    }
 }
 
 impl fmt::Display for Attached {
@@ -109,12 +206,7 @@ impl fmt::Display for Attached {
         let Self {
             interface, hook, ..
         } = self;
-        let side = if hook.is_ingress() {
-            "XDP"
-        } else {
-            "TC egress"
-        };
-        write!(f, "{interface} ({side}, {})", hook.mode())
+        write!(f, "{interface} ({}, {})", hook.side(), hook.mode())
     }
 }
 
@@ -157,6 +249,36 @@ mod tests {
         }
         for foreign in ["lan", "lan:tcx", "lan:x:tcx", "lan:1:tc"] {
             assert_eq!(Attached::from_pin_name(foreign), None);
+        }
+    }
+
+    #[test]
+    fn tc_comes_last_and_alone_where_there_is_no_link_layer() {
+        use Hook::{Clsact, ClsactIngress, ClsactSteer, Tcx, TcxIngress, XdpGeneric, XdpNative};
+        let any = Choice::default();
+        let native = Choice {
+            judging: &[Judging::Native],
+            ..any
+        };
+        let filters = Choice {
+            tc: &[TcBy::Clsact],
+            ..any
+        };
+        let table: [(Choice, Role, Layer, &[Hook]); 6] = [
+            (
+                any,
+                Role::Judge,
+                Layer::Ethernet,
+                &[XdpNative, XdpGeneric, TcxIngress, ClsactIngress],
+            ),
+            (any, Role::Judge, Layer::Ip, &[TcxIngress, ClsactIngress]),
+            (native, Role::Judge, Layer::Ethernet, &[XdpNative]),
+            (native, Role::Judge, Layer::Ip, &[TcxIngress, ClsactIngress]),
+            (any, Role::Learn, Layer::Ip, &[Tcx, Clsact]),
+            (filters, Role::Steer, Layer::Ethernet, &[ClsactSteer]),
+        ];
+        for (choice, role, layer, expected) in table {
+            assert_eq!(choice.hooks(role, layer), expected, "{role:?} {layer:?}");
         }
     }
 }

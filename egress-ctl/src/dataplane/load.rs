@@ -11,7 +11,8 @@ use rustix::fs::statfs;
 
 use super::{
     ask::{AskError, ask},
-    hook::LINKS,
+    hook::{Hook, LINKS},
+    interface::Layer,
 };
 
 /// The kernel object, built with this binary.
@@ -21,8 +22,21 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/eg
 pub const INGRESS: &str = "lan_ingress";
 /// Name of the program that answers what LAN ingress would do.
 pub const ASK: &str = "lan_ask";
-/// Name of the program at LAN egress.
-pub const EGRESS: &str = "lan_egress";
+
+/// Name of the program of a hook, on a device of this layer.
+pub(super) fn name(hook: Hook, layer: Layer) -> &'static str {
+    match (hook, layer) {
+        (Hook::XdpNative, _) => INGRESS,
+        (Hook::XdpGeneric, _) => "lan_ingress_generic",
+        (Hook::TcxIngress | Hook::ClsactIngress, Layer::Ip) => "lan_ingress_ip",
+        (Hook::TcxIngress | Hook::ClsactIngress, _) => "lan_ingress_tc",
+        (Hook::TcxSteer | Hook::ClsactSteer, _) => "lan_steer",
+        (Hook::Tcx | Hook::Clsact, Layer::Ip) => "lan_egress_ip",
+        (Hook::Tcx | Hook::Clsact, _) => EGRESS,
+    }
+}
+/// Name of the program at LAN egress of devices with an Ethernet header.
+const EGRESS: &str = "lan_egress";
 
 /// Why nothing was loaded.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +108,7 @@ pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
     load_program::<Xdp>(&mut ebpf, INGRESS, Xdp::load)?;
     load_program::<Xdp>(&mut ebpf, ASK, Xdp::load)?;
     load_program::<SchedClassifier>(&mut ebpf, EGRESS, SchedClassifier::load)?;
+    // The others are loaded where they are needed.
     Ok(Loaded { ebpf })
 }
 
@@ -143,7 +158,62 @@ where
     load(program).map_err(|source| LoadError::Program { name, source })
 }
 
+/// A program that is in the kernel.
+pub(super) enum Program<'a> {
+    /// For the hooks of XDP.
+    Xdp(&'a mut Xdp),
+    /// For those of TC.
+    Tc(&'a mut SchedClassifier),
+}
+
+impl Program<'_> {
+    /// The kernel's number of it.
+    pub(super) fn id(&self) -> Option<u32> {
+        let info = match self {
+            Self::Xdp(program) => program.info(),
+            Self::Tc(program) => program.info(),
+        };
+        Some(info.ok()?.id())
+    }
+}
+
 impl Loaded {
+    /// The program of a hook on a device of this layer; it is loaded now if it was not yet.
+    ///
+    /// # Errors
+    /// The object does not hold it, or the kernel refuses it.
+    pub(super) fn program(&mut self, hook: Hook, layer: Layer) -> Result<Program<'_>, LoadError> {
+        let name = name(hook, layer);
+        if !hook.is_xdp() {
+            return self.classifier(name).map(Program::Tc);
+        }
+        let program = self.ebpf.program_mut(name);
+        let program: &mut Xdp = program
+            .and_then(|p| p.try_into().ok())
+            .ok_or(LoadError::Missing(name))?;
+        if program.fd().is_err() {
+            let refused = |source| LoadError::Program { name, source };
+            program.load().map_err(refused)?;
+        }
+        Ok(Program::Xdp(program))
+    }
+
+    /// A program of TC by its name; it is loaded now if it was not yet.
+    ///
+    /// # Errors
+    /// The object does not hold it, or the kernel refuses it.
+    pub fn classifier(&mut self, name: &'static str) -> Result<&mut SchedClassifier, LoadError> {
+        let program = self.ebpf.program_mut(name);
+        let program: &mut SchedClassifier = program
+            .and_then(|p| p.try_into().ok())
+            .ok_or(LoadError::Missing(name))?;
+        if program.fd().is_err() {
+            let refused = |source| LoadError::Program { name, source };
+            program.load().map_err(refused)?;
+        }
+        Ok(program)
+    }
+
     /// The program at LAN ingress.
     ///
     /// # Errors
@@ -213,9 +283,6 @@ impl Loaded {
     /// # Errors
     /// The object does not hold it.
     pub fn egress(&mut self) -> Result<&mut SchedClassifier, LoadError> {
-        let program = self.ebpf.program_mut(EGRESS);
-        program
-            .and_then(|p| p.try_into().ok())
-            .ok_or(LoadError::Missing(EGRESS))
+        self.classifier(EGRESS)
     }
 }

@@ -13,8 +13,10 @@ use egress_common::{
     flow::{Addr, FlowKey},
     fragment::{DatagramKey, Seen},
     learned::Learned,
+    limits,
     name::NAME_KEY_BYTES,
     rule::{MachineKey, PlaceKey, Ruleset, Settings},
+    steer::Steering,
     verdict::{Counter, TrafficKey},
 };
 
@@ -103,6 +105,10 @@ pinned! {
     names: "NAMES", ArrayOfMaps => ArrayOfMaps<MapData, NameTrie>;
     /// Rulesets, by half.
     rulesets: "RULESETS", Array => Array<MapData, Ruleset>;
+    /// Numbers of the steerings of groups, by half and endpoint set.
+    steered: "STEERED", Array => Array<MapData, [u8; limits::GROUPS]>;
+    /// Steerings, by half.
+    steerings: "STEERINGS", Array => Array<MapData, Steering>;
     /// Rulesets of patterns, by half.
     patterns: "PATTERNS", Array => Array<MapData, u32>;
     /// Learned addresses.

@@ -6,11 +6,13 @@
 
 pub mod ask;
 pub mod attach;
+pub mod bind;
 mod clock;
 pub mod counters;
 pub mod events;
 pub mod hook;
 pub mod interface;
+mod link;
 pub mod load;
 pub mod maps;
 pub mod swap;

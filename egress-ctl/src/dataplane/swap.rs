@@ -19,6 +19,7 @@ use super::maps::{
 use crate::policy::{
     generation::{Generation, client_key, prefix_key},
     membership::Membership,
+    steer::Steered,
 };
 
 /// Why a generation did not get into force; the one before stays.
@@ -99,6 +100,7 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
     fill_arrays(pinned, half, generation, patterns_given)?;
     fill_places(pinned, number, &generation.membership, interfaces)?;
     fill_machines(pinned, half, &generation.membership)?;
+    fill_steered(pinned, half, &generation.steered)?;
     let mut outer = pinned.clients()?;
     let clients = clients(&generation.membership)?;
     outer.set(half, &clients, 0).map_err(of("clients"))?;
@@ -239,6 +241,29 @@ fn fill_machines(pinned: Pinned<'_>, half: u32, membership: &Membership) -> Resu
             zone: *zone,
         };
         map.insert(&key, own, 0).map_err(of(TABLE))?;
+    }
+    Ok(())
+}
+
+fn fill_steered(pinned: Pinned<'_>, half: u32, steered: &Steered) -> Result<(), SwapError> {
+    const TABLE: &str = "steerings";
+    if !steered.steers() {
+        // Then no packet asks.
+        return Ok(());
+    }
+    let mut map = pinned.steerings()?;
+    for (i, steering) in (0..).zip(&steered.steerings) {
+        let place = half * limits::STEERINGS + i;
+        map.set(place, steering, 0).map_err(of(TABLE))?;
+    }
+    let mut map = pinned.steered()?;
+    let nobody = [0; limits::GROUPS];
+    for set in 0..limits::SETS {
+        let wanted = steered.of_set.get(&(set as u16)).unwrap_or(&nobody);
+        let place = half * limits::SETS + set;
+        if map.get(&place, 0).map_err(of(TABLE))? != *wanted {
+            map.set(place, wanted, 0).map_err(of(TABLE))?;
+        }
     }
     Ok(())
 }

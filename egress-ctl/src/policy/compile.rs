@@ -21,6 +21,7 @@ use super::{
     ids::{Ids, OutOfIds},
     membership::{EVERYBODY, Membership},
     nested::{Nests, Union, inherit},
+    steer::Steered,
 };
 use crate::{
     catalogue::set::EndpointSet,
@@ -43,6 +44,9 @@ pub enum CompileError {
     /// More different rulesets than a generation holds.
     #[error("the selected endpoint sets make more than {max} different rulesets: select fewer", max = limits::RULESETS)]
     Rulesets,
+    /// More different steerings than a generation holds.
+    #[error("the groups steer in more than {max} different ways: share marks, priorities and DSCPs", max = limits::STEERINGS - 1)]
+    Steerings,
     /// More prefixes than a table holds.
     #[error("{what}: {count} prefixes are more than the {limit} that the kernel's table holds")]
     Prefixes {
@@ -88,13 +92,16 @@ pub fn compile(
     check_size("clients", membership.clients.len(), limits::CLIENTS)?;
     check_size("machines", 2 * membership.machines.len(), limits::MACHINES)?;
     check_size("destinations", destinations.len(), limits::DESTINATIONS)?;
+    let steered = Steered::of(&config.groups, ids)?;
     Ok(Generation {
         settings: Settings {
             mode: config.gateway.mode as u32,
             ttl_floor: config.dns.ttl_floor,
             ttl_cap: config.dns.ttl_cap,
-            features: features(&membership, &patterns, &rulesets),
+            features: features(&membership, &patterns, &rulesets)
+                | if steered.steers() { feature::STEERS } else { 0 },
         },
+        steered,
         groups: groups(config, ids)?,
         warnings: warnings(config, &selected, &patterns, today),
         sets: selected.len(),
@@ -423,6 +430,12 @@ fn warnings(
             let name = &group.name;
             warnings.push(format!(
                 "group `{name}`: `{selector}` selects no endpoint set"
+            ));
+        }
+        for entry in &group.steer.idle {
+            let name = &group.name;
+            warnings.push(format!(
+                "group `{name}`: steer `{entry}` steers no endpoint set that the group may reach"
             ));
         }
         if group.allow.is_empty() && group.rules.iter().all(|rule| rule.denies) {

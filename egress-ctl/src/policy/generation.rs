@@ -9,7 +9,7 @@ use egress_common::{
 };
 use ipnet::IpNet;
 
-use super::membership::Membership;
+use super::{membership::Membership, steer::Steered};
 
 /// Everything that is swapped as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Generation {
     pub patterns: Vec<Pattern>,
     /// Rulesets; the first one is empty.
     pub rulesets: Vec<Ruleset>,
+    /// How packets leave that are allowed.
+    pub steered: Steered,
     /// How many endpoint sets some group may reach.
     pub sets: usize,
     /// What the administrator should know, though it is no error.

@@ -204,6 +204,7 @@ mod tests {
             allow: Vec::new(),
             empty: Vec::new(),
             rules: Vec::new(),
+            steer: crate::config::steer::Steer::default(),
         }
     }
 

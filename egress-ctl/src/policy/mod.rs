@@ -9,4 +9,5 @@ pub mod generation;
 pub mod ids;
 pub mod membership;
 mod nested;
+pub mod steer;
 pub mod tables;

@@ -14,7 +14,7 @@ use egress_common::{
     },
     flow::{DNS_PORT, proto},
     judge::Tables as _,
-    parse::{Datagram, UdpPayload, parse, udp_payload},
+    parse::{Datagram, UdpPayload, link, parse_network, udp_payload},
     rule::mark,
 };
 
@@ -26,14 +26,25 @@ use crate::{
     maps::{LAN, MESSAGE},
     stats::count_dns,
     tables::Generation,
+    tc::network,
     view,
 };
 
+/// Ethernet, IPv6 with some options, UDP.
+const HEADERS_BYTES: usize = 128;
+
 /// Reads a DNS answer and learns from it; other packets are left alone. Nothing is ever dropped here.
 #[inline(always)]
-pub fn lan_egress(ctx: &TcContext) {
-    let headers = view::View::of_headers(ctx);
-    let Ok(datagram) = parse(&headers) else {
+pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
+    let headers = view::View::of_headers::<HEADERS_BYTES>(ctx);
+    // Which VLAN it goes to does not matter.
+    let Ok(network) = (match ETHERNET {
+        true => link(&headers),
+        false => network::<false>(ctx, &headers),
+    }) else {
+        return;
+    };
+    let Ok(datagram) = parse_network(&headers, network) else {
         return;
     };
     let flow = &datagram.flow;

@@ -145,7 +145,7 @@ fn echo(site: &Site) -> Result<Process> {
 fn summary(outcomes: &[Outcome], status: &Status) -> Result<()> {
     line(format_args!("\n{}\n", counters(&status.verdicts)))?;
     let passed = outcomes.iter().filter(|outcome| outcome.passed).count();
-    for Interface { name, xdp, tc } in &status.interfaces {
+    for Interface { name, xdp, tc, .. } in &status.interfaces {
         let how = |hook: &Option<String>| hook.clone().unwrap_or_else(|| "nothing".into());
         let (xdp, tc) = (how(xdp), how(tc));
         line(format_args!("judged on {name}: XDP {xdp}, TC egress {tc}"))?;

@@ -11,7 +11,16 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 
 /// What the lab and the hooks take; kernels that have one built in need no file for it.
-const NEEDED: [&str; 5] = ["veth", "sch_ingress", "cls_bpf", "8021q", "dummy"];
+const NEEDED: [&str; 8] = [
+    "veth",
+    "sch_ingress",
+    "cls_bpf",
+    "8021q",
+    "dummy",
+    "tun",
+    "bridge",
+    "wireguard",
+];
 
 /// A module's name and what its file holds, unpacked.
 pub(crate) struct Module {

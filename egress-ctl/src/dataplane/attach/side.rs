@@ -1,4 +1,4 @@
-//! The two sides of an interface: XDP where packets of clients come in, TC where answers go out.
+//! One program at one hook: how it is attached, takes its predecessor's place, and is taken off.
 
 use std::{path::Path, thread, time::Duration};
 
@@ -10,154 +10,166 @@ use aya::programs::{
 use rustix::io::Errno;
 
 use super::{AttachError, pin, remove};
-use crate::dataplane::hook::{Attached, Hook};
-
-/// A program and the way it is attached.
-pub(super) trait Side {
-    /// Whether the interface has room for one hook at a time.
-    fn is_exclusive(&self) -> bool;
-
-    /// Puts the program in the place of its predecessor; false where that is gone with its interface.
-    fn take_over(&mut self, pin_dir: &Path, old: &Attached) -> Result<bool, AttachError>;
-
-    /// Attaches the program anew, and pins the link.
-    fn attach(&mut self, pin_dir: &Path, at: &Attached) -> Result<(), AttachError>;
-}
-
-/// LAN ingress.
-pub(super) struct Ingress<'a>(pub(super) &'a mut Xdp);
+use crate::dataplane::{
+    hook::{Attached, Hook, Role},
+    interface::Layer,
+    load::{Program, name},
+};
 
 /// The kernel lets go of a link some time after its pin is removed.
 const BUSY_ATTEMPTS: u32 = 50;
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
-impl Side for Ingress<'_> {
-    fn is_exclusive(&self) -> bool {
-        true
-    }
-
-    fn take_over(&mut self, pin_dir: &Path, old: &Attached) -> Result<bool, AttachError> {
-        replace(pin_dir, old, |link| {
+/// Puts a program in the place of its predecessor; false where that is gone with its interface, or by
+/// somebody's hand.
+pub(super) fn take_over(
+    program: Program<'_>,
+    pin_dir: &Path,
+    old: &Attached,
+) -> Result<bool, AttachError> {
+    match program {
+        Program::Xdp(program) => replace(pin_dir, old, |link| {
             let link = link.try_into().map_err(|_| wrong_link())?;
-            self.0.attach_to_link(link).map(drop)
-        })
-    }
-
-    fn attach(&mut self, pin_dir: &Path, at: &Attached) -> Result<(), AttachError> {
-        let mode = match at.hook {
-            Hook::XdpNative => XdpMode::Driver,
-            _ => XdpMode::Skb,
-        };
-        let mut link = self.0.attach(at.index, mode);
-        for _ in 0..BUSY_ATTEMPTS {
-            if !link.as_ref().is_err_and(is_occupied) {
-                break;
+            let link = program.attach_to_link(link)?;
+            // The pin holds the link, and nothing else: where the pin is gone, so is the program.
+            program.take_link(link).map(drop)
+        }),
+        Program::Tc(program) if old.hook.is_filter() => {
+            let taken = replace_filter(program, old).is_ok();
+            match taken {
+                true => mark(program, pin_dir, old)?,
+                false => remove(&pin(pin_dir, old))?,
             }
-            thread::sleep(BUSY_PAUSE);
-            link = self.0.attach(at.index, mode);
+            Ok(taken)
         }
-        if link.as_ref().is_err_and(is_occupied) {
-            return Err(AttachError::Occupied(at.interface.clone()));
-        }
-        let link = link.and_then(|link| self.0.take_link(link));
-        let link = link.map_err(|source| refused(at, source))?;
-        keep(
-            link.try_into().map_err(|_| refused(at, wrong_link()))?,
-            pin_dir,
-            at,
-        )
+        Program::Tc(program) => replace(pin_dir, old, |link| {
+            let link = link.try_into().map_err(|_| wrong_link())?;
+            let link = program.attach_to_link(link)?;
+            program.take_link(link).map(drop)
+        }),
     }
 }
 
-/// LAN egress.
-pub(super) struct Egress<'a>(pub(super) &'a mut SchedClassifier);
-
-impl Side for Egress<'_> {
-    fn is_exclusive(&self) -> bool {
-        false
-    }
-
-    fn take_over(&mut self, pin_dir: &Path, old: &Attached) -> Result<bool, AttachError> {
-        if old.hook == Hook::Clsact {
-            let taken = self.replace_filter(old.index).is_ok();
-            if taken {
-                self.mark(pin_dir, old)?;
-            }
-            return Ok(taken);
+/// Attaches a program anew, and pins the link.
+pub(super) fn attach(
+    program: Program<'_>,
+    pin_dir: &Path,
+    at: &Attached,
+) -> Result<(), AttachError> {
+    match program {
+        Program::Xdp(program) => attach_xdp(program, pin_dir, at),
+        Program::Tc(program) if at.hook.is_filter() => {
+            add_filter(program, at).map_err(|source| refused(at, source))?;
+            mark(program, pin_dir, at)
         }
-        replace(pin_dir, old, |link| {
-            let link = link.try_into().map_err(|_| wrong_link())?;
-            self.0.attach_to_link(link).map(drop)
-        })
-    }
-
-    fn attach(&mut self, pin_dir: &Path, at: &Attached) -> Result<(), AttachError> {
-        if at.hook == Hook::Clsact {
-            self.add_filter(at.index)
-                .map_err(|source| refused(at, source))?;
-            return self.mark(pin_dir, at);
-        }
-        let tcx = TcAttach::Tcx {
-            attach_type: TcAttachType::Egress,
-            order: LinkOrder::default(),
-        };
-        let link = self.0.attach(at.index, tcx);
-        let link = link.and_then(|link| self.0.take_link(link));
-        let link = link.map_err(|source| refused(at, source))?;
-        keep(
-            link.try_into().map_err(|_| refused(at, wrong_link()))?,
-            pin_dir,
-            at,
-        )
+        Program::Tc(program) => attach_tcx(program, pin_dir, at),
     }
 }
 
-/// Place of our filter among those of clsact, so that its successor can replace it.
-const FILTER: NlOptions = NlOptions {
-    priority: 0xe6e5,
-    handle: TcHandle::new(0, 1),
-    classid: None,
-};
-
-impl Egress<'_> {
-    /// Replaces the filter in place, so that no answer is missed.
-    fn replace_filter(&mut self, index: u32) -> Result<(), ProgramError> {
-        let NlOptions {
-            priority,
-            handle,
-            classid,
-        } = FILTER;
-        let parent = TcAttachType::Egress.into();
-        let old = SchedClassifierLink::attached(index, parent, priority, handle, classid)?;
-        let link = self.0.attach_to_link(old)?;
-        // Dropping the link would remove the filter.
-        std::mem::forget(self.0.take_link(link)?);
-        Ok(())
-    }
-
-    fn add_filter(&mut self, index: u32) -> Result<(), ProgramError> {
-        match tc::qdisc_add_clsact(index) {
-            Ok(()) | Err(TcError::AlreadyAttached) => {}
-            Err(TcError::NetlinkError(fault))
-                if fault.raw_os_error() == Some(Errno::EXIST.raw_os_error()) => {}
-            Err(fault) => return Err(fault.into()),
+fn attach_xdp(program: &mut Xdp, pin_dir: &Path, at: &Attached) -> Result<(), AttachError> {
+    let mode = match at.hook {
+        Hook::XdpNative => XdpMode::Driver,
+        _ => XdpMode::Skb,
+    };
+    let mut link = program.attach(at.index, mode);
+    for _ in 0..BUSY_ATTEMPTS {
+        if !link.as_ref().is_err_and(is_occupied) {
+            break;
         }
-        let parent = TcAttachType::Egress.into();
-        let options = FILTER;
-        let link = self
-            .0
-            .attach(index, TcAttach::Netlink { parent, options })?;
-        // Dropping the link would remove the filter.
-        std::mem::forget(self.0.take_link(link)?);
-        Ok(())
+        thread::sleep(BUSY_PAUSE);
+        link = program.attach(at.index, mode);
     }
+    if link.as_ref().is_err_and(is_occupied) {
+        return Err(AttachError::Occupied {
+            interface: at.interface.clone(),
+            by: String::new(),
+        });
+    }
+    let link = link.and_then(|link| program.take_link(link));
+    let link = link.map_err(|source| refused(at, source))?;
+    keep(
+        link.try_into().map_err(|_| refused(at, wrong_link()))?,
+        pin_dir,
+        at,
+    )
+}
 
-    /// A filter has no link to pin; the pinned program says that it is there.
-    fn mark(&mut self, pin_dir: &Path, at: &Attached) -> Result<(), AttachError> {
-        let path = pin(pin_dir, at);
-        remove(&path)?;
-        self.0.pin(&path).map_err(AttachError::pin("make", &path))
+fn attach_tcx(
+    program: &mut SchedClassifier,
+    pin_dir: &Path,
+    at: &Attached,
+) -> Result<(), AttachError> {
+    let tcx = TcAttach::Tcx {
+        attach_type: direction(at.hook),
+        order: LinkOrder::default(),
+    };
+    let link = program.attach(at.index, tcx);
+    let link = link.and_then(|link| program.take_link(link));
+    let link = link.map_err(|source| refused(at, source))?;
+    keep(
+        link.try_into().map_err(|_| refused(at, wrong_link()))?,
+        pin_dir,
+        at,
+    )
+}
+
+/// The side of the interface that a hook of TC is on.
+pub(super) fn direction(hook: Hook) -> TcAttachType {
+    match hook.role() {
+        Role::Judge | Role::Steer => TcAttachType::Ingress,
+        Role::Learn => TcAttachType::Egress,
     }
+}
+
+/// Place of our filters among those of clsact, so that a successor can replace each. On the way from
+/// XDP to TC one that steers and one that judges are at ingress together.
+fn filter(hook: Hook) -> NlOptions {
+    let minor = match hook.role() {
+        Role::Judge | Role::Learn => 1,
+        Role::Steer => 2,
+    };
+    NlOptions {
+        priority: 0xe6e5,
+        handle: TcHandle::new(0, minor),
+        classid: None,
+    }
+}
+
+/// Replaces the filter in place, so that no packet is missed.
+fn replace_filter(program: &mut SchedClassifier, old: &Attached) -> Result<(), ProgramError> {
+    let NlOptions {
+        priority,
+        handle,
+        classid,
+    } = filter(old.hook);
+    let parent = direction(old.hook).into();
+    let link = SchedClassifierLink::attached(old.index, parent, priority, handle, classid)?;
+    let link = program.attach_to_link(link)?;
+    // Dropping the link would remove the filter.
+    std::mem::forget(program.take_link(link)?);
+    Ok(())
+}
+
+fn add_filter(program: &mut SchedClassifier, at: &Attached) -> Result<(), ProgramError> {
+    match tc::qdisc_add_clsact(at.index) {
+        Ok(()) | Err(TcError::AlreadyAttached) => {}
+        Err(TcError::NetlinkError(fault))
+            if fault.raw_os_error() == Some(Errno::EXIST.raw_os_error()) => {}
+        Err(fault) => return Err(fault.into()),
+    }
+    let parent = direction(at.hook).into();
+    let options = filter(at.hook);
+    let link = program.attach(at.index, TcAttach::Netlink { parent, options })?;
+    // Dropping the link would remove the filter.
+    std::mem::forget(program.take_link(link)?);
+    Ok(())
+}
+
+/// A filter has no link to pin; the pinned program says that it is there.
+fn mark(program: &mut SchedClassifier, pin_dir: &Path, at: &Attached) -> Result<(), AttachError> {
+    let path = pin(pin_dir, at);
+    remove(&path)?;
+    program.pin(&path).map_err(AttachError::pin("make", &path))
 }
 
 /// Removes our filter; one that is gone, with its interface or without, is no error.
@@ -171,14 +183,20 @@ pub(super) fn remove_filter(attached: &Attached) -> Result<(), AttachError> {
         }),
         _ => false,
     };
-    let parent = TcAttachType::Egress.into();
-    match tc::qdisc_detach_program(attached.index, parent, super::super::load::EGRESS) {
-        Err(fault) if !gone(&fault) => Err(refused(attached, fault.into())),
-        _ => Ok(()),
+    // Which layer the device had is not known any more.
+    for layer in [Layer::Ethernet, Layer::Ip] {
+        let parent = direction(attached.hook).into();
+        let program = name(attached.hook, layer);
+        match tc::qdisc_detach_program(attached.index, parent, program) {
+            Err(fault) if !gone(&fault) => return Err(refused(attached, fault.into())),
+            _ => {}
+        }
     }
+    Ok(())
 }
 
-/// Puts a program on a pinned link. False where the interface of the link is gone; its pin then too.
+/// Puts a program on a pinned link. False where the link holds on to no interface any more; its pin is
+/// removed then.
 fn replace(
     pin_dir: &Path,
     old: &Attached,
@@ -200,7 +218,7 @@ fn keep(link: FdLink, pin_dir: &Path, at: &Attached) -> Result<(), AttachError> 
         .map_err(AttachError::pin("make", &path))
 }
 
-fn refused(attached: &Attached, source: ProgramError) -> AttachError {
+pub(super) fn refused(attached: &Attached, source: ProgramError) -> AttachError {
     AttachError::Refused {
         attached: attached.clone(),
         source,

@@ -1,0 +1,132 @@
+//! Links by their numbers, also those of others: what aya does not ask the kernel for.
+
+use std::{
+    ffi::CString,
+    io,
+    mem::size_of,
+    os::{
+        fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
+};
+
+use aya::programs::{links::LinkType, loaded_links};
+
+/// A link that holds an XDP program.
+pub struct XdpLink {
+    /// The link.
+    pub fd: OwnedFd,
+    /// Index of its interface; 0 where it was detached. Other network namespaces have the same ones.
+    pub interface: u32,
+    /// Number of the program that it holds.
+    pub program: u32,
+}
+
+/// Commands of bpf(2) (linux/bpf.h).
+const OBJ_PIN: libc::c_int = 6;
+const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const LINK_GET_FD_BY_ID: libc::c_int = 30;
+
+/// All links that hold XDP programs, as far as they still exist.
+pub fn xdp_links() -> impl Iterator<Item = XdpLink> {
+    let links = loaded_links().filter_map(Result::ok);
+    let of_xdp = links.filter(|link| matches!(link.link_type(), Ok(LinkType::Xdp)));
+    of_xdp.filter_map(|link| {
+        let fd = by_id(link.id()).ok()?;
+        let Info {
+            interface, program, ..
+        } = info(&fd).ok()?;
+        Some(XdpLink {
+            fd,
+            interface,
+            program,
+        })
+    })
+}
+
+/// Pins a link, which then holds on to its interface for as long as the pin is there.
+///
+/// # Errors
+/// The kernel refused.
+pub fn pin(link: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    #[repr(C)]
+    struct Pin {
+        path: u64,
+        fd: u32,
+        flags: u32,
+    }
+
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut pin = Pin {
+        path: path.as_ptr() as u64,
+        fd: link.as_raw_fd() as u32,
+        flags: 0,
+    };
+    bpf(OBJ_PIN, &mut pin).map(drop)
+}
+
+fn by_id(id: u32) -> io::Result<OwnedFd> {
+    #[repr(C)]
+    struct ById {
+        id: u32,
+        next_id: u32,
+        open_flags: u32,
+    }
+
+    let mut by_id = ById {
+        id,
+        next_id: 0,
+        open_flags: 0,
+    };
+    let fd = bpf(LINK_GET_FD_BY_ID, &mut by_id)?;
+    // SAFETY: the kernel made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The beginning of `struct bpf_link_info` (linux/bpf.h), for a link of XDP.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    kind: u32,
+    id: u32,
+    program: u32,
+    pad: u32,
+    interface: u32,
+    rest: [u32; 7],
+}
+
+fn info(link: &OwnedFd) -> io::Result<Info> {
+    #[repr(C)]
+    struct Ask {
+        fd: u32,
+        len: u32,
+        info: u64,
+    }
+
+    let mut info = Info::default();
+    let mut ask = Ask {
+        fd: link.as_raw_fd() as u32,
+        len: size_of::<Info>() as u32,
+        info: (&raw mut info) as u64,
+    };
+    bpf(OBJ_GET_INFO_BY_FD, &mut ask)?;
+    Ok(info)
+}
+
+/// bpf(2), whose attributes begin with what the command reads.
+fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<i32> {
+    // SAFETY: the attributes are of this size, and what they point to lives on.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_mut(attributes),
+            size_of::<T>(),
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(result as i32)
+}
