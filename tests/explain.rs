@@ -158,7 +158,7 @@ fn a_proposed_change_lets_the_packet_pass() -> Result<()> {
         let toml = toml.with_context(|| format!("no change for {destination}: {about:#}"))?;
         changed = match toml.split_once('\n') {
             // A list of the group's: the line is replaced.
-            Some((header, list)) if header == "[group.staging]" => {
+            Some(("[group.staging]", list)) => {
                 let key = list.split(" = ").next().unwrap_or_default();
                 let is_list = |line: &&str| line.starts_with(key);
                 let old = changed

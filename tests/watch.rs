@@ -119,7 +119,7 @@ fn audit_tells_what_would_be_dropped() -> Result<()> {
 
 #[test]
 fn a_flood_is_told_of_now_and_then_with_how_much_is_not_shown() -> Result<()> {
-    const FLOOD: u64 = 600;
+    const FLOOD: u64 = 300;
     let stage = Stage::set("enforce")?;
     let watch = stage.watch("flood", &["--json", "--reason", "never-resolved"])?;
     for _ in 0..FLOOD {

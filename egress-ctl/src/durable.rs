@@ -6,6 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// A file operation that failed: a full disk, a missing right, a disk that is read-only.
@@ -22,6 +23,8 @@ pub struct FileError {
 
 /// Beginning of the names of files that are being written.
 const UNFINISHED: &str = ".new-";
+/// Writing a file takes no longer; who takes longer was killed.
+const GIVEN_UP: Duration = Duration::from_secs(60);
 
 /// Puts `bytes` in the place of a file, which may not be there yet; its folder must be.
 ///
@@ -67,14 +70,19 @@ pub fn folder(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Removes what a process that was killed did not finish. The caller is the folder's only writer.
+/// Removes what a process that was killed did not finish; what another one is writing now stays.
 pub fn tidy(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let unfinished = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(UNFINISHED);
-    for entry in entries.filter(|entry| unfinished(&entry.file_name())) {
+    for entry in entries.filter(is_given_up) {
         // A file that stays takes a little room, and no harm comes from it.
         let _: io::Result<()> = fs::remove_file(entry.path());
     }
+}
+
+fn is_given_up(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+    name.to_string_lossy().starts_with(UNFINISHED) && age().is_some_and(|age| age > GIVEN_UP)
 }
 
 fn sync(folder: &Path) -> io::Result<()> {
@@ -83,6 +91,8 @@ fn sync(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
@@ -96,10 +106,23 @@ mod tests {
             replace(&path, text.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
-        fs::write(deep.join(".new-abc"), "half").unwrap();
-        tidy(&deep);
         assert_eq!(fs::read_dir(&deep).unwrap().count(), 1);
         let error = replace(&dir.path().join("missing/file"), b"x").unwrap_err();
         assert!(error.to_string().contains("missing/file"), "{error}");
+    }
+
+    #[test]
+    fn what_another_process_is_writing_is_not_tidied_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = |name: &str| File::create(dir.path().join(name)).unwrap();
+        let long_ago = SystemTime::now() - 2 * GIVEN_UP;
+        left(".new-now");
+        left(".new-then").set_modified(long_ago).unwrap();
+        left("file").set_modified(long_ago).unwrap();
+        tidy(dir.path());
+        let names = fs::read_dir(dir.path()).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".new-now", "file"]);
     }
 }

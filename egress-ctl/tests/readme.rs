@@ -43,6 +43,19 @@ fn its_feed_works() {
 }
 
 #[test]
+fn its_groups_work() {
+    let (_, behind) = README
+        .split_once("### Groups and rules of their own")
+        .expect("the section");
+    let (_, behind) = behind.split_once("```toml\n").expect("a config");
+    let groups = behind.split_once("```").expect("its end").0;
+    let head = "[source.m365]\nkind = \"builtin\"\n[gateway]\nmode = \"audit\"\nlan = [\"eth1\"]\n";
+    let config = Config::parse(&groups.replacen("[gateway]\n", head, 1)).unwrap();
+    assert_eq!(config.groups.len(), 2);
+    assert_eq!(config.groups[1].rules.len(), 2);
+}
+
+#[test]
 fn its_error_is_what_is_said() {
     let wrong = config().replacen("\"intune\", \"power", "\"intun\", \"power", 1);
     let problems = Config::parse(&wrong).unwrap_err();

@@ -78,9 +78,15 @@ pub extern "C" fn report_event(
     action: u32,
     frame_len: u32,
 ) -> u32 {
+    // SAFETY: the helper takes no arguments and reads a clock.
+    let at_ns = unsafe { bpf_ktime_get_boot_ns() };
     let Some(event) = EVENT.get_ptr_mut(0) else {
         return 0;
     };
+    // A watcher that was killed did not say that it ended.
+    if at_ns / NS_PER_MS >= watched_until_ms() {
+        return 0;
+    }
     // SAFETY: this CPU's own place, and `flow` is null or a flow on the caller's stack.
     let (event, flow) = unsafe { (&mut *event, flow.as_ref()) };
     match flow {
@@ -94,8 +100,7 @@ pub extern "C" fn report_event(
     event.action = action as u8;
     event.reason = told.reason as u8;
     event.group = told.group;
-    // SAFETY: the helper takes no arguments and reads a clock.
-    event.at_ns = unsafe { bpf_ktime_get_boot_ns() };
+    event.at_ns = at_ns;
     count(make(event));
     0
 }
@@ -104,21 +109,21 @@ pub extern "C" fn report_event(
 #[inline(always)]
 fn make(event: &mut Event) -> Fate {
     let now_ms = event.at_ns / NS_PER_MS;
-    if now_ms >= watched_until_ms() {
-        return Fate::Suppressed;
-    }
     let Some(limit) = limit(&event.limit_key()) else {
         return Fate::Lost;
     };
     if !is_due(limit, now_ms) {
-        suppress(limit);
+        suppress(limit, 1);
         return Fate::Suppressed;
     }
     event.suppressed = take_suppressed(limit);
     // The watcher looks by itself: waking it up would cost an interrupt an event.
     match EVENTS.output(event, u64::from(BPF_RB_NO_WAKEUP)) {
         Ok(()) => Fate::Reported,
-        Err(_) => Fate::Lost,
+        Err(_) => {
+            suppress(limit, u64::from(event.suppressed));
+            Fate::Lost
+        }
     }
 }
 
@@ -171,10 +176,10 @@ fn is_due(limit: *mut Limit, now_ms: u64) -> bool {
 }
 
 #[inline(always)]
-fn suppress(limit: *mut Limit) {
+fn suppress(limit: *mut Limit, events: u64) {
     // SAFETY: an aligned word inside the map's value.
     let _: u64 = unsafe {
-        atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(&raw mut (*limit).suppressed, 1)
+        atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(&raw mut (*limit).suppressed, events)
     };
 }
 

@@ -32,6 +32,15 @@ default = "drop"
     )
 }
 
+/// As [`catalogue`], and a feed that the same group may use.
+pub fn catalogue_and_feed(instance: &str, url: &str) -> String {
+    let feed = format!(
+        "[source.feed]\nkind = \"web-service\"\ninstance = \"{instance}\"\nurl = \"{url}\"\n\n[group.staging]"
+    );
+    let config = catalogue("enforce").replace("[group.staging]", &feed);
+    config.replace("allow = [", "allow = [\"feed\", ")
+}
+
 /// One source of our own, whose sets are given as TOML tables.
 pub fn custom(sets: &str) -> String {
     format!(

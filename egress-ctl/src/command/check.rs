@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use egress_common::{flow::proto, judge::Tables as _, pattern::NamePattern};
+use egress_common::{
+    flow::{Addr, proto},
+    judge::Tables as _,
+    pattern::NamePattern,
+};
+use ipnet::IpNet;
 use jiff::Zoned;
 use serde::Serialize;
 
@@ -163,7 +168,7 @@ impl Check {
         let force = Force::read(places)?;
         let mut ground = force.ground();
         if let Some(addr) = self.address() {
-            ground.learn(Pinned(&places.pin_dir), addr.into(), None)?;
+            ground.learn(Pinned(&places.pin_dir), addr, None)?;
         }
         self.ask(Some(force.snapshot.number), ground)
     }
@@ -202,7 +207,11 @@ impl Check {
             Some(addr) => (
                 "address",
                 question.covering(|set| cover::prefix_of(set, addr).map(|p| p.to_string())),
-                teachings(addr.into(), &question.ground.tables, question.ground.ids),
+                teachings(
+                    Addr::from(addr).learned_as(),
+                    &question.ground.tables,
+                    question.ground.ids,
+                ),
                 question.verdicts(&Subject::Address(addr))?,
             ),
             None => {
@@ -285,7 +294,7 @@ impl Asked<'_> {
         };
         let groups = self.ground.config.groups.iter();
         let first = groups.filter_map(|group| {
-            let mut clients = group.members.clients.iter().map(|prefix| prefix.addr());
+            let mut clients = group.members.clients.iter().map(IpNet::addr);
             clients.find(fits)
         });
         let all: Vec<_> = first.collect();

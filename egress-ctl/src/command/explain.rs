@@ -70,8 +70,6 @@ type Mac = [u8; 6];
 const ATTEMPTS: usize = 5;
 /// Addresses of a name that are told of, at most.
 const ADDRESSES: usize = 8;
-/// Index of an interface that this machine does not have.
-const NOWHERE: u32 = u32::MAX;
 
 impl Explain {
     /// Runs the command.
@@ -156,7 +154,7 @@ impl Explain {
                 Subject::Address(addr) => {
                     let frame = framed(&question, *addr)?;
                     let connection = parse(&frame[..]).ok().map(|datagram| datagram.flow.key());
-                    ground.learn(pinned, (*addr).into(), connection)?;
+                    ground.learn(pinned, *addr, connection)?;
                     Some(asked.ask(&frame, question.interface)?)
                 }
                 Subject::Name(_) => None,
@@ -212,22 +210,25 @@ impl Explain {
         Ok((std::iter::once(subject).chain(addrs).collect(), more))
     }
 
-    /// Names of the LAN interfaces, and of the one that is asked about, by index.
+    /// Names of the LAN interfaces by index. A config that is asked may be for another machine: interfaces
+    /// that are not here have indices that no interface has.
     fn interfaces(&self, lan: &[String]) -> Result<HashMap<u32, String>> {
-        let there = interface::indices(lan).into_iter();
-        let mut named: HashMap<_, _> = there.map(|(name, index)| (index, name)).collect();
-        if let Some(name) = &self.interface {
-            if !lan.contains(name) {
-                let known = lan.join(", ");
-                bail!("`{name}` is no LAN interface: there are {known}");
-            }
-            let index = interface::index(name);
-            if index.is_none() && self.config.is_none() {
-                bail!("there is no interface `{name}` now");
-            }
-            named.insert(index.unwrap_or(NOWHERE), name.clone());
+        if let Some(name) = self.interface.as_ref().filter(|name| !lan.contains(name)) {
+            let known = lan.join(", ");
+            bail!("`{name}` is no LAN interface: there are {known}");
         }
-        Ok(named)
+        let elsewhere = |place: u32| self.config.as_ref().map(|_| u32::MAX - place);
+        let named = (0..).zip(lan).filter_map(|(place, name)| {
+            let index = interface::index(name).or_else(|| elsewhere(place))?;
+            Some((index, name.clone()))
+        });
+        let named: HashMap<_, _> = named.collect();
+        match &self.interface {
+            Some(name) if !named.values().any(|known| known == name) => {
+                bail!("there is no interface `{name}` now")
+            }
+            _ => Ok(named),
+        }
     }
 
     /// The question; without an interface it must make no difference which it is.

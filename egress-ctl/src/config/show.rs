@@ -55,7 +55,7 @@ pub fn effective(text: &str, config: &Config) -> Result<Effective, toml::de::Err
     within(&mut table, "group", |groups| {
         for group in &config.groups {
             within(groups, &group.name, |table| {
-                group_defaults(table, group, config)
+                group_defaults(table, group, config);
             });
         }
     });

@@ -1,7 +1,13 @@
 //! Writes down what used the endpoint sets, while the daemon runs.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    time::Duration,
+};
 
+use egress_common::verdict::TrafficKey;
+use ipnet::IpNet;
 use jiff::Zoned;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::warn;
@@ -36,18 +42,49 @@ pub(super) fn record(places: &Places, ids: &Ids) {
     }
 }
 
-/// What the kernel counted for each set since its maps were made.
+/// What the kernel counted since its maps were made: by destination and group, and for sets of which no
+/// destination is counted any more, as a whole.
 ///
 /// # Errors
 /// The counters cannot be read.
 pub fn counted(pinned: Pinned<'_>, ids: &Ids) -> Result<Vec<Traffic>, ReadError> {
-    let sets = counters::sets(pinned, ids.sets())?.into_iter();
-    let traffic = sets.map(|(set, counter)| Traffic {
-        what: Origin::Set,
-        set: set.to_owned(),
-        group: None,
-        packets: counter.packets,
-        bytes: counter.bytes,
-    });
-    Ok(traffic.collect())
+    let groups: HashMap<u16, &str> = ids
+        .groups()
+        .map(|(name, place)| (u16::from(place), name))
+        .collect();
+    let sets: HashMap<u16, &str> = ids.sets().map(|(key, id)| (id, key)).collect();
+    let mut counted: Vec<_> = counters::traffic(pinned)?
+        .into_iter()
+        .filter_map(|(key, counter)| {
+            Some(Traffic {
+                what: origin(&key, ids),
+                set: (*sets.get(&key.set)?).to_owned(),
+                group: groups.get(&key.group).map(|name| (*name).to_owned()),
+                packets: counter.packets,
+                bytes: counter.bytes,
+            })
+        })
+        .collect();
+    let known: HashSet<String> = counted.iter().map(|one| one.set.clone()).collect();
+    let whole = counters::sets(pinned, ids.sets())?.into_iter();
+    counted.extend(
+        whole
+            .filter(|(set, _)| !known.contains(*set))
+            .map(|(set, counter)| Traffic {
+                what: Origin::Set,
+                set: set.to_owned(),
+                group: None,
+                packets: counter.packets,
+                bytes: counter.bytes,
+            }),
+    );
+    Ok(counted)
+}
+
+/// The pattern that taught the address, or else the address itself.
+fn origin(key: &TrafficKey, ids: &Ids) -> Origin {
+    match ids.pattern_named(key.pattern) {
+        Some(pattern) => Origin::Name(pattern.to_owned()),
+        None => Origin::Prefix(IpNet::from(IpAddr::from(key.dst)).to_string()),
+    }
 }

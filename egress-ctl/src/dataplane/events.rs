@@ -88,8 +88,20 @@ impl Watch {
         self.say(boot_ms() + Self::TRUST_MS)
     }
 
-    /// The next event that is there.
-    pub fn next(&mut self) -> Option<Event> {
+    fn say(&mut self, until_ms: u64) -> Result<(), WatchError> {
+        let watcher = Watcher {
+            until_ms,
+            pid: u64::from(std::process::id()),
+        };
+        self.watcher.set(0, &watcher, 0).map_err(WatchError::Beat)
+    }
+}
+
+/// The events that are there, and none where there is none yet.
+impl Iterator for Watch {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
         loop {
             let event = Event::from_bytes(&self.ring.next()?);
             let new = event.filter(|event| event.at_ns >= self.began_ns);
@@ -97,14 +109,6 @@ impl Watch {
                 return new;
             }
         }
-    }
-
-    fn say(&mut self, until_ms: u64) -> Result<(), WatchError> {
-        let watcher = Watcher {
-            until_ms,
-            pid: u64::from(std::process::id()),
-        };
-        self.watcher.set(0, &watcher, 0).map_err(WatchError::Beat)
     }
 }
 

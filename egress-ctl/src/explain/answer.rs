@@ -124,12 +124,12 @@ pub fn about(
     let judged = judged(question, subject, &ground.tables)?;
     let verdict = judged.verdict;
     let set = ground.decided(verdict);
-    let (taught, refused) = match subject {
-        Subject::Address(addr) => (
-            teachings((*addr).into(), &ground.tables, ground.ids),
-            refused_seconds_left((*addr).into(), &ground.tables),
+    let (taught, refused) = match subject.meant() {
+        Some(addr) => (
+            teachings(addr.into(), &ground.tables, ground.ids),
+            refused_seconds_left(addr.into(), &ground.tables),
         ),
-        Subject::Name(_) => (Vec::new(), None),
+        None => (Vec::new(), None),
     };
     let service = question.destination.service(question.client.is_ipv4());
     let group = judged.flow.and_then(|flow| ground.tables.group(&flow));
@@ -178,9 +178,9 @@ fn rules<'a>(
     asked: &Asked<'_>,
 ) -> (Vec<Near>, Vec<Cover<'a>>) {
     let config = ground.config;
-    let mut covers = match subject {
-        Subject::Address(addr) => cover::of_address(config, *addr),
-        Subject::Name(name) => cover::of_name(config, name),
+    let mut covers = match (subject, subject.meant()) {
+        (Subject::Name(name), _) => cover::of_name(config, name),
+        (Subject::Address(addr), meant) => cover::of_address(config, meant.unwrap_or(*addr)),
     };
     let mut rules = near(config, &covers, None, asked);
     for teaching in taught {

@@ -16,6 +16,7 @@ use super::{
     question::{Protocol, Question},
 };
 use crate::{
+    catalogue::set::EndpointSet,
     config::{
         Config,
         edit::{self, Edited},
@@ -149,9 +150,14 @@ fn selections(
     proposals.collect()
 }
 
-fn holds(set: &crate::catalogue::set::EndpointSet) -> String {
-    let (prefixes, patterns) = (set.ips.len(), set.urls.len());
-    format!("{prefixes} prefixes and {patterns} patterns")
+fn holds(set: &EndpointSet) -> String {
+    let counted = |count: usize, one: &str, several: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {several}"),
+    };
+    let prefixes = counted(set.ips.len(), "prefix", "prefixes");
+    let patterns = counted(set.urls.len(), "pattern", "patterns");
+    format!("{prefixes} and {patterns}")
 }
 
 /// A rule of the group's own allows exactly what was asked.
@@ -161,10 +167,11 @@ fn rule(
     subject: &Subject,
     group: &str,
 ) -> Option<Proposal> {
-    let (to, is_v4) = match subject {
-        Subject::Address(addr) => (addr.to_string(), addr.is_ipv4()),
-        Subject::Name(name) => (name.clone(), question.client.is_ipv4()),
+    let to = match (subject, subject.meant()) {
+        (Subject::Name(name), _) => name.clone(),
+        (Subject::Address(addr), meant) => meant.unwrap_or(*addr).to_string(),
     };
+    let is_v4 = question.client.is_ipv4();
     let mut entries = vec![
         ("action", Value::from("allow")),
         ("to", Value::from(vec![Value::from(to)])),

@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use egress_common::{
+    decide::decide_packet,
     flow::{Addr, Flow, FlowKey},
-    judge::{Tables as _, judge},
+    fragment::DatagramKey,
+    judge::Tables as _,
     learned::{Learned, Slot},
     limits::TEACHERS,
     parse::parse,
@@ -51,6 +53,16 @@ pub enum Subject {
     Address(IpAddr),
     /// A packet to an address that an answer for this name just gave, and nothing else says anything of.
     Name(String),
+}
+
+impl Subject {
+    /// The address that policy judges: of one behind a NAT64 prefix the IPv4 address; none of a name.
+    pub fn meant(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(addr) => Some(Addr::from(*addr).learned_as().into()),
+            Self::Name(_) => None,
+        }
+    }
 }
 
 /// A packet that was judged.
@@ -106,9 +118,10 @@ impl Ground<'_> {
     pub fn learn(
         &mut self,
         pinned: Pinned<'_>,
-        addr: Addr,
+        addr: IpAddr,
         connection: Option<FlowKey>,
     ) -> Result<(), PinnedError> {
+        let addr = Addr::from(addr).learned_as();
         if let Ok(learned) = pinned.learned()?.get(&addr, 0) {
             self.tables.learned.insert(addr, learned);
         }
@@ -138,12 +151,13 @@ pub fn judged(question: &Question, subject: &Subject, tables: &HostTables<'_>) -
 
 /// Judges a frame, as the kernel does.
 fn of_frame(frame: &[u8], interface: u32, tables: &HostTables<'_>) -> Option<Judged> {
+    let seen = |key: &DatagramKey| tables.fragments.get(key).copied();
     Some(match parse(frame) {
         Ok(mut datagram) => {
             datagram.flow.interface = interface;
             Judged {
                 flow: Some(datagram.flow),
-                verdict: judge(&datagram.flow, tables),
+                verdict: decide_packet(frame, &datagram, tables, seen).verdict,
             }
         }
         Err(reason) => Judged {

@@ -139,7 +139,7 @@ fn answers_say_what_decided_what_came_near_and_what_to_change() {
                 "dropped (wrong-port)",
                 "corp:1 through 192.0.2.0/24: tcp 80,443 is allowed, tcp/25 was asked",
                 "corp:2 through 192.0.2.128/25: tcp 25 is allowed for b, not for a",
-                "to allow it let group a select corp:2, which holds 1 prefixes and 0 patterns",
+                "to allow it let group a select corp:2, which holds 1 prefix and 0 patterns",
                 "allow = [\"corp:1\", \"corp:2\"]",
                 "or          give group a a rule of its own",
             ],

@@ -161,7 +161,7 @@ fn one_policy(
         let asked = Instant::now();
         let packet = frame(&question, addr).context("two families")?;
         let connection = parse(&packet[..]).ok().map(|datagram| datagram.flow.key());
-        ground.learn(kernel.pinned(), addr.into(), connection)?;
+        ground.learn(kernel.pinned(), addr, connection)?;
         let said = kernel.ask(&packet)?;
         let told = about(&ground, &question, &Subject::Address(addr), Some(said));
         let told = told.context("two families")?;
@@ -220,7 +220,9 @@ impl Fate {
         } = self;
         let set = sets.first().copied().unwrap_or(NO_SET);
         let named = sets.first().and_then(|id| ground.ids.set_named(*id));
-        let is_same = told.verdict == action.name()
+        // The number of answers to one client is limited, and some packets may not be answered at all.
+        let is_unanswered = told.verdict == Action::Reject.name() && *action == Action::Drop;
+        let is_same = (told.verdict == action.name() || is_unanswered)
             && told.reason == reason.name()
             && told.set.as_deref() == named
             && told.kernel.as_ref().is_some_and(|kernel| kernel.agrees)

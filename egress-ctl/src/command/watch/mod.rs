@@ -170,7 +170,7 @@ impl<'a> Show<'a> {
 
     /// Shows the events that are there.
     fn drain(&mut self, watch: &mut events::Watch) -> Result<Flow> {
-        while let Some(event) = watch.next() {
+        for event in watch {
             let told = self.teller.tell(&event);
             if !self.watch.wants(&told) {
                 continue;

@@ -164,7 +164,7 @@ fn fate(fault: Fault, method: Method) -> Fate {
     match (method, own) {
         (Method::Changes, Fate::Refused(_) | Fate::Failed(_)) => Fate::Told("cannot be read"),
         // Their keys are not looked at.
-        (Method::Changes, Fate::Told("somethingNew")) => Fate::Harmless,
+        (Method::Changes, Fate::Told("\"somethingNew\"")) => Fate::Harmless,
         (_, own) => own,
     }
 }
@@ -184,8 +184,8 @@ fn own_fate(fault: Fault) -> Fate {
         Fault::EmptyArray | Fault::EmptySets => Fate::Refused("empty"),
         Fault::Halved => Fate::Refused("loses"),
         Fault::BadSchema => Fate::Refused("schema"),
-        Fault::UnknownFields => Fate::Told("somethingNew"),
-        Fault::UnknownImpact => Fate::Told("SomethingNew"),
+        Fault::UnknownFields => Fate::Told("\"somethingNew\""),
+        Fault::UnknownImpact => Fate::Told("\"SomethingNew\""),
         Fault::VersionBack => Fate::Refused("goes-back"),
         Fault::SameVersion | Fault::DifferentEachTime => Fate::Refused("same-version"),
         Fault::DefaultRoute | Fault::DefaultRouteV6 => Fate::Refused("everything"),

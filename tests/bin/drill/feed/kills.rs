@@ -206,7 +206,8 @@ impl Drill {
         }
         let told = self.followed.told()?;
         ensure!(
-            told["version"] == self.version.to_string() && told["in_force"].is_u64(),
+            told["version"].as_str() == Some(&self.version.to_string())
+                && told["in_force"].is_u64(),
             "version {} is not in force in the end: {told}",
             self.version
         );

@@ -1,5 +1,6 @@
 //! `egress-lab demo`: the announced flows run against the embedded catalogue, a line for each as
-//! its outcome is known, then the counters; or all of it as one JSON object.
+//! its outcome is known, then a change of the web service's list that arrives, then the counters; or
+//! all of it as one JSON object.
 
 use std::env;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use serde::Serialize;
 
 use crate::table::{Table, counters, line};
 use crate::up::enter;
+
+mod feed;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -52,11 +55,12 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     } else {
         Life::Bound
     };
-    let stage = Stage::set(life)?;
+    let mut stage = Stage::set(life)?;
     let (outcomes, status) = if options.json {
         stage.show(|_| Ok(()))?
     } else {
-        let table = Table::begin(&announced::flows())?;
+        let flows = [announced::flows(), feed::flows().to_vec()].concat();
+        let table = Table::begin(&flows)?;
         stage.show(|outcome| table.row(outcome))?
     };
     let passed = outcomes.iter().all(|outcome| outcome.passed);
@@ -79,7 +83,8 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 
 impl Stage {
     fn set(life: Life) -> Result<Self> {
-        let site = Site::start(life, &announced::zone(), &announced::certificate_names())?;
+        let names = [announced::certificate_names(), feed::certificate_names()].concat();
+        let site = Site::start(life, &announced::zone(), &names)?;
         Ok(Self {
             echo: echo(&site)?,
             egress: Egress::start(&site.lab, &config::catalogue("enforce"))?,
@@ -88,13 +93,14 @@ impl Stage {
     }
 
     /// Runs all flows and tells of each.
-    fn show(&self, tell: impl Fn(&Outcome) -> Result<()>) -> Result<(Vec<Outcome>, Status)> {
+    fn show(&mut self, tell: impl Fn(&Outcome) -> Result<()>) -> Result<(Vec<Outcome>, Status)> {
         let mut outcomes = Vec::new();
         for flow in announced::flows() {
             let outcome = flow.run(&self.site, &self.egress)?;
             tell(&outcome)?;
             outcomes.push(outcome);
         }
+        outcomes.extend(feed::show(&self.site, &mut self.egress, tell)?);
         Ok((outcomes, self.egress.settled()?))
     }
 
