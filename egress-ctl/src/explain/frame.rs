@@ -46,6 +46,10 @@ fn payload(number: u8, port: u16) -> Vec<u8> {
             0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 20, 0, 0, 0, 1, 0, 0, 0xff, 0xff, 0, 1, 0, 1, 0, 0, 0,
             1,
         ],
+        // Coverage of the header, checksum (RFC 3828 section 3.1).
+        proto::UDP_LITE => &[0, 8, 0, 0],
+        // A request of five words with a long sequence number, and its service code (RFC 4340 section 5.2).
+        proto::DCCP => &[5, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0],
         proto::ICMP | proto::ICMPV6 => {
             let [kind, code] = port.to_be_bytes();
             return vec![kind, code, 0, 0, 0, 1, 0, 1];
@@ -90,7 +94,7 @@ fn pseudo(number: u8, payload: &[u8]) -> [u8; 4] {
 fn close(number: u8, pseudo: &[u8], payload: &mut [u8]) {
     let (at, sum) = match number {
         proto::TCP => (16, checksum(&[pseudo, payload].concat())),
-        proto::UDP => (6, checksum(&[pseudo, payload].concat())),
+        proto::UDP | proto::UDP_LITE | proto::DCCP => (6, checksum(&[pseudo, payload].concat())),
         proto::ICMP => (2, checksum(payload)),
         proto::ICMPV6 => (2, checksum(&[pseudo, payload].concat())),
         _ => return,
@@ -146,6 +150,9 @@ mod tests {
             ("fd00::1", "[2001:db8::1]:443", 30, 6, 443),
             ("fd00::1", "[2001:db8::1]:443/udp", 0, 17, 443),
             ("fd00::1", "2001:db8::1/icmp", 0, 58, 0x8000),
+            ("10.0.0.1", "192.0.2.1:5060/sctp", 0, 132, 5060),
+            ("10.0.0.1", "192.0.2.1:5004/dccp", 0, 33, 5004),
+            ("fd00::1", "[2001:db8::1]:5006/udplite", 0, 136, 5006),
             ("10.0.0.1", "192.0.2.1/47", 0, 47, 0),
         ];
         for (client, destination, vlan, number, port) in table {
@@ -156,7 +163,7 @@ mod tests {
             let frame = frame(&question, dst).unwrap();
             let flow = parse(&frame[..]).unwrap().flow;
             let expected = Flow {
-                src_port: if [6, 17].contains(&number) {
+                src_port: if [6, 17, 33, 132, 136].contains(&number) {
                     SOURCE_PORT
                 } else {
                     flow.src_port

@@ -84,10 +84,12 @@ pub enum QuestionError {
     NoPorts(String, u16),
 }
 
-const PROTOCOLS: [(&str, Protocol); 7] = [
+const PROTOCOLS: [(&str, Protocol); 9] = [
     ("tcp", Protocol::Number(proto::TCP)),
     ("udp", Protocol::Number(proto::UDP)),
     ("sctp", Protocol::Number(proto::SCTP)),
+    ("dccp", Protocol::Number(proto::DCCP)),
+    ("udplite", Protocol::Number(proto::UDP_LITE)),
     ("icmp", Protocol::Ping),
     ("icmpv6", Protocol::Ping),
     ("esp", Protocol::Number(proto::ESP)),
@@ -108,7 +110,10 @@ impl Protocol {
     }
 
     fn has_ports(self) -> bool {
-        matches!(self, Self::Number(proto::TCP | proto::UDP | proto::SCTP))
+        matches!(
+            self,
+            Self::Number(proto::TCP | proto::UDP | proto::SCTP | proto::DCCP | proto::UDP_LITE)
+        )
     }
 }
 

@@ -95,7 +95,9 @@ pub fn reason(reason: Reason) -> &'static str {
         Reason::NeverResolved => "no prefix holds the address and no DNS answer gave it",
         Reason::NameNotAllowed => "a DNS answer gave the address for a name that is not listed",
         Reason::NoGroup => "its sender is in no client group",
-        Reason::FragmentUnknown => "it is a later fragment, which has no ports to judge",
+        Reason::FragmentUnknown => {
+            "it is a later fragment, of which no first one with its ports passed"
+        }
         Reason::Malformed => "its headers are cut off or contradict each other",
         Reason::EtherType => "it is neither IP nor link control",
         Reason::EmbeddedAddress => "an IPv6 header holds an IPv4 address",
