@@ -116,6 +116,12 @@ pub fn run(
     Ok(fuzzed)
 }
 
+/// The frame in which the gateway's resolver sends a message to a client.
+pub fn frame(message: Vec<u8>) -> Result<Vec<u8>> {
+    let payload = Transport::Udp(53, 40_000, message);
+    Ok(Frame::new(GATEWAY.parse()?, CLIENT.parse()?, payload).to_bytes())
+}
+
 /// How a message was counted: what became of it, and of how many of its addresses.
 type Counts = BTreeMap<&'static str, u64>;
 
@@ -205,13 +211,11 @@ struct Taught {
 
 impl Taught {
     fn by(kernel: &mut Kernel, messages: &[Vec<u8>]) -> Result<Self> {
-        let (gateway, client) = (GATEWAY.parse()?, CLIENT.parse()?);
         let before = counters::dns(kernel.pinned())?;
         let began_ms = boot_ms();
         for bytes in messages {
-            let payload = Transport::Udp(53, 40_000, bytes.clone());
-            let frame = Frame::new(gateway, client, payload);
-            anyhow::ensure!(kernel.answer(&frame.to_bytes())?, "an answer must pass on");
+            let frame = frame(bytes.clone())?;
+            anyhow::ensure!(kernel.answer(&frame)?, "an answer must pass on");
         }
         let between_ms = (began_ms, boot_ms());
         let before: BTreeMap<_, _> = before.iter().map(|(o, n)| (o.name(), *n)).collect();
