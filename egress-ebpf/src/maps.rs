@@ -154,9 +154,9 @@ pub static TRAFFIC: LruPerCpuHashMap<TrafficKey, Counter, { limits::TRAFFIC as u
 #[btf_map(pin_by_name)]
 pub static DNS: PerCpuArray<u64, OUTCOMES> = PerCpuArray::new();
 
-/// The datagram being judged. Written and read at LAN ingress.
+/// The datagram being judged at LAN ingress, and the one at LAN egress.
 #[btf_map]
-pub static DATAGRAM: PerCpuArray<Datagram, 1> = PerCpuArray::new();
+pub static DATAGRAM: PerCpuArray<Datagram, 2> = PerCpuArray::new();
 
 /// The DNS message being read. Written and read at LAN egress.
 #[btf_map]

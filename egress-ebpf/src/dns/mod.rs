@@ -14,7 +14,7 @@ use egress_common::{
     },
     flow::{DNS_PORT, proto},
     judge::Tables as _,
-    parse::{Datagram, UdpPayload, parse_network, udp_payload},
+    parse::{Datagram, UdpPayload, udp_payload},
     rule::mark,
 };
 
@@ -23,35 +23,29 @@ use self::{
     steps::Global,
 };
 use crate::{
+    datagram::leaving,
     events::receiver,
     maps::{LAN, MESSAGE},
     replies,
     stats::count_dns,
     tables::Generation,
-    tc::network,
-    view,
+    view::{self, View},
 };
-
-/// Ethernet, IPv6 with some options, UDP.
-const HEADERS_BYTES: usize = 128;
 
 /// Counts a packet to a client, and learns from it if it is a DNS answer. Nothing is ever dropped here.
 #[inline(always)]
 pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
-    let headers = view::View::of_headers::<HEADERS_BYTES>(ctx);
-    let Ok(network) = network::<ETHERNET>(ctx, &headers) else {
+    let Ok(datagram) = leaving::<ETHERNET>(ctx) else {
         return;
     };
-    let Ok(datagram) = parse_network(&headers, network) else {
-        return;
-    };
+    let headers = View::of_pulled(ctx);
     let to = if ETHERNET { receiver(&headers) } else { [0; 6] };
-    replies::count(ctx, &datagram, to);
+    replies::count(ctx, datagram, to);
     let flow = &datagram.flow;
     if flow.proto != proto::UDP || flow.src_port != DNS_PORT || flow.later_fragment {
         return;
     }
-    let outcome = match read(ctx, &headers, &datagram) {
+    let outcome = match read(ctx, &headers, datagram) {
         Ok(lesson) => teach_all(lesson),
         Err(outcome) => outcome,
     };
@@ -59,7 +53,7 @@ pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
 }
 
 #[inline(always)]
-fn read(ctx: &TcContext, headers: &view::View, datagram: &Datagram) -> Result<Lesson, Outcome> {
+fn read(ctx: &TcContext, headers: &View, datagram: &Datagram) -> Result<Lesson, Outcome> {
     let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
     if !is_trusted(ctx, datagram, generation) {
         return Err(Outcome::ResolverNotTrusted);
