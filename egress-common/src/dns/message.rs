@@ -57,6 +57,8 @@ pub struct Message {
     /// The name of a record that is being read.
     pub(super) walk: Walk,
     pub(super) record: Record,
+    /// What hashes of names begin with.
+    pub(super) seed: u64,
     /// Of the question's name, as far as it was read.
     pub(super) hash: NameHash,
     /// Of the question's name.
@@ -97,8 +99,9 @@ impl Message {
                 owner: 0,
             }; ADDRESSES],
             names: Names::new(),
-            walk: Walk::new(0, 0),
+            walk: Walk::new(NAME_SEED, 0, 0),
             record: Record::new(),
+            seed: NAME_SEED,
             hash: NameHash::new(NAME_SEED),
             name_hash: 0,
             question_type: 0,

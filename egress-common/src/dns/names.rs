@@ -6,10 +6,7 @@
 //! Nothing is cleared between messages: what stands in a table counts only if it is the number of a name
 //! of this message that belongs there.
 
-use super::{
-    hash::{NAME_SEED, NameHash},
-    message::HEADER_BYTES,
-};
+use super::{hash::NameHash, message::HEADER_BYTES};
 use crate::opaque::opaque;
 
 /// Names of one message: the question's, and two of each alias, a record of at least 14 bytes.
@@ -172,12 +169,11 @@ impl Names {
         Some(is_news && leads_on)
     }
 
-    /// Whether it is the root, which has no label.
+    /// Whether it is the root, which has no label: of names whose hashes began with this seed.
     #[inline(always)]
-    pub(super) fn is_root(&self, number: u32) -> bool {
-        const ROOT: u64 = NameHash::new(NAME_SEED).finish();
-
-        self.known(number).is_some_and(|known| known.hash == ROOT)
+    pub(super) fn is_root(&self, number: u32, seed: u64) -> bool {
+        let root = NameHash::new(seed).finish();
+        self.known(number).is_some_and(|known| known.hash == root)
     }
 
     /// Whether the question leads to a name; not before [`Names::follow`] is through, where links were

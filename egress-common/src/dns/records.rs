@@ -118,7 +118,7 @@ pub fn record_step(message: &mut Message) -> Step {
 pub(super) fn name(message: &mut Message, at: u32, end: u32, behind: u32) -> Step {
     message.record.part = part::NAME;
     message.record.behind_name = behind;
-    message.walk = Walk::new(at, end);
+    message.walk = Walk::new(message.seed, at, end);
     Step::More
 }
 

@@ -66,7 +66,7 @@ pub(super) fn begin(message: &mut Message, data: u32) -> Step {
 #[inline(always)]
 pub(super) fn target(message: &mut Message) -> Step {
     message.record.part = part::PARAMETER;
-    if message.names.is_root(message.record.number) {
+    if message.names.is_root(message.record.number, message.seed) {
         return Step::More;
     }
     match link(message) {

@@ -5,7 +5,7 @@
 
 use super::{
     Step,
-    hash::{NAME_SEED, NameHash},
+    hash::NameHash,
     message::{HEADER_BYTES, Message},
 };
 use crate::name::LABEL_MAX;
@@ -39,11 +39,11 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Before a name at `at`, whose bytes end before `end`.
+    /// Before a name at `at`, whose bytes end before `end`; all names of a message begin with one seed.
     #[inline(always)]
-    pub(super) const fn new(at: u32, end: u32) -> Self {
+    pub(super) const fn new(seed: u64, at: u32, end: u32) -> Self {
         Self {
-            hash: NameHash::new(NAME_SEED),
+            hash: NameHash::new(seed),
             name_at: at,
             at,
             run: at,

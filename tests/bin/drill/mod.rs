@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::table::line;
 
 mod answers;
+mod differential;
 mod explain;
 mod feed;
 mod overflow;
@@ -19,6 +20,8 @@ mod traffic;
 pub(crate) enum Drill {
     /// Read random and damaged DNS answers: is exactly that learned what a library reads from them?
     Answers(answers::Options),
+    /// Judge random packets on random policies: do kernel, judge and policy agree about each?
+    Differential(differential::Options),
     /// Ask random questions on random policies: is every packet judged as it was explained?
     Explain(explain::Options),
     /// Follow the web service through changes, faults and kills: is anything ever hurt?
@@ -36,13 +39,16 @@ pub(crate) enum Drill {
 pub(crate) fn run(drill: Drill) -> Result<bool> {
     match drill {
         Drill::Answers(options) => answers::run(&options),
+        Drill::Differential(options) => differential::run(&options),
         Drill::Explain(options) => explain::run(&options),
         Drill::Feed(options) => feed::run(&options),
         Drill::Race(options) => race::run(&options),
         Drill::Swap(options) => swap::run(&options),
         Drill::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
-            bail!("there is no drill {name:?}; there are: answers, explain, feed, race, swap")
+            bail!(
+                "there is no drill {name:?}; there are: answers, differential, explain, feed, race, swap"
+            )
         }
     }
 }

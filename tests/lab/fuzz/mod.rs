@@ -55,7 +55,7 @@ const FLOOR_S: u32 = 30;
 const CAP_S: u32 = 3600;
 
 /// Messages whose lessons are looked at together.
-const BATCH: u16 = 64;
+const BATCH: u16 = 256;
 /// Differences that are shown.
 const SHOWN: usize = 10;
 /// A message that takes less effort must be read.
@@ -182,10 +182,8 @@ impl Lesson {
                     *known = (teacher, known.1.max(ttl));
                 }
                 false => {
-                    *self
-                        .counts
-                        .entry(Outcome::AddressRefused.name())
-                        .or_default() += times
+                    let refused = self.counts.entry(Outcome::AddressRefused.name());
+                    *refused.or_default() += times;
                 }
             }
         }
