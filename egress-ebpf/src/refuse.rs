@@ -39,13 +39,13 @@ pub extern "C" fn refuse(ctx: *mut xdp_md, datagram: *const Datagram) -> u32 {
 /// same one: a few answers more.
 #[inline(always)]
 fn may_answer(client: Addr) -> bool {
-    let full_ms = match REFUSALS.get_ptr(&client) {
+    let due_ms = match REFUSALS.get_ptr(&client) {
         // SAFETY: one aligned word of an entry that stays readable for the program's life.
-        Some(full_ms) => unsafe { ptr::read_volatile(full_ms) },
+        Some(due_ms) => unsafe { ptr::read_volatile(due_ms) },
         None => 0,
     };
-    match bucket::take(full_ms, now_ms()) {
-        Some(full_ms) => REFUSALS.insert(&client, &full_ms, 0).is_ok(),
+    match bucket::REFUSALS.take(due_ms, now_ms()) {
+        Some(due_ms) => REFUSALS.insert(&client, &due_ms, 0).is_ok(),
         None => false,
     }
 }
