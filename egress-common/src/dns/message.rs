@@ -4,6 +4,7 @@
 //! so that all rounds of a loop look alike to it. Every index is masked, and behind the mask is
 //! room for the constant that is added to it.
 
+use super::hash::{NAME_SEED, NameHash};
 use crate::{flow::Addr, name::NAME_KEY_BYTES, opaque::opaque};
 
 /// Longest message that is read, in bytes.
@@ -38,6 +39,12 @@ pub struct Message {
     /// A name grows downwards from [`NUL_AT`]; the prefix length of the trie's key stands before it.
     reversed: [u8; AREA],
     found: [Found; ADDRESSES],
+    /// Of the name that is being read, or was read last.
+    pub(super) hash: NameHash,
+    /// Of the question's name.
+    pub(super) name_hash: u64,
+    /// The question's type.
+    pub(super) question_type: u32,
     /// How many of `found` count.
     pub(super) found_len: u32,
     /// Length of the message in bytes.
@@ -64,6 +71,9 @@ impl Message {
                 addr: Addr::v4([0; 4]),
                 ttl: 0,
             }; ADDRESSES],
+            hash: NameHash::new(NAME_SEED),
+            name_hash: 0,
+            question_type: 0,
             found_len: 0,
             len: 0,
             at: 0,
@@ -160,6 +170,18 @@ impl Message {
         self.reversed[start + 2] = bits[2];
         self.reversed[start + 3] = bits[3];
         Some(&raw const self.reversed[start])
+    }
+
+    /// Hash of the question's name, once it was read.
+    #[inline(always)]
+    pub fn name_hash(&self) -> u64 {
+        self.name_hash
+    }
+
+    /// Type of the question, once it was read.
+    #[inline(always)]
+    pub fn question_type(&self) -> u16 {
+        self.question_type as u16
     }
 
     /// The question's name reversed, with its NUL.

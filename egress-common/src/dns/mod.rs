@@ -9,6 +9,7 @@
 //! kernel calls them as global functions, user space directly.
 
 pub mod answer;
+pub mod hash;
 pub mod message;
 mod question;
 mod records;
@@ -82,7 +83,7 @@ impl Outcome {
 }
 
 /// Places for outcomes in a table of counters.
-pub const OUTCOMES: usize = 16;
+pub const OUTCOMES: usize = 32;
 
 const _: () = assert!(Outcome::ALL.len() <= OUTCOMES);
 
