@@ -35,6 +35,7 @@ mod pod {
     use aya::Pod;
 
     use crate::{
+        dns::asked::{Query, QueryKey},
         event::Watcher,
         flow::{Addr, FlowKey},
         fragment::{DatagramKey, Seen},
@@ -46,6 +47,10 @@ mod pod {
 
     // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
     unsafe impl Pod for Addr {}
+    // SAFETY: as above.
+    unsafe impl Pod for QueryKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for Query {}
     // SAFETY: as above.
     unsafe impl Pod for PlaceKey {}
     // SAFETY: as above.

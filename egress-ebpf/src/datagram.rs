@@ -172,8 +172,9 @@ fn parse_skb<const ETHERNET: bool>(skb: *mut __sk_buff, datagram: *mut Datagram)
     put(datagram, parsed, interface)
 }
 
+/// The context of a global function.
 #[inline(always)]
-const fn buffer(skb: *mut __sk_buff) -> TcContext {
+pub const fn buffer(skb: *mut __sk_buff) -> TcContext {
     // SAFETY: a program has a context, and hands it on.
     TcContext::new(unsafe { NonNull::new_unchecked(skb) })
 }

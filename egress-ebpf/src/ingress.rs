@@ -35,6 +35,8 @@ pub trait Hook {
     fn options(&self, datagram: *const Datagram) -> u32;
     /// Reads the flow that it is about.
     fn quoted(&self, datagram: *const Datagram, flow: *mut Flow) -> u32;
+    /// Notes what it asks a trusted resolver.
+    fn asks(&self, datagram: *const Datagram, half: u32);
     /// Turns it into its rejection; tells whether it did.
     fn answers(&self, datagram: *const Datagram) -> bool;
 }
@@ -62,10 +64,12 @@ pub fn judged<H: Hook>(hook: &H) -> Option<Judged> {
         return Some(lawless(hook));
     };
     let everybody = generation.everybody();
+    let parsed = parsed(hook);
     if matches!(everybody.mode, Mode::Off) {
+        // What is learned meanwhile is known once packets are judged again.
+        note_query(hook, parsed, generation);
         return None;
     }
-    let parsed = parsed(hook);
     let bytes = bytes(hook, parsed);
     let verdict = decide(hook, parsed, generation, bytes);
     let policy = generation.policy(u32::from(verdict.group));
@@ -74,11 +78,24 @@ pub fn judged<H: Hook>(hook: &H) -> Option<Judged> {
     let action = answered(hook, action, parsed);
     count_verdict(policy.counters, action, verdict, bytes);
     tell(hook, parsed, generation.number(), verdict, action, bytes);
+    if matches!(action, Action::Allow | Action::WouldDrop) {
+        note_query(hook, parsed, generation);
+    }
     Some(Judged {
         action,
         verdict,
         generation: Some(generation),
     })
+}
+
+/// Notes a query of a packet that passes.
+#[inline(always)]
+fn note_query<H: Hook>(hook: &H, parsed: Parsed, generation: Generation) {
+    if let Ok(datagram) = parsed
+        && datagram.flow.is_dns_query()
+    {
+        hook.asks(datagram, generation.half());
+    }
 }
 
 /// No generation, no packet.

@@ -18,7 +18,7 @@ use egress_common::{
 
 use crate::maps::{
     CLIENTS, CLOCK, DESTINATIONS, FLOWS, GENERATION, GROUPS, LEARNED, MACHINES, NAMES, PATTERNS,
-    PLACES, REFUSED, RULESETS, SETTINGS, STEERED, STEERINGS,
+    PLACES, REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS,
 };
 
 /// The generation in force, as one packet sees it.
@@ -294,6 +294,12 @@ pub fn now_ms() -> u64 {
     let ahead = CLOCK.get(0).copied().unwrap_or(0);
     // SAFETY: the helper takes no arguments and reads a clock.
     ahead + unsafe { bpf_ktime_get_boot_ns() / NS_PER_MS }
+}
+
+/// What hashes of names begin with.
+#[inline(always)]
+pub fn seed() -> u64 {
+    SEED.get(0).copied().unwrap_or(0)
 }
 
 /// Slots of an address in the map, which other CPUs change meanwhile.

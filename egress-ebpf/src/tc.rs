@@ -13,6 +13,7 @@ use egress_common::{
 
 use crate::{
     datagram::{buffer_options, buffer_quoted, parse_bare, parse_buffer},
+    dns::query::buffer_query,
     events::sender,
     ingress::{Hook, judged},
     steer::apply,
@@ -94,6 +95,11 @@ impl<const ETHERNET: bool> Hook for Buffer<'_, ETHERNET> {
     #[inline(always)]
     fn quoted(&self, datagram: *const Datagram, flow: *mut Flow) -> u32 {
         buffer_quoted(self.skb(), datagram, flow)
+    }
+
+    #[inline(always)]
+    fn asks(&self, datagram: *const Datagram, half: u32) {
+        buffer_query(self.skb(), datagram, half);
     }
 
     /// There is no `XDP_TX` here to send an answer by: the packet is dropped in silence.

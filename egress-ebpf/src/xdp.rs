@@ -13,6 +13,7 @@ use egress_common::{
 
 use crate::{
     datagram::{decide, packet_options, parse_frame, parsed, quoted_flow},
+    dns::query::frame_query,
     events::sender,
     ingress::{Hook, judged},
     refuse::refuse,
@@ -83,6 +84,11 @@ impl Hook for XdpContext {
     #[inline(always)]
     fn quoted(&self, datagram: *const Datagram, flow: *mut Flow) -> u32 {
         quoted_flow(self.ctx, datagram, flow)
+    }
+
+    #[inline(always)]
+    fn asks(&self, datagram: *const Datagram, half: u32) {
+        frame_query(self.ctx, datagram, half);
     }
 
     #[inline(always)]

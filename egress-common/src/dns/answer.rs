@@ -2,7 +2,7 @@
 
 use super::{
     CHUNKS, Outcome, RECORD_STEPS, Step, Steps,
-    hash::{NAME_SEED, NameHash},
+    hash::NameHash,
     message::{HEADER_BYTES, Message},
 };
 
@@ -49,7 +49,7 @@ pub fn read_question<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
 #[inline(always)]
 pub fn question<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
     message.label_left = 0;
-    message.hash = NameHash::new(NAME_SEED);
+    message.hash = NameHash::new(message.seed);
     name::<S>(message)?;
     let fixed = message.at;
     let after = fixed + QUESTION_FIXED_BYTES;
@@ -95,7 +95,7 @@ pub fn read_records<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Direct;
+    use super::super::{Direct, hash::NAME_SEED};
     use super::*;
 
     fn asked(name: &[u8], kind: u16) -> Message {

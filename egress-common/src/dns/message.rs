@@ -39,6 +39,8 @@ pub struct Message {
     /// A name grows downwards from [`NUL_AT`]; the prefix length of the trie's key stands before it.
     reversed: [u8; AREA],
     found: [Found; ADDRESSES],
+    /// What hashes of names begin with.
+    pub(super) seed: u64,
     /// Of the name that is being read, or was read last.
     pub(super) hash: NameHash,
     /// Of the question's name.
@@ -71,6 +73,7 @@ impl Message {
                 addr: Addr::v4([0; 4]),
                 ttl: 0,
             }; ADDRESSES],
+            seed: NAME_SEED,
             hash: NameHash::new(NAME_SEED),
             name_hash: 0,
             question_type: 0,
@@ -105,6 +108,18 @@ impl Message {
         self.found_len = 0;
         self.label_left = 0;
         self.name_len = 0;
+    }
+
+    /// Sets what hashes of names begin with.
+    #[inline(always)]
+    pub fn set_seed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
+    /// Id of the message; of one that is shorter than its header any number.
+    #[inline(always)]
+    pub fn id(&self) -> u16 {
+        self.be16(0, 0) as u16
     }
 
     /// The byte `k` behind `at`; beyond the end of the message it is any byte, so check first.

@@ -9,14 +9,16 @@
 //! kernel calls them as global functions, user space directly.
 
 pub mod answer;
+pub mod asked;
 pub mod hash;
 pub mod message;
+pub mod query;
 mod question;
 mod records;
 
 use message::Message;
 
-/// What became of one message from port 53 to a client; the number indexes the kernel's counters.
+/// What became of one message from port 53 to a client, or of a query; the number indexes the kernel's counters.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -44,6 +46,12 @@ pub enum Outcome {
     NoPlace = 10,
     /// No generation is loaded, or a table of it is missing.
     NoPolicy = 11,
+    /// The client did not ask for it, asked too long ago, or has an answer already.
+    NotAsked = 16,
+    /// The client asked this resolver for another name or type.
+    AskedOtherwise = 17,
+    /// A query whose answer will teach nothing: its client sends more than its share.
+    ShareExceeded = 18,
 }
 
 impl Outcome {
@@ -61,6 +69,9 @@ impl Outcome {
         Self::TeacherDisplaced,
         Self::NoPlace,
         Self::NoPolicy,
+        Self::NotAsked,
+        Self::AskedOtherwise,
+        Self::ShareExceeded,
     ];
 
     /// The name in commands' output.
@@ -78,6 +89,9 @@ impl Outcome {
             Self::TeacherDisplaced => "teacher-displaced",
             Self::NoPlace => "no-place",
             Self::NoPolicy => "no-policy",
+            Self::NotAsked => "not-asked",
+            Self::AskedOtherwise => "asked-otherwise",
+            Self::ShareExceeded => "share-exceeded",
         }
     }
 }
@@ -85,7 +99,13 @@ impl Outcome {
 /// Places for outcomes in a table of counters.
 pub const OUTCOMES: usize = 32;
 
-const _: () = assert!(Outcome::ALL.len() <= OUTCOMES);
+const _: () = {
+    let mut i = 0;
+    while i < Outcome::ALL.len() {
+        assert!((Outcome::ALL[i] as usize) < OUTCOMES);
+        i += 1;
+    }
+};
 
 /// Whether a step ended its part of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

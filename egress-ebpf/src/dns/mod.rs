@@ -1,8 +1,10 @@
-//! LAN egress: what DNS answers on their way to a client teach.
+//! LAN egress: what DNS answers on their way to a client teach. LAN ingress: what clients ask for.
 //!
 //! The answer is in the map before the client has it, so the first packet to the address passes.
 
+mod asked;
 mod learn;
+pub mod query;
 mod steps;
 
 use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
@@ -25,7 +27,7 @@ use self::{
 use crate::{
     maps::{LAN, MESSAGE},
     stats::count_dns,
-    tables::Generation,
+    tables::{Generation, seed},
     tc::network,
     view,
 };
@@ -67,6 +69,7 @@ fn read(ctx: &TcContext, headers: &view::View, datagram: &Datagram) -> Result<Le
     let payload = udp_payload(headers, datagram).ok_or(Outcome::Malformed)?;
     let message = take_message(ctx, payload)?;
     read_question::<Global>(message)?;
+    asked::take(&datagram.flow, message)?;
     let pattern = match message.name_key() {
         // SAFETY: the key is a whole one.
         Some(key) => unsafe { generation.pattern(key) },
@@ -112,5 +115,6 @@ fn take_message(ctx: &TcContext, payload: UdpPayload) -> Result<&'static mut Mes
         return Err(Outcome::Malformed);
     }
     message.set_len(len);
+    message.set_seed(seed());
     Ok(message)
 }
