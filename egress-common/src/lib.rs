@@ -25,6 +25,7 @@ pub mod parse;
 #[cfg(feature = "user")]
 pub mod pattern;
 pub mod refusal;
+pub mod rewrite;
 pub mod rule;
 pub mod steer;
 pub mod verdict;

@@ -78,7 +78,7 @@ impl<H: Hook> Steps for Global<'_, H> {
 }
 
 /// What a global function returns where there is no reason to settle the packet.
-const SOUND: u32 = u32::MAX;
+pub const SOUND: u32 = u32::MAX;
 
 #[inline(always)]
 fn to_code(result: Result<(), Reason>) -> u32 {

@@ -131,6 +131,11 @@ pub static REFUSALS: LruHashMap<Addr, u64, { limits::REFUSALS as usize }> = LruH
 #[btf_map(pin_by_name)]
 pub static QUERIES: LruHashMap<QueryKey, Query, { limits::QUERIES as usize }> = LruHashMap::new();
 
+/// TCP connection of a client to a resolver, to where the next message of the resolver's stream begins. Written
+/// and read at LAN egress. When it is full, the connection that was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static STREAMS: LruHashMap<FlowKey, u64, { limits::STREAMS as usize }> = LruHashMap::new();
+
 /// Client or machine to when its next query is due, in boot-time ms. Written and read at LAN ingress. When it
 /// is full, the one that was used least recently leaves.
 #[btf_map(pin_by_name)]
@@ -166,6 +171,10 @@ pub static DNS: PerCpuArray<u64, OUTCOMES> = PerCpuArray::new();
 /// The datagram being judged. Written and read at LAN ingress.
 #[btf_map]
 pub static DATAGRAM: PerCpuArray<Datagram, 1> = PerCpuArray::new();
+
+/// The datagram that an answer comes in. Written and read at LAN egress.
+#[btf_map]
+pub static ANSWER: PerCpuArray<Datagram, 1> = PerCpuArray::new();
 
 /// The query being noted. Written and read at LAN ingress, whose programs do not interrupt each other.
 #[btf_map]

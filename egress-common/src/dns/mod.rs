@@ -10,11 +10,13 @@
 
 pub mod answer;
 pub mod asked;
+pub mod edns;
 pub mod hash;
 pub mod message;
 pub mod query;
 mod question;
 mod records;
+pub mod stream;
 
 use message::Message;
 
@@ -52,6 +54,10 @@ pub enum Outcome {
     AskedOtherwise = 17,
     /// A query whose answer will teach nothing: its client sends more than its share.
     ShareExceeded = 18,
+    /// It comes in fragments.
+    Fragmented = 19,
+    /// It goes on in another segment of its TCP stream.
+    InPieces = 20,
 }
 
 impl Outcome {
@@ -72,6 +78,8 @@ impl Outcome {
         Self::NotAsked,
         Self::AskedOtherwise,
         Self::ShareExceeded,
+        Self::Fragmented,
+        Self::InPieces,
     ];
 
     /// The name in commands' output.
@@ -92,6 +100,8 @@ impl Outcome {
             Self::NotAsked => "not-asked",
             Self::AskedOtherwise => "asked-otherwise",
             Self::ShareExceeded => "share-exceeded",
+            Self::Fragmented => "fragmented",
+            Self::InPieces => "in-pieces",
         }
     }
 }

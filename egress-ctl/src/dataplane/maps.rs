@@ -122,6 +122,8 @@ pinned! {
     refusals: "REFUSALS", LruHashMap => HashMap<MapData, Addr, u64>;
     /// Queries that clients wait for an answer to.
     queries: "QUERIES", LruHashMap => HashMap<MapData, QueryKey, Query>;
+    /// TCP connections to resolvers, and where the next message begins.
+    streams: "STREAMS", LruHashMap => HashMap<MapData, FlowKey, u64>;
     /// Clients and machines, and when their next query is due.
     shares: "SHARES", LruHashMap => HashMap<MapData, Addr, u64>;
     /// What names are hashed with.

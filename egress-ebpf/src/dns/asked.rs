@@ -66,6 +66,12 @@ fn may_note(flow: &Flow, now_ms: u64) -> bool {
         && (flow.mac == NO_LINK_LAYER || spend(machine(flow.mac), MACHINE_SHARE, now_ms))
 }
 
+/// Whether the share of a client has room for another connection to a resolver.
+#[inline(always)]
+pub fn may_begin(client: Addr) -> bool {
+    spend(client, CLIENT_SHARE, now_ms())
+}
+
 /// Queries on several CPUs at once may spend the same: a few notes more.
 #[inline(always)]
 fn spend(whose: Addr, rate: Rate, now_ms: u64) -> bool {

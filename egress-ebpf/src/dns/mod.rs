@@ -5,6 +5,7 @@
 mod asked;
 mod learn;
 pub mod query;
+mod segment;
 mod steps;
 
 use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
@@ -14,62 +15,161 @@ use egress_common::{
         answer::{read_question, read_records},
         message::{MESSAGE_MAX, Message},
     },
-    flow::{DNS_PORT, proto},
+    flow::{DNS_PORT, Flow, proto},
     judge::Tables as _,
-    parse::{Datagram, UdpPayload, link, parse_network, udp_payload},
+    parse::{Datagram, Payload, link, parse_network, udp_payload},
     rule::mark,
 };
 
 use self::{
     learn::{Lesson, teach_all},
+    segment::of_segment,
     steps::Global,
 };
 use crate::{
-    maps::{LAN, MESSAGE},
+    datagram::{SOUND, buffer, parse_bare, parse_buffer},
+    maps::{ANSWER, LAN, MESSAGE},
     stats::count_dns,
     tables::{Generation, seed},
     tc::network,
-    view,
+    view::{self, View},
 };
 
-/// Ethernet, IPv6 with some options, UDP.
+/// Ethernet, IPv6 with some options, UDP or TCP.
 const HEADERS_BYTES: usize = 128;
 
-/// Reads a DNS answer and learns from it; other packets are left alone. Nothing is ever dropped here.
+/// Reads DNS answers and learns from them; other packets are left alone. Nothing is ever dropped here.
 #[inline(always)]
 pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
-    let headers = view::View::of_headers::<HEADERS_BYTES>(ctx);
-    // Which VLAN it goes to does not matter.
-    let Ok(network) = (match ETHERNET {
-        true => link(&headers),
-        false => network::<false>(ctx, &headers),
-    }) else {
-        return;
-    };
-    let Ok(datagram) = parse_network(&headers, network) else {
-        return;
-    };
-    let flow = &datagram.flow;
-    if flow.proto != proto::UDP || flow.src_port != DNS_PORT || flow.later_fragment {
+    let headers = View::of_headers::<HEADERS_BYTES>(ctx);
+    if !may_teach::<ETHERNET>(ctx, &headers) {
         return;
     }
-    let outcome = match read(ctx, &headers, &datagram) {
-        Ok(lesson) => teach_all(lesson),
-        Err(outcome) => outcome,
+    let Some(datagram) = datagram::<ETHERNET>(ctx) else {
+        return;
     };
-    count_dns(outcome);
+    let headers = View::of_headers::<HEADERS_BYTES>(ctx);
+    if datagram.flow.proto == proto::TCP {
+        return of_segment(ctx, &headers, datagram);
+    }
+    if let Err(outcome) = of_datagram(ctx, &headers, datagram) {
+        count_dns(outcome);
+    }
+}
+
+/// Whether a packet comes from the port of DNS.
+#[inline(always)]
+fn may_teach<const ETHERNET: bool>(ctx: &TcContext, headers: &View) -> bool {
+    // Which VLAN it goes to does not matter.
+    let network = match ETHERNET {
+        true => link(headers),
+        false => network::<false>(ctx, headers),
+    };
+    let Ok(network) = network else {
+        return false;
+    };
+    match parse_network(headers, network) {
+        Ok(Datagram { flow, .. }) => {
+            flow.src_port == DNS_PORT
+                && !flow.later_fragment
+                && matches!(flow.proto, proto::UDP | proto::TCP)
+        }
+        Err(_) => false,
+    }
+}
+
+/// The packet's datagram, in the one place that a CPU has for it. It is parsed once more: what was parsed
+/// before is in registers, and on a stack the verifier refuses it.
+#[inline(always)]
+fn datagram<const ETHERNET: bool>(ctx: &TcContext) -> Option<&'static Datagram> {
+    let datagram = ANSWER.get_ptr_mut(0)?;
+    let skb = ctx.as_ptr().cast();
+    let parsed = match ETHERNET {
+        true => parse_buffer(skb, datagram),
+        false => parse_bare(skb, datagram),
+    };
+    // SAFETY: this CPU's own place, and programs of one hook do not interrupt each other.
+    (parsed == SOUND).then(|| unsafe { &*datagram })
 }
 
 #[inline(always)]
-fn read(ctx: &TcContext, headers: &view::View, datagram: &Datagram) -> Result<Lesson, Outcome> {
-    let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
-    if !is_trusted(ctx, datagram, generation) {
-        return Err(Outcome::ResolverNotTrusted);
+fn of_datagram(ctx: &TcContext, headers: &View, datagram: &Datagram) -> Result<(), Outcome> {
+    let generation = trusting(ctx, datagram)?;
+    if datagram.piece.is_fragment() {
+        return Err(Outcome::Fragmented);
     }
     let payload = udp_payload(headers, datagram).ok_or(Outcome::Malformed)?;
+    learn(ctx, &datagram.flow, payload, generation);
+    Ok(())
+}
+
+/// The generation in force, if it trusts the sender. Answers count that were made on this machine from one of
+/// its addresses, or forwarded from a configured resolver. What comes in from a LAN interface is no answer of
+/// a resolver: a client forges it.
+///
+/// # Errors
+/// It does not, or none is in force.
+#[inline(always)]
+fn trusting(ctx: &TcContext, datagram: &Datagram) -> Result<Generation, Outcome> {
+    let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
+    // SAFETY: the context is valid for the program's life.
+    let from = unsafe { (*ctx.as_ptr().cast::<__sk_buff>()).ingress_ifindex };
+    let wanted = if from == 0 {
+        mark::LOCAL_RESOLVER
+    } else if LAN.get_ptr(&from).is_some() {
+        return Err(Outcome::ResolverNotTrusted);
+    } else {
+        mark::RESOLVER
+    };
+    match generation.destination(&datagram.flow.src).is(wanted) {
+        true => Ok(generation),
+        false => Err(Outcome::ResolverNotTrusted),
+    }
+}
+
+/// Learns from a message, and counts it.
+#[inline(always)]
+fn learn(ctx: &TcContext, flow: &Flow, message: Payload, generation: Generation) {
+    let (at, len) = (message.at as u32, message.len as u32);
+    dns_learn(ctx.as_ptr().cast(), flow, at, len, generation.half());
+}
+
+/// [`learn`] as a global function: verified once, however many messages a packet holds.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn dns_learn(
+    ctx: *mut __sk_buff,
+    flow: *const Flow,
+    at: u32,
+    len: u32,
+    half: u32,
+) -> u32 {
+    // SAFETY: null, or a flow on the caller's stack.
+    let Some(flow) = (unsafe { flow.as_ref() }) else {
+        return 0;
+    };
+    let payload = Payload {
+        at: at as usize,
+        len: len as usize,
+    };
+    let generation = Generation::of_half(half);
+    count_dns(match read(&buffer(ctx), flow, payload, generation) {
+        Ok(lesson) => teach_all(lesson),
+        Err(outcome) => outcome,
+    });
+    0
+}
+
+#[inline(always)]
+fn read(
+    ctx: &TcContext,
+    flow: &Flow,
+    payload: Payload,
+    generation: Generation,
+) -> Result<Lesson, Outcome> {
     let message = take_message(ctx, payload)?;
     read_question::<Global>(message)?;
-    asked::take(&datagram.flow, message)?;
+    asked::take(flow, message)?;
     let pattern = match message.name_key() {
         // SAFETY: the key is a whole one.
         Some(key) => unsafe { generation.pattern(key) },
@@ -83,26 +183,9 @@ fn read(ctx: &TcContext, headers: &view::View, datagram: &Datagram) -> Result<Le
     })
 }
 
-/// Whether answers from there teach: made on this machine from one of its addresses, or forwarded
-/// from a configured resolver. What comes in from a LAN interface is no answer of a resolver: a
-/// client forges it.
-#[inline(always)]
-fn is_trusted(ctx: &TcContext, datagram: &Datagram, generation: Generation) -> bool {
-    // SAFETY: the context is valid for the program's life.
-    let from = unsafe { (*ctx.as_ptr().cast::<__sk_buff>()).ingress_ifindex };
-    let wanted = if from == 0 {
-        mark::LOCAL_RESOLVER
-    } else if LAN.get_ptr(&from).is_some() {
-        return false;
-    } else {
-        mark::RESOLVER
-    };
-    generation.destination(&datagram.flow.src).is(wanted)
-}
-
 /// Copies the message to where its steps can read it.
 #[inline(always)]
-fn take_message(ctx: &TcContext, payload: UdpPayload) -> Result<&'static mut Message, Outcome> {
+fn take_message(ctx: &TcContext, payload: Payload) -> Result<&'static mut Message, Outcome> {
     if payload.len > MESSAGE_MAX {
         return Err(Outcome::TooLong);
     }
