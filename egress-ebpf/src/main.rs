@@ -15,6 +15,7 @@ mod fragments;
 mod ingress;
 mod maps;
 mod refuse;
+mod replies;
 mod stats;
 mod steer;
 mod tables;

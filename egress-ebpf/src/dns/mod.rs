@@ -17,7 +17,7 @@ use egress_common::{
     },
     flow::{DNS_PORT, Flow, proto},
     judge::Tables as _,
-    parse::{Datagram, Payload, link, parse_network, udp_payload},
+    parse::{Datagram, Payload, udp_payload},
     rule::mark,
 };
 
@@ -27,69 +27,37 @@ use self::{
     steps::Global,
 };
 use crate::{
-    datagram::{SOUND, buffer, parse_bare, parse_buffer},
-    maps::{ANSWER, LAN, MESSAGE},
+    datagram::{buffer, leaving},
+    events::receiver,
+    maps::{LAN, MESSAGE},
+    replies,
     stats::count_dns,
     tables::{Generation, seed},
-    tc::network,
     view::{self, View},
 };
 
-/// Ethernet, IPv6 with some options, UDP or TCP.
-const HEADERS_BYTES: usize = 128;
-
-/// Reads DNS answers and learns from them; other packets are left alone. Nothing is ever dropped here.
+/// Counts a packet to a client, and learns from it if it holds DNS answers. Nothing is ever dropped here.
 #[inline(always)]
 pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
-    let headers = View::of_headers::<HEADERS_BYTES>(ctx);
-    if !may_teach::<ETHERNET>(ctx, &headers) {
-        return;
-    }
-    let Some(datagram) = datagram::<ETHERNET>(ctx) else {
+    let Ok(datagram) = leaving::<ETHERNET>(ctx) else {
         return;
     };
-    let headers = View::of_headers::<HEADERS_BYTES>(ctx);
-    if datagram.flow.proto == proto::TCP {
-        return of_segment(ctx, &headers, datagram);
+    let headers = View::of_pulled(ctx);
+    let to = if ETHERNET { receiver(&headers) } else { [0; 6] };
+    replies::count(ctx, datagram, to);
+    let flow = &datagram.flow;
+    if flow.src_port != DNS_PORT || flow.later_fragment {
+        return;
     }
-    if let Err(outcome) = of_datagram(ctx, &headers, datagram) {
-        count_dns(outcome);
-    }
-}
-
-/// Whether a packet comes from the port of DNS.
-#[inline(always)]
-fn may_teach<const ETHERNET: bool>(ctx: &TcContext, headers: &View) -> bool {
-    // Which VLAN it goes to does not matter.
-    let network = match ETHERNET {
-        true => link(headers),
-        false => network::<false>(ctx, headers),
-    };
-    let Ok(network) = network else {
-        return false;
-    };
-    match parse_network(headers, network) {
-        Ok(Datagram { flow, .. }) => {
-            flow.src_port == DNS_PORT
-                && !flow.later_fragment
-                && matches!(flow.proto, proto::UDP | proto::TCP)
+    match flow.proto {
+        proto::UDP => {
+            if let Err(outcome) = of_datagram(ctx, &headers, datagram) {
+                count_dns(outcome);
+            }
         }
-        Err(_) => false,
+        proto::TCP => of_segment(ctx, &headers, datagram),
+        _ => {}
     }
-}
-
-/// The packet's datagram, in the one place that a CPU has for it. It is parsed once more: what was parsed
-/// before is in registers, and on a stack the verifier refuses it.
-#[inline(always)]
-fn datagram<const ETHERNET: bool>(ctx: &TcContext) -> Option<&'static Datagram> {
-    let datagram = ANSWER.get_ptr_mut(0)?;
-    let skb = ctx.as_ptr().cast();
-    let parsed = match ETHERNET {
-        true => parse_buffer(skb, datagram),
-        false => parse_bare(skb, datagram),
-    };
-    // SAFETY: this CPU's own place, and programs of one hook do not interrupt each other.
-    (parsed == SOUND).then(|| unsafe { &*datagram })
 }
 
 #[inline(always)]
