@@ -66,6 +66,19 @@ impl<H: Hook> Steps for Global<'_, H> {
     }
 
     #[inline(always)]
+    fn query(&self, datagram: &Datagram, alone: Verdict) -> Verdict {
+        if !self.generation.is_strict() {
+            return alone;
+        }
+        let half = self.generation.half();
+        let told = self.hook.may_ask(datagram, half, alone.to_code());
+        match Verdict::from_code(told) {
+            refused if matches!(refused.reason, Reason::DnsNameRefused) => refused,
+            _ => alone,
+        }
+    }
+
+    #[inline(always)]
     fn quoted(&self, datagram: &Datagram) -> Result<Flow, Reason> {
         let mut flow = datagram.flow;
         from_code(self.hook.quoted(datagram, &mut flow))?;

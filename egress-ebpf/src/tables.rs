@@ -4,6 +4,7 @@ use core::{ffi::c_void, ptr};
 
 use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_map_lookup_elem};
 use egress_common::{
+    dns::message::Message,
     flow::{Addr, Flow},
     judge::Tables,
     learned::{Learned, Slots},
@@ -87,6 +88,12 @@ impl Generation {
             Some(settings) => settings.features & features != 0,
             None => false,
         }
+    }
+
+    /// Whether some group may ask for its own names only.
+    #[inline(always)]
+    pub fn is_strict(self) -> bool {
+        self.has(feature::STRICT_DNS)
     }
 
     /// How packets with this verdict are steered; nothing where none is.
@@ -232,6 +239,22 @@ impl Tables for Generation {
     }
 
     #[inline(always)]
+    fn may_ask(&self, message: &mut Message, group: u32) -> bool {
+        // SAFETY: the key is a whole one.
+        let pattern = message
+            .name_key()
+            .and_then(|key| unsafe { self.pattern(key) });
+        let ruleset = pattern.map_or(0, |pattern| self.pattern_ruleset(pattern));
+        if ruleset >= limits::RULESETS {
+            return false;
+        }
+        match RULESETS.get_ptr(self.half * limits::RULESETS + ruleset) {
+            Some(ruleset) => ruleset_asks(ruleset, group) != 0,
+            None => false,
+        }
+    }
+
+    #[inline(always)]
     fn learned(&self, addr: &Addr) -> Option<&MapSlots> {
         let slots = LEARNED.get_ptr_mut(addr)?;
         // SAFETY: the entry stays readable for the program's life; its words are only accessed as wholes.
@@ -266,6 +289,17 @@ pub extern "C" fn ruleset_decide(ruleset: *const Ruleset, proto: u8, port: u16, 
     match unsafe { ruleset.as_ref() } {
         Some(ruleset) => ruleset.decide(proto, port, group).to_code(),
         None => Match::Not(Misses::NONE).to_code(),
+    }
+}
+
+/// [`Ruleset::asks`] as a global function.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn ruleset_asks(ruleset: *const Ruleset, group: u32) -> u32 {
+    // SAFETY: null, or a ruleset in the map.
+    match unsafe { ruleset.as_ref() } {
+        Some(ruleset) => u32::from(ruleset.asks(group)),
+        None => 0,
     }
 }
 

@@ -212,6 +212,28 @@ impl Kernel {
         })
     }
 
+    /// A frame that a client sent, as it passes on.
+    pub fn passed(&mut self, frame: &[u8]) -> Result<Vec<u8>> {
+        let mut left = vec![0; frame.len()];
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.data_out = Some(&mut left);
+        self.loaded.ingress()?.test_run(options)?;
+        Ok(left)
+    }
+
+    /// The same at TC ingress.
+    pub fn passed_tc(&mut self, frame: &[u8]) -> Result<Vec<u8>> {
+        let mut left = vec![0; frame.len()];
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.data_out = Some(&mut left);
+        self.loaded
+            .classifier("lan_ingress_tc")?
+            .test_run(options)?;
+        Ok(left)
+    }
+
     /// Gives every client all its answers back.
     pub fn forgive(&self) -> Result<()> {
         let mut refusals = self.pinned().refusals()?;

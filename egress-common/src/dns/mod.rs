@@ -13,6 +13,7 @@ pub mod asked;
 pub mod edns;
 pub mod hash;
 pub mod message;
+pub mod policy;
 pub mod query;
 mod question;
 mod records;

@@ -7,6 +7,7 @@ mod learn;
 pub mod query;
 mod segment;
 mod steps;
+pub mod strict;
 
 use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
 use egress_common::{

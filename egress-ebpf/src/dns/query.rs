@@ -12,17 +12,22 @@ use egress_common::{
     dns::{
         edns::{Oversized, SIZE_MAX, oversized},
         message::{MESSAGE_MAX, Message},
+        policy::{self, QUERIES_MAX},
         query::read_query,
         stream::LENGTH_BYTES,
     },
     flow::proto,
     judge::Tables as _,
-    parse::{Datagram, Payload, TcpPayload, tcp_payload, udp_payload},
+    parse::{Datagram, Payload},
     rewrite::{CHECKSUM, replace_pair, swapped},
     rule::mark,
 };
 
-use super::{asked::note, steps::Global};
+use super::{
+    asked::note,
+    steps::Global,
+    strict::{buffer_may_ask, frame_may_ask},
+};
 use crate::{
     datagram::buffer,
     maps::QUERY,
@@ -30,9 +35,6 @@ use crate::{
     tc::HEADERS_BYTES,
     view::{self, Frame, View},
 };
-
-/// Queries of one TCP segment that are noted: resolvers of the C library ask for both families in one.
-const QUERIES_MAX: u32 = 4;
 
 /// Notes what a frame asks. A global function: verified once, on its own.
 #[inline(never)]
@@ -51,7 +53,7 @@ pub extern "C" fn buffer_query(ctx: *mut __sk_buff, datagram: *const Datagram, h
 }
 
 /// A packet that holds queries.
-trait Carrier {
+pub trait Carrier {
     /// Its headers.
     fn headers(&self) -> View;
     /// Copies `len` bytes from offset `at` to `to`; tells whether it did.
@@ -61,13 +63,17 @@ trait Carrier {
     unsafe fn copy(&self, at: usize, to: *mut u8, len: u32) -> bool;
     /// Notes one query.
     fn note(&self, datagram: &Datagram, payload: Payload);
+    /// Whether a group may ask a query; see [`super::strict`].
+    fn may_ask(&self, query: Payload, half: u32, group: u32) -> bool;
     /// Replaces two bytes of a UDP payload, and the checksum with them.
     fn replace(&self, datagram: &Datagram, at: usize, old: [u8; 2], new: [u8; 2]);
 }
 
-struct OfFrame(XdpContext);
+/// An XDP frame.
+pub struct OfFrame(pub XdpContext);
 
-struct OfBuffer(TcContext);
+/// A socket buffer.
+pub struct OfBuffer(pub TcContext);
 
 /// Bytes of the longest message, as the copies want it.
 const ROOM: u32 = MESSAGE_MAX as u32;
@@ -87,6 +93,12 @@ impl Carrier for OfFrame {
     #[inline(always)]
     fn note(&self, datagram: &Datagram, payload: Payload) {
         frame_note(self.0.ctx, datagram, payload.at as u32, payload.len as u32);
+    }
+
+    #[inline(always)]
+    fn may_ask(&self, query: Payload, half: u32, group: u32) -> bool {
+        let (at, len) = (query.at as u32, query.len as u32);
+        frame_may_ask(self.0.ctx, at, len, half, group) != 0
     }
 
     #[inline(always)]
@@ -111,6 +123,12 @@ impl Carrier for OfBuffer {
     fn note(&self, datagram: &Datagram, payload: Payload) {
         let skb = self.0.as_ptr().cast();
         buffer_note(skb, datagram, payload.at as u32, payload.len as u32);
+    }
+
+    #[inline(always)]
+    fn may_ask(&self, query: Payload, half: u32, group: u32) -> bool {
+        let (at, len) = (query.at as u32, query.len as u32);
+        buffer_may_ask(self.0.as_ptr().cast(), at, len, half, group) != 0
     }
 
     /// The kernel knows what the checksum of a socket buffer is.
@@ -146,40 +164,41 @@ fn query<C: Carrier>(carrier: &C, datagram: *const Datagram, half: u32) {
     // On the stack: Linux 6.1 refuses a map key behind a global function's pointer.
     let resolver = datagram.flow.dst;
     let asked = Generation::of_half(half).destination(&resolver);
-    if !asked.is(mark::RESOLVER | mark::LOCAL_RESOLVER) || datagram.piece.is_fragment() {
+    if !asked.is(mark::RESOLVER | mark::LOCAL_RESOLVER) {
         return;
     }
-    let headers = carrier.headers();
-    if datagram.flow.proto == proto::UDP {
-        if let Some(payload) = udp_payload(&headers, datagram) {
-            carrier.note(datagram, payload);
-        }
-    } else if let Some(TcpPayload { payload, .. }) = tcp_payload(&headers, datagram) {
+    let Some(payload) = policy::payload(&carrier.headers(), datagram) else {
+        return;
+    };
+    if datagram.flow.proto == proto::TCP {
         of_segment(carrier, datagram, payload);
+    } else {
+        carrier.note(datagram, payload);
     }
 }
 
 /// Notes the queries of a segment. Whether they stand where messages of the stream do does not matter: a
-/// client may ask whatever it likes. A length may have come in a segment of its own.
+/// client may ask whatever it likes.
 #[inline(always)]
 fn of_segment<C: Carrier>(carrier: &C, datagram: &Datagram, payload: Payload) {
+    // The length may have come in a segment of its own.
+    carrier.note(datagram, payload);
     let (mut at, end) = (payload.at, payload.at + payload.len);
     for _ in 0..QUERIES_MAX {
         let from = at + LENGTH_BYTES as usize;
-        let Some(len) = length(carrier, at) else {
-            return;
-        };
-        if from + len > end {
-            carrier.note(datagram, Payload { at, len: end - at });
-            return;
+        match length(carrier, at) {
+            Some(len) if from + len <= end => {
+                carrier.note(datagram, Payload { at: from, len });
+                at = from + len;
+            }
+            _ => return,
         }
-        carrier.note(datagram, Payload { at: from, len });
-        at = from + len;
     }
 }
 
+/// The length in front of a message at an offset of the packet.
 #[inline(always)]
-fn length<C: Carrier>(carrier: &C, at: usize) -> Option<usize> {
+pub fn length<C: Carrier>(carrier: &C, at: usize) -> Option<usize> {
     let message = taken(
         carrier,
         Payload {
@@ -243,7 +262,7 @@ fn note_one<C: Carrier>(carrier: &C, datagram: *const Datagram, at: u32, len: u3
 
 /// Copies a message to where its steps can read it.
 #[inline(always)]
-fn taken<C: Carrier>(carrier: &C, payload: Payload) -> Option<&'static mut Message> {
+pub fn taken<C: Carrier>(carrier: &C, payload: Payload) -> Option<&'static mut Message> {
     if payload.len > MESSAGE_MAX {
         return None;
     }
