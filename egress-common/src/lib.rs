@@ -26,6 +26,7 @@ pub mod parse;
 #[cfg(feature = "user")]
 pub mod pattern;
 pub mod refusal;
+pub mod rewrite;
 pub mod rule;
 pub mod steer;
 pub mod verdict;
@@ -36,6 +37,7 @@ mod pod {
     use aya::Pod;
 
     use crate::{
+        dns::asked::{Query, QueryKey},
         event::Watcher,
         flow::{Addr, FlowKey},
         fragment::{DatagramKey, Seen},
@@ -47,6 +49,10 @@ mod pod {
 
     // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
     unsafe impl Pod for Addr {}
+    // SAFETY: as above.
+    unsafe impl Pod for QueryKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for Query {}
     // SAFETY: as above.
     unsafe impl Pod for PlaceKey {}
     // SAFETY: as above.

@@ -66,6 +66,19 @@ impl<H: Hook> Steps for Global<'_, H> {
     }
 
     #[inline(always)]
+    fn query(&self, datagram: &Datagram, alone: Verdict) -> Verdict {
+        if !self.generation.is_strict() {
+            return alone;
+        }
+        let half = self.generation.half();
+        let told = self.hook.may_ask(datagram, half, alone.to_code());
+        match Verdict::from_code(told) {
+            refused if matches!(refused.reason, Reason::DnsNameRefused) => refused,
+            _ => alone,
+        }
+    }
+
+    #[inline(always)]
     fn quoted(&self, datagram: &Datagram) -> Result<Flow, Reason> {
         let mut flow = datagram.flow;
         from_code(self.hook.quoted(datagram, &mut flow))?;
@@ -195,8 +208,9 @@ fn parse_skb<const ETHERNET: bool>(skb: *mut __sk_buff, datagram: *mut Datagram)
     put(datagram, read, interface)
 }
 
+/// The context of a global function.
 #[inline(always)]
-const fn buffer(skb: *mut __sk_buff) -> TcContext {
+pub const fn buffer(skb: *mut __sk_buff) -> TcContext {
     // SAFETY: a program has a context, and hands it on.
     TcContext::new(unsafe { NonNull::new_unchecked(skb) })
 }

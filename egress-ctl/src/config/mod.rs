@@ -88,16 +88,22 @@ pub struct Dns {
     pub ttl_floor: u32,
     /// Longest time, in seconds.
     pub ttl_cap: u32,
+    /// How much longer than that, in seconds.
+    pub grace: u32,
 }
 
 impl Dns {
     /// Longest cap, in seconds; an expiry must fit into its bits in the kernel's map.
     const TTL_CAP_MAX: u32 = 31_536_000;
+    /// Longest grace, in seconds: more is a floor or a cap.
+    const GRACE_MAX: u32 = 3600;
 
-    /// A minute, so that a connection begun late in a short TTL still passes, and a day.
+    /// A minute, so that a connection begun late in a short TTL still passes, and a day; and as long as a
+    /// connection may take from its lookup to its first packet, whatever the TTL.
     const DEFAULT: Self = Self {
         ttl_floor: 60,
         ttl_cap: 86_400,
+        grace: 5,
     };
 }
 
@@ -224,13 +230,22 @@ fn mark_mask(raw: &RawGateway, problems: &mut Problems<'_>) -> u32 {
 }
 
 fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
-    let RawDns { ttl_floor, ttl_cap } = raw;
+    let RawDns {
+        ttl_floor,
+        ttl_cap,
+        grace,
+    } = raw;
     let value =
         |given: &Option<Spanned<u32>>, default| given.as_ref().map_or(default, |v| *v.get_ref());
     let dns = Dns {
         ttl_floor: value(&ttl_floor, Dns::DEFAULT.ttl_floor),
         ttl_cap: value(&ttl_cap, Dns::DEFAULT.ttl_cap),
+        grace: value(&grace, Dns::DEFAULT.grace),
     };
+    if let Some(grace) = grace.filter(|grace| *grace.get_ref() > Dns::GRACE_MAX) {
+        let message = format!("at most an hour, {} s", Dns::GRACE_MAX);
+        problems.add(grace.span(), "dns.grace", message);
+    }
     if let Some(cap) = ttl_cap
         .as_ref()
         .filter(|cap| *cap.get_ref() > Dns::TTL_CAP_MAX)

@@ -5,15 +5,18 @@ use std::{fs, io, path::Path};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
+    maps::MapError,
     programs::{ProgramError, SchedClassifier, TestRun as _, TestRunOptions, Xdp},
 };
 use egress_common::verdict::Verdict;
 use rustix::fs::statfs;
+use uuid::Uuid;
 
 use super::{
     ask::{AskError, ask},
     hook::{Hook, LINKS},
     interface::Layer,
+    maps::{Pinned, PinnedError},
 };
 
 /// The kernel object, built with this binary.
@@ -69,6 +72,15 @@ pub enum LoadError {
         /// Why.
         source: ProgramError,
     },
+    /// A map that was just made is not there.
+    #[error(transparent)]
+    Pinned(#[from] PinnedError),
+    /// The kernel refused the seed.
+    #[error("cannot write what names are hashed with")]
+    Seed {
+        /// Why.
+        source: MapError,
+    },
     /// The kernel did not run a program for a frame.
     #[error("the kernel does not run a program by itself (BPF_PROG_TEST_RUN)")]
     TestRun {
@@ -106,7 +118,19 @@ pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
         .default_map_pin_directory(pin_dir)
         .load(OBJECT)
         .map_err(|source| LoadError::Object { source })?;
+    seed(Pinned(pin_dir))?;
     Ok(Loaded { ebpf })
+}
+
+/// Gives new maps what they hash names with; nobody gets to know it.
+fn seed(pinned: Pinned<'_>) -> Result<(), LoadError> {
+    let mut map = pinned.seed()?;
+    let refused = |source| LoadError::Seed { source };
+    if map.get(&0, 0).map_err(refused)? != 0 {
+        return Ok(());
+    }
+    let (seed, _) = Uuid::new_v4().as_u64_pair();
+    map.set(0, &seed, 0).map_err(refused)
 }
 
 /// Makes the pin directory, which must be on a BPF file system.

@@ -9,6 +9,7 @@ use aya::maps::{
     RingBuf, lpm_trie,
 };
 use egress_common::{
+    dns::asked::{Query, QueryKey},
     event::Watcher,
     flow::{Addr, FlowKey},
     fragment::{DatagramKey, Seen},
@@ -121,6 +122,14 @@ pinned! {
     fragments: "FRAGMENTS", LruHashMap => HashMap<MapData, DatagramKey, Seen>;
     /// Clients that were told of rejected packets, and the words of their buckets.
     refusals: "REFUSALS", LruHashMap => HashMap<MapData, Addr, u64>;
+    /// Queries that clients wait for an answer to.
+    queries: "QUERIES", LruHashMap => HashMap<MapData, QueryKey, Query>;
+    /// TCP connections to resolvers, and where the next message begins.
+    streams: "STREAMS", LruHashMap => HashMap<MapData, FlowKey, u64>;
+    /// Clients and machines, and when their next query is due.
+    shares: "SHARES", LruHashMap => HashMap<MapData, Addr, u64>;
+    /// What names are hashed with.
+    seed: "SEED", Array => Array<MapData, u64>;
     /// Indices of LAN interfaces.
     lan: "LAN", HashMap => HashMap<MapData, u32, u32>;
     /// Addresses of names that are not allowed, and until when in boot-time ms.
