@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod bucket;
 pub mod checksum;
 pub mod decide;
+pub mod divert;
 pub mod dns;
 pub mod event;
 pub mod flow;

@@ -7,10 +7,12 @@
 use aya_ebpf::{
     btf_maps::{
         Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, PerCpuArray, RingBuf,
+        SockMap,
     },
     macros::btf_map,
 };
 use egress_common::{
+    divert,
     dns::{OUTCOMES, message::Message},
     event::{Event, FATES, Limit, LimitKey, Watcher},
     flow::{Addr, FlowKey},
@@ -151,6 +153,21 @@ pub static DATAGRAM: PerCpuArray<Datagram, 1> = PerCpuArray::new();
 /// The DNS message being read. Written and read at LAN egress.
 #[btf_map]
 pub static MESSAGE: PerCpuArray<Message, 1> = PerCpuArray::new();
+
+/// The message that user space hands over, for itself: what it asks for may be interrupted at LAN egress.
+/// Written and read by the program that it asks.
+#[btf_map]
+pub static TOLD: PerCpuArray<Message, 1> = PerCpuArray::new();
+
+/// Listeners for DNS over TCP, one a family; there is none while nobody listens. Written by user space, read
+/// at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static LISTENERS: SockMap<{ divert::LISTENERS }> = SockMap::new();
+
+/// Resolver to the time until which clients reach it directly over TCP, in boot-time ms. Written by user
+/// space, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static DIRECT: LruHashMap<Addr, u64, { limits::DIRECT as usize }> = LruHashMap::new();
 
 /// Events of packets that are not allowed. Written at LAN ingress, read by the one watcher that there is.
 #[btf_map(pin_by_name)]

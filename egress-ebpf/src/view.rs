@@ -56,17 +56,22 @@ impl View {
         }
     }
 
+    /// What of a socket buffer is linear already.
+    #[inline(always)]
+    pub fn of_linear(ctx: &TcContext) -> Self {
+        Self {
+            start: ctx.data(),
+            end: ctx.data_end(),
+            whole: Whole::Bytes(ctx.len() as usize),
+        }
+    }
+
     /// The headers of a socket buffer, up to `BYTES`; what of them lies beyond the linear part is pulled in.
     #[inline(always)]
     pub fn of_headers<const BYTES: usize>(ctx: &TcContext) -> Self {
         // On failure the reads below fail, each on its own.
         pull_headers(ctx.as_ptr().cast(), BYTES as u32);
-        let len = ctx.len();
-        Self {
-            start: ctx.data(),
-            end: ctx.data_end(),
-            whole: Whole::Bytes(len as usize),
-        }
+        Self::of_linear(ctx)
     }
 }
 

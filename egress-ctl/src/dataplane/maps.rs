@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aya::maps::{
     Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, PerCpuHashMap,
-    RingBuf, lpm_trie,
+    RingBuf, SockMap, lpm_trie,
 };
 use egress_common::{
     event::Watcher,
@@ -131,6 +131,10 @@ pinned! {
     traffic: "TRAFFIC", PerCpuLruHashMap => PerCpuHashMap<MapData, TrafficKey, Counter>;
     /// Counters by outcome of DNS messages.
     dns: "DNS", PerCpuArray => PerCpuArray<MapData, u64>;
+    /// Listeners of the proxy for DNS over TCP.
+    listeners: "LISTENERS", SockMap => SockMap<MapData>;
+    /// Resolvers that clients reach directly over TCP, and until when in boot-time ms.
+    direct: "DIRECT", LruHashMap => HashMap<MapData, Addr, u64>;
     /// Events of packets that are not allowed.
     events: "EVENTS", RingBuf => RingBuf<MapData>;
     /// Who reads events.

@@ -4,8 +4,9 @@
 
 mod learn;
 mod steps;
+pub mod told;
 
-use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
+use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, btf_maps::PerCpuArray, programs::TcContext};
 use egress_common::{
     dns::{
         Outcome,
@@ -64,8 +65,20 @@ fn read(ctx: &TcContext, headers: &view::View, datagram: &Datagram) -> Result<Le
     if !is_trusted(ctx, datagram, generation) {
         return Err(Outcome::ResolverNotTrusted);
     }
+    lesson(ctx, headers, datagram, generation, &MESSAGE)
+}
+
+/// The lesson of an answer that may teach.
+#[inline(always)]
+fn lesson(
+    ctx: &TcContext,
+    headers: &view::View,
+    datagram: &Datagram,
+    generation: Generation,
+    place: &PerCpuArray<Message, 1>,
+) -> Result<Lesson, Outcome> {
     let payload = udp_payload(headers, datagram).ok_or(Outcome::Malformed)?;
-    let message = take_message(ctx, payload)?;
+    let message = take_message(ctx, payload, place)?;
     read_question::<Global>(message)?;
     let pattern = match message.name_key() {
         // SAFETY: the key is a whole one.
@@ -99,11 +112,15 @@ fn is_trusted(ctx: &TcContext, datagram: &Datagram, generation: Generation) -> b
 
 /// Copies the message to where its steps can read it.
 #[inline(always)]
-fn take_message(ctx: &TcContext, payload: UdpPayload) -> Result<&'static mut Message, Outcome> {
+fn take_message(
+    ctx: &TcContext,
+    payload: UdpPayload,
+    place: &PerCpuArray<Message, 1>,
+) -> Result<&'static mut Message, Outcome> {
     if payload.len > MESSAGE_MAX {
         return Err(Outcome::TooLong);
     }
-    let message = MESSAGE.get_ptr_mut(0).ok_or(Outcome::NoPolicy)?;
+    let message = place.get_ptr_mut(0).ok_or(Outcome::NoPolicy)?;
     // SAFETY: this CPU's own place, and programs of one hook do not interrupt each other.
     let message = unsafe { &mut *message };
     let len = payload.len as u32;
