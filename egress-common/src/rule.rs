@@ -237,6 +237,8 @@ pub mod feature {
     pub const DENIED_NAMES: u32 = 4;
     /// Packets of some endpoint sets are steered.
     pub const STEERS: u32 = 8;
+    /// Replies are counted.
+    pub const COUNTS_REPLIES: u32 = 16;
 }
 
 /// What holds for one client group.

@@ -16,6 +16,7 @@ mod fragments;
 mod ingress;
 mod maps;
 mod refuse;
+mod replies;
 mod stats;
 mod steer;
 mod tables;
