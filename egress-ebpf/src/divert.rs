@@ -130,8 +130,8 @@ fn is_taken(ctx: &TcContext, flow: &Flow) -> bool {
 /// address; and what is for this machine is delivered here with the mark or without.
 #[inline(always)]
 fn has_socket(ctx: &TcContext, flow: &Flow) -> bool {
-    let [s0, s1, s2, s3] = flow.src.words();
-    let [d0, d1, d2, d3] = flow.dst.words();
+    let [s0, s1, s2, s3] = flow.src.whole().words();
+    let [d0, d1, d2, d3] = flow.dst.whole().words();
     let ports = u32::from(flow.src_port.to_be()) | u32::from(flow.dst_port.to_be()) << 16;
     if flow.dst.is_v4() {
         holds_connection(ctx, &mut [s3, d3, ports])

@@ -101,7 +101,10 @@ impl Daemon {
         let wanted = proxy::Settings::of(&force.config).map_err(str::to_owned);
         let wanted = wanted.and_then(|settings| match self.loaded.for_proxy() {
             Ok(()) => Ok(settings),
-            Err(fault) => Err(format!("{:#}", anyhow::Error::from(fault))),
+            Err(fault) => {
+                warn!("{fault}");
+                Err(proxy::why(fault))
+            }
         });
         let needs = Needs {
             steers: force.generation.steered.steers(),

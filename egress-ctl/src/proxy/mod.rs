@@ -96,6 +96,14 @@ pub enum ProxyError {
     Thread(#[source] io::Error),
 }
 
+/// Why the proxy does not run, in a line: what the verifier has to tell is longer.
+pub fn why(fault: impl std::error::Error + Send + Sync + 'static) -> String {
+    let told = format!("{:#}", anyhow::Error::from(fault));
+    let line = told.lines().next().unwrap_or_default();
+    let (line, _) = line.split_once(". Verifier output").unwrap_or((line, ""));
+    line.to_owned()
+}
+
 /// The proxy of a daemon, running or not.
 #[derive(Default)]
 pub struct Proxy(Option<Running>);
@@ -123,7 +131,7 @@ impl Proxy {
                 self.stop().await;
                 match self.start(settings, loaded, pin_dir, state_dir).await {
                     Ok(()) => return info!("DNS over TCP goes through the proxy"),
-                    Err(fault) => format!("{:#}", anyhow::Error::from(fault)),
+                    Err(fault) => why(fault),
                 }
             }
             Err(why) => why,
@@ -148,7 +156,7 @@ impl Proxy {
                 Ok(true) => {
                     return warn!("rules and routes of the proxy were gone, and are put back");
                 }
-                Err(fault) => format!("{:#}", anyhow::Error::from(fault)),
+                Err(fault) => why(fault),
             }
         };
         self.stop().await;
