@@ -84,7 +84,7 @@ fn may_be_for_resolver<const ETHERNET: bool>(ctx: &TcContext) -> bool {
     let protocol = unsafe { (*ctx.as_ptr().cast::<__sk_buff>()).protocol };
     let network = Network::bare(u16::from_be(protocol as u16));
     let at = if ETHERNET { ETHERNET_BYTES } else { 0 };
-    let packet = View::of_linear(ctx);
+    let packet = View::of_pulled(ctx);
     if network.is_ipv4() {
         let Some(first) = packet.view::<First4>(at) else {
             return true;

@@ -156,18 +156,20 @@ pub static TRAFFIC: LruPerCpuHashMap<TrafficKey, Counter, { limits::TRAFFIC as u
 #[btf_map(pin_by_name)]
 pub static DNS: PerCpuArray<u64, OUTCOMES> = PerCpuArray::new();
 
-/// The datagram being judged. Written and read at LAN ingress.
+/// The datagram being judged at LAN ingress, and the one at LAN egress.
 #[btf_map]
-pub static DATAGRAM: PerCpuArray<Datagram, 1> = PerCpuArray::new();
+pub static DATAGRAM: PerCpuArray<Datagram, 2> = PerCpuArray::new();
 
 /// The DNS message being read. Written and read at LAN egress.
 #[btf_map]
 pub static MESSAGE: PerCpuArray<Message, 1> = PerCpuArray::new();
 
-/// The message that user space hands over, for itself: what it asks for may be interrupted at LAN egress.
-/// Written and read by the program that it asks.
+/// The answer that user space hands over, and the datagram that it comes in: what reads them may be
+/// interrupted by programs at LAN egress. Written and read by the program that is told.
 #[btf_map]
 pub static TOLD: PerCpuArray<Message, 1> = PerCpuArray::new();
+#[btf_map]
+pub static TOLD_IN: PerCpuArray<Datagram, 1> = PerCpuArray::new();
 
 /// Listeners for DNS over TCP, one a family; there is none while nobody listens. Written by user space, read
 /// at LAN ingress.

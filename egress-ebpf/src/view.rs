@@ -1,5 +1,7 @@
 //! Packet bytes between `data` and `data_end`: the one place that reads and writes packets.
 
+use core::ptr;
+
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{__sk_buff, xdp_md},
@@ -32,9 +34,16 @@ impl View {
     /// An XDP frame.
     #[inline(always)]
     pub fn of_frame(ctx: &XdpContext) -> Self {
+        // SAFETY: the context is valid for the program's life.
+        let (start, end) = unsafe {
+            (
+                ptr::read_volatile(&raw const (*ctx.ctx).data),
+                ptr::read_volatile(&raw const (*ctx.ctx).data_end),
+            )
+        };
         Self {
-            start: ctx.data(),
-            end: ctx.data_end(),
+            start: start as usize,
+            end: end as usize,
             whole: Whole::Frame(ctx.ctx),
         }
     }
@@ -56,22 +65,26 @@ impl View {
         }
     }
 
-    /// What of a socket buffer is linear already.
-    #[inline(always)]
-    pub fn of_linear(ctx: &TcContext) -> Self {
-        Self {
-            start: ctx.data(),
-            end: ctx.data_end(),
-            whole: Whole::Bytes(ctx.len() as usize),
-        }
-    }
-
     /// The headers of a socket buffer, up to `BYTES`; what of them lies beyond the linear part is pulled in.
     #[inline(always)]
     pub fn of_headers<const BYTES: usize>(ctx: &TcContext) -> Self {
         // On failure the reads below fail, each on its own.
         pull_headers(ctx.as_ptr().cast(), BYTES as u32);
-        Self::of_linear(ctx)
+        Self::of_pulled(ctx)
+    }
+
+    /// The headers of a socket buffer, as far as they lie in its linear part.
+    #[inline(always)]
+    pub fn of_pulled(ctx: &TcContext) -> Self {
+        let skb: *const __sk_buff = ctx.as_ptr().cast();
+        // SAFETY: the context is valid for the program's life.
+        unsafe {
+            Self {
+                start: ptr::read_volatile(&raw const (*skb).data) as usize,
+                end: ptr::read_volatile(&raw const (*skb).data_end) as usize,
+                whole: Whole::Bytes((*skb).len as usize),
+            }
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub mod host;
 pub mod interrupt;
 pub mod kernel;
 pub mod link;
+pub mod long;
 mod namespace;
 pub mod probe;
 pub mod process;

@@ -11,6 +11,7 @@ use crate::address::{INTERNET, LAN, LAN_OF_STRANGER};
 use crate::dns;
 use crate::flow::Family;
 use crate::host::Host;
+use crate::long::{LONG, ZONE};
 use crate::process::Process;
 use crate::topology::Lab;
 use crate::unbound;
@@ -63,7 +64,7 @@ pub fn forwarder(lab: &Lab) -> Result<Process> {
         LAN.v4, LAN.v6, LAN_OF_STRANGER.v4, LAN_OF_STRANGER.v6
     );
     let config = format!(
-        "{listen}server={}\ncache-size=10000\ndns-forward-max=10000\n",
+        "{listen}server={}\nserver=/{ZONE}/{LONG}\ncache-size=10000\ndns-forward-max=10000\n",
         INTERNET.v4
     );
     start(lab, &lab.gateway, "dnsmasq-gateway", LAN.v4.into(), &config)

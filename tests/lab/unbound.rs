@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use crate::address::{INTERNET, LAN, LAN_OF_STRANGER};
+use crate::long::{LONG, ZONE};
 use crate::process::Process;
 use crate::resolver::{LIMIT, answers};
 use crate::topology::Lab;
@@ -66,6 +67,9 @@ fn configuration(lab: &Lab) -> String {
 forward-zone:
     name: "."
     forward-addr: {}
+forward-zone:
+    name: "{ZONE}."
+    forward-addr: {LONG}
 remote-control:
     control-enable: no
 "#,

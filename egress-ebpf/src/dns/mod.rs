@@ -6,7 +6,7 @@ mod learn;
 mod steps;
 pub mod told;
 
-use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, btf_maps::PerCpuArray, programs::TcContext};
+use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
 use egress_common::{
     dns::{
         Outcome,
@@ -15,7 +15,7 @@ use egress_common::{
     },
     flow::{DNS_PORT, proto},
     judge::Tables as _,
-    parse::{Datagram, UdpPayload, parse_network, udp_payload},
+    parse::{Datagram, UdpPayload, udp_payload},
     rule::mark,
 };
 
@@ -24,35 +24,29 @@ use self::{
     steps::Global,
 };
 use crate::{
+    datagram::leaving,
     events::receiver,
     maps::{LAN, MESSAGE},
     replies,
     stats::count_dns,
     tables::Generation,
-    tc::network,
-    view,
+    view::{self, View},
 };
-
-/// Ethernet, IPv6 with some options, UDP.
-const HEADERS_BYTES: usize = 128;
 
 /// Counts a packet to a client, and learns from it if it is a DNS answer. Nothing is ever dropped here.
 #[inline(always)]
 pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
-    let headers = view::View::of_headers::<HEADERS_BYTES>(ctx);
-    let Ok(network) = network::<ETHERNET>(ctx, &headers) else {
+    let Ok(datagram) = leaving::<ETHERNET>(ctx) else {
         return;
     };
-    let Ok(datagram) = parse_network(&headers, network) else {
-        return;
-    };
+    let headers = View::of_pulled(ctx);
     let to = if ETHERNET { receiver(&headers) } else { [0; 6] };
-    replies::count(ctx, &datagram, to);
+    replies::count(ctx, datagram, to);
     let flow = &datagram.flow;
     if flow.proto != proto::UDP || flow.src_port != DNS_PORT || flow.later_fragment {
         return;
     }
-    let outcome = match read(ctx, &headers, &datagram) {
+    let outcome = match read(ctx, &headers, datagram) {
         Ok(lesson) => teach_all(lesson),
         Err(outcome) => outcome,
     };
@@ -60,25 +54,13 @@ pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
 }
 
 #[inline(always)]
-fn read(ctx: &TcContext, headers: &view::View, datagram: &Datagram) -> Result<Lesson, Outcome> {
+fn read(ctx: &TcContext, headers: &View, datagram: &Datagram) -> Result<Lesson, Outcome> {
     let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
     if !is_trusted(ctx, datagram, generation) {
         return Err(Outcome::ResolverNotTrusted);
     }
-    lesson(ctx, headers, datagram, generation, &MESSAGE)
-}
-
-/// The lesson of an answer that may teach.
-#[inline(always)]
-fn lesson(
-    ctx: &TcContext,
-    headers: &view::View,
-    datagram: &Datagram,
-    generation: Generation,
-    place: &PerCpuArray<Message, 1>,
-) -> Result<Lesson, Outcome> {
     let payload = udp_payload(headers, datagram).ok_or(Outcome::Malformed)?;
-    let message = take_message(ctx, payload, place)?;
+    let message = take_message(ctx, payload)?;
     read_question::<Global>(message)?;
     let pattern = match message.name_key() {
         // SAFETY: the key is a whole one.
@@ -112,15 +94,11 @@ fn is_trusted(ctx: &TcContext, datagram: &Datagram, generation: Generation) -> b
 
 /// Copies the message to where its steps can read it.
 #[inline(always)]
-fn take_message(
-    ctx: &TcContext,
-    payload: UdpPayload,
-    place: &PerCpuArray<Message, 1>,
-) -> Result<&'static mut Message, Outcome> {
+fn take_message(ctx: &TcContext, payload: UdpPayload) -> Result<&'static mut Message, Outcome> {
     if payload.len > MESSAGE_MAX {
         return Err(Outcome::TooLong);
     }
-    let message = place.get_ptr_mut(0).ok_or(Outcome::NoPolicy)?;
+    let message = MESSAGE.get_ptr_mut(0).ok_or(Outcome::NoPolicy)?;
     // SAFETY: this CPU's own place, and programs of one hook do not interrupt each other.
     let message = unsafe { &mut *message };
     let len = payload.len as u32;

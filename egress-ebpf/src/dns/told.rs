@@ -5,14 +5,27 @@
 
 use aya_ebpf::programs::TcContext;
 use egress_common::{
-    dns::Outcome,
+    dns::{
+        Outcome,
+        answer::{read_question, read_records},
+        message::{MESSAGE_MAX, Message},
+    },
     judge::Tables as _,
-    parse::{link, parse_network},
+    parse::udp_payload,
     rule::mark,
 };
 
-use super::{HEADERS_BYTES, learn::Lesson, learn::teach_all, lesson};
-use crate::{maps::TOLD, stats::count_dns, tables::Generation, view::View};
+use super::{
+    learn::{Lesson, teach_all},
+    steps::Global,
+};
+use crate::{
+    datagram::told,
+    maps::TOLD,
+    stats::count_dns,
+    tables::Generation,
+    view::{self, View},
+};
 
 /// Learns from the answer in a frame.
 #[inline(always)]
@@ -28,13 +41,42 @@ pub fn teach(ctx: &TcContext) -> Outcome {
 #[inline(always)]
 fn read(ctx: &TcContext) -> Result<Lesson, Outcome> {
     let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
-    let headers = View::of_headers::<HEADERS_BYTES>(ctx);
-    let network = link(&headers).map_err(|_| Outcome::Malformed)?;
-    let datagram = parse_network(&headers, network).map_err(|_| Outcome::Malformed)?;
+    let datagram = told(ctx).map_err(|_| Outcome::Malformed)?;
     // A generation may have come meanwhile that trusts it no more.
     let resolver = generation.destination(&datagram.flow.src);
     if !resolver.is(mark::RESOLVER | mark::LOCAL_RESOLVER) {
         return Err(Outcome::ResolverNotTrusted);
     }
-    lesson(ctx, &headers, &datagram, generation, &TOLD)
+    let payload = udp_payload(&View::of_pulled(ctx), datagram).ok_or(Outcome::Malformed)?;
+    let message = taken(ctx, payload.at, payload.len)?;
+    read_question::<Global>(message)?;
+    let pattern = match message.name_key() {
+        // SAFETY: the key is a whole one.
+        Some(key) => unsafe { generation.pattern(key) },
+        None => None,
+    };
+    read_records::<Global>(message)?;
+    Ok(Lesson {
+        message,
+        generation,
+        pattern,
+    })
+}
+
+/// Copies the message to where its steps can read it.
+#[inline(always)]
+fn taken(ctx: &TcContext, at: usize, len: usize) -> Result<&'static mut Message, Outcome> {
+    if len > MESSAGE_MAX {
+        return Err(Outcome::TooLong);
+    }
+    let message = TOLD.get_ptr_mut(0).ok_or(Outcome::NoPolicy)?;
+    // SAFETY: this CPU's own place, and user space hands over one answer at a time.
+    let message = unsafe { &mut *message };
+    let len = len as u32;
+    // SAFETY: the buffer has room for MESSAGE_MAX bytes.
+    if !unsafe { view::copy::<{ MESSAGE_MAX as u32 }>(ctx, at, message.buffer(), len) } {
+        return Err(Outcome::Malformed);
+    }
+    message.set_len(len);
+    Ok(message)
 }

@@ -20,6 +20,9 @@ const A_POLICY: usize = 1000;
 /// Differences that are shown; after so many there is nothing to learn from more.
 const SHOWN: usize = 10;
 
+/// Characters of one that are shown: the begin of a frame holds its headers.
+const WIDTH: usize = 1200;
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// How many packets, at least
@@ -122,8 +125,9 @@ impl DifferentialReport {
             }
             Err(difference) => {
                 self.differences += 1;
+                let shown: String = format!("{difference:#}").chars().take(WIDTH).collect();
                 self.shown
-                    .push(format!("{difference:#}\non the policy\n{}", case.policy));
+                    .push(format!("{shown}\non the policy\n{}", case.policy));
             }
         }
     }

@@ -57,7 +57,9 @@ impl<'a> Written<'a> {
             _ if reaches(flow) => true,
             _ if flow.later_fragment => {
                 let passed = self.passed.get(&DatagramKey::of(flow, piece));
-                passed.is_some_and(|units| units.range(piece.start..piece.end).next().is_none())
+                let is_new =
+                    |units: &BTreeSet<u32>| units.range(piece.start..piece.end).next().is_none();
+                self.group(flow).is_some() && passed.is_some_and(is_new)
             }
             Message::Other => self.allows(flow),
             Message::Redirect => false,
