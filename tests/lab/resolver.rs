@@ -77,7 +77,8 @@ fn start(lab: &Lab, host: &Host, name: &str, at: IpAddr, config: &str) -> Result
     command
         .arg(format!("--conf-file={}", file.display()))
         .args([
-            "--no-daemon",
+            // Not `--no-daemon`: then a TCP connection would keep it from everything else.
+            "--keep-in-foreground",
             "--pid-file=",
             "--user=root",
             "--log-facility=-",
