@@ -312,6 +312,38 @@ fn a_client_has_its_share_and_a_dead_resolver_is_left_alone() -> Result<()> {
     Ok(())
 }
 
+/// A rule on the way in stands for a firewall that lets nothing in, one for all packets for a mark that
+/// somebody else uses.
+#[test]
+fn what_keeps_clients_from_the_proxy_costs_no_answer() -> Result<()> {
+    let site = site()?;
+    let rule = |more: &[&str]| -> Result<()> {
+        let marked = "rule add priority 10 fwmark 0xe6e50035 blackhole";
+        let mut command = site.lab.gateway.command("ip");
+        let output = command.args(marked.split(' ')).args(more).output()?;
+        ensure!(output.status.success(), "{more:?}: {output:?}");
+        Ok(())
+    };
+    let egress = Egress::start(&site.lab, &config(""))?;
+    let resolve = || -> Result<Duration> {
+        let began = Instant::now();
+        let ask = || ask(INTERNET.v4.into(), &name(0), Family::Ipv4, LIMIT);
+        site.lab.client.run(ask)?.context("over TCP")?;
+        Ok(began.elapsed())
+    };
+    rule(&["iif", "lan"])?;
+    let (first, second) = (resolve()?, resolve()?);
+    ensure!(
+        first < Duration::from_secs(3) && second < Duration::from_millis(900),
+        "answered only after {first:?} and {second:?}"
+    );
+    rule(&[])?;
+    let told = told(&egress, |told| told["active"] == false)?;
+    let why = told["why"].as_str().unwrap_or_default();
+    ensure!(why.contains("in front of priority 53"), "{told}");
+    resolve().map(drop)
+}
+
 #[test]
 fn it_can_be_switched_off_and_on() -> Result<()> {
     let site = site()?;

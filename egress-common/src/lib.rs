@@ -36,6 +36,7 @@ mod pod {
     use aya::Pod;
 
     use crate::{
+        divert::Pair,
         event::Watcher,
         flow::{Addr, FlowKey},
         fragment::{DatagramKey, Seen},
@@ -47,6 +48,8 @@ mod pod {
 
     // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
     unsafe impl Pod for Addr {}
+    // SAFETY: as above.
+    unsafe impl Pod for Pair {}
     // SAFETY: as above.
     unsafe impl Pod for PlaceKey {}
     // SAFETY: as above.

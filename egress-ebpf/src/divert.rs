@@ -9,21 +9,24 @@ use core::{ffi::c_void, ptr};
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{__sk_buff, BPF_F_CURRENT_NETNS, BPF_TCP_LISTEN, bpf_sock_tuple},
-    helpers::{bpf_map_lookup_elem, bpf_sk_assign, bpf_sk_release, bpf_skc_lookup_tcp},
+    helpers::{
+        bpf_map_lookup_elem, bpf_sk_assign, bpf_sk_release, bpf_skb_load_bytes, bpf_skc_lookup_tcp,
+        bpf_tcp_check_syncookie,
+    },
     programs::TcContext,
 };
 use egress_common::{
-    divert::{MARK, listener},
+    divert::{MARK, Pair, Turn, listener},
     flow::{Addr, DNS_PORT, Flow, proto},
     judge::Tables as _,
     packet::{Packet as _, Wire},
-    parse::Network,
+    parse::{Datagram, Network},
     rule::mark,
 };
 
 use crate::{
     datagram::parsed,
-    maps::{DIRECT, LISTENERS},
+    maps::{DIRECT, GIVEN, LISTENERS},
     tables::{Generation, now_ms},
     tc::Buffer,
     view::View,
@@ -45,7 +48,7 @@ pub fn lan_divert<const ETHERNET: bool>(ctx: &TcContext) {
     if flow.proto != proto::TCP || flow.dst_port != DNS_PORT || flow.later_fragment {
         return;
     }
-    if is_trusted(&flow.dst) && is_taken(ctx, flow) {
+    if is_trusted(&flow.dst) && is_taken(ctx, datagram) {
         ctx.set_mark(MARK);
     }
 }
@@ -119,11 +122,15 @@ fn is_trusted(resolver: &Addr) -> bool {
 
 /// Whether a packet belongs to a connection that is delivered here, or begins one now.
 #[inline(always)]
-fn is_taken(ctx: &TcContext, flow: &Flow) -> bool {
+fn is_taken(ctx: &TcContext, datagram: &Datagram) -> bool {
+    let flow = &datagram.flow;
     if has_socket(ctx, flow) {
         return true;
     }
-    flow.opens && !is_direct(&flow.dst) && is_given(ctx, flow)
+    if flow.opens {
+        return !is_direct(&flow.dst) && is_its_turn(flow) && with_listener(ctx, flow, |_| true);
+    }
+    with_listener(ctx, flow, |listener| is_cookie(ctx, datagram, listener))
 }
 
 /// Whether this machine has the connection. Only a listener of the proxy takes one to another machine's
@@ -171,9 +178,31 @@ fn is_direct(resolver: &Addr) -> bool {
     }
 }
 
-/// Gives the first packet of a connection to the listener of its family, if there is one.
+/// Whether the listener gets this connection. What it is given and does not get, because a firewall of this
+/// machine lets nothing in, goes to the resolver when the client tries again.
 #[inline(always)]
-fn is_given(ctx: &TcContext, flow: &Flow) -> bool {
+fn is_its_turn(flow: &Flow) -> bool {
+    let pair = Pair {
+        client: flow.src.whole(),
+        resolver: flow.dst.whole(),
+    };
+    let given_ms = match GIVEN.get_ptr(&pair) {
+        // SAFETY: one aligned word of an entry that stays readable for the program's life.
+        Some(given_ms) => Some(unsafe { ptr::read_volatile(given_ms) }),
+        None => None,
+    };
+    let now_ms = now_ms();
+    match Turn::of(given_ms, now_ms) {
+        Turn::Direct => false,
+        Turn::Given => true,
+        // Without a place it is not known whether the listener gets it.
+        Turn::GivenAnew => GIVEN.insert(&pair, &now_ms, 0).is_ok(),
+    }
+}
+
+/// Gives a packet to the listener of its family, if there is one and `belongs` says so.
+#[inline(always)]
+fn with_listener(ctx: &TcContext, flow: &Flow, belongs: impl FnOnce(*mut c_void) -> bool) -> bool {
     let index = listener(flow.dst.is_v4());
     let listeners = ptr::from_ref(&LISTENERS).cast_mut().cast::<c_void>();
     // SAFETY: the key is the map's; the reference that the lookup takes is released on every way.
@@ -182,8 +211,28 @@ fn is_given(ctx: &TcContext, flow: &Flow) -> bool {
         if socket.is_null() {
             return false;
         }
-        let given = bpf_sk_assign(ctx.as_ptr(), socket, 0);
+        let given = belongs(socket) && bpf_sk_assign(ctx.as_ptr(), socket, 0) == 0;
         bpf_sk_release(socket);
-        given == 0
+        given
+    }
+}
+
+/// Whether a packet brings back the cookie of a listener that was flooded and remembers nothing.
+#[inline(always)]
+fn is_cookie(ctx: &TcContext, datagram: &Datagram, listener: *mut c_void) -> bool {
+    /// Bytes of an IPv6 header, and of an IPv4 and a TCP header without options.
+    const IP: u32 = 40;
+    const TCP: u32 = 20;
+
+    // Whole words: the verifier refuses others on the stack.
+    let mut ip = [0_u64; 5];
+    let mut tcp = [0_u64; 3];
+    let (l3, l4) = (datagram.l3 as u32, datagram.l4 as u32);
+    let (ip, tcp) = (&raw mut ip, &raw mut tcp);
+    // SAFETY: both have room for what is loaded; the listener is a socket that is held.
+    unsafe {
+        bpf_skb_load_bytes(ctx.as_ptr(), l3, ip.cast(), IP) == 0
+            && bpf_skb_load_bytes(ctx.as_ptr(), l4, tcp.cast(), TCP) == 0
+            && bpf_tcp_check_syncookie(listener, ip.cast(), IP, tcp.cast(), TCP) == 0
     }
 }

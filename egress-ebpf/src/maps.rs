@@ -181,6 +181,12 @@ pub static LISTENERS: SockMap<{ divert::LISTENERS }> = SockMap::new();
 #[btf_map(pin_by_name)]
 pub static DIRECT: LruHashMap<Addr, u64, { limits::DIRECT as usize }> = LruHashMap::new();
 
+/// Client and resolver to when a connection of theirs was given to a listener that has not taken it, in
+/// boot-time ms. Written at LAN ingress, removed by user space that takes it. When it is full, the pair that
+/// was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static GIVEN: LruHashMap<divert::Pair, u64, { limits::GIVEN as usize }> = LruHashMap::new();
+
 /// Events of packets that are not allowed. Written at LAN ingress, read by the one watcher that there is.
 #[btf_map(pin_by_name)]
 pub static EVENTS: RingBuf<Event, { limits::EVENT_BYTES }> = RingBuf::new();

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 use jiff::{Zoned, civil::Date};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Daemon, Past, Places, addresses};
 use crate::{
@@ -102,7 +102,7 @@ impl Daemon {
         let wanted = wanted.and_then(|settings| match self.loaded.for_proxy() {
             Ok(()) => Ok(settings),
             Err(fault) => {
-                warn!("{fault}");
+                debug!("{fault}: {:?}", std::error::Error::source(&fault));
                 Err(proxy::why(fault))
             }
         });

@@ -9,6 +9,7 @@ use aya::maps::{
     RingBuf, SockMap, lpm_trie,
 };
 use egress_common::{
+    divert::Pair,
     event::Watcher,
     flow::{Addr, FlowKey},
     fragment::{DatagramKey, Seen},
@@ -139,6 +140,8 @@ pinned! {
     listeners: "LISTENERS", SockMap => SockMap<MapData>;
     /// Resolvers that clients reach directly over TCP, and until when in boot-time ms.
     direct: "DIRECT", LruHashMap => HashMap<MapData, Addr, u64>;
+    /// Connections that were given to a listener which has not taken them, in boot-time ms.
+    given: "GIVEN", LruHashMap => HashMap<MapData, Pair, u64>;
     /// Events of packets that are not allowed.
     events: "EVENTS", RingBuf => RingBuf<MapData>;
     /// Who reads events.

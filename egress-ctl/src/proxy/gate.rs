@@ -6,10 +6,11 @@
 use std::{net::IpAddr, path::Path, time::Duration};
 
 use aya::maps::{HashMap, MapData, MapError, SockMap};
-use egress_common::flow::Addr;
+use egress_common::{divert::Pair, flow::Addr};
 use socket2::Socket;
 use tracing::warn;
 
+use super::connection::Ends;
 use crate::dataplane::{
     boot_ms,
     maps::{Pinned, PinnedError},
@@ -71,25 +72,42 @@ impl Drop for Gate {
     }
 }
 
-/// Resolvers that clients reach directly.
-pub(super) struct Direct(HashMap<MapData, Addr, u64>);
+/// What the program at LAN ingress knows of clients and resolvers.
+pub(super) struct Direct {
+    resolvers: HashMap<MapData, Addr, u64>,
+    given: HashMap<MapData, Pair, u64>,
+}
 
 impl Direct {
     /// For how long one that this machine does not reach is left alone.
     const SPELL: Duration = Duration::from_secs(30);
 
-    /// Those of the kernel.
+    /// As it is now.
     ///
     /// # Errors
-    /// The map is not there.
+    /// A map is not there.
     pub(super) fn new(pin_dir: &Path) -> Result<Self, PinnedError> {
-        Pinned(pin_dir).direct().map(Self)
+        let pinned = Pinned(pin_dir);
+        Ok(Self {
+            resolvers: pinned.direct()?,
+            given: pinned.given()?,
+        })
+    }
+
+    /// Notes that a connection has come that was given.
+    pub(super) fn has_come(&mut self, ends: Ends) {
+        let pair = Pair {
+            client: Addr::from(ends.client.ip()),
+            resolver: Addr::from(ends.resolver.ip()),
+        };
+        // Another connection of the pair may have come before.
+        let _: Result<(), MapError> = self.given.remove(&pair);
     }
 
     /// Leaves a resolver to its clients for a while.
     pub(super) fn leave(&mut self, resolver: IpAddr) {
         let until = boot_ms() + Self::SPELL.as_millis() as u64;
-        if let Err(fault) = self.0.insert(&Addr::from(resolver), &until, 0) {
+        if let Err(fault) = self.resolvers.insert(&Addr::from(resolver), &until, 0) {
             warn!("cannot let clients reach {resolver} directly: {fault}");
         }
     }

@@ -25,6 +25,14 @@ pub enum RouteError {
     /// There is no netlink.
     #[error("cannot open netlink")]
     Open(#[from] std::io::Error),
+    /// Somebody's rule takes the packets.
+    #[error(
+        "an {family} rule of this gateway in front of priority {PRIORITY} takes packets with the mark {MARK:#x}: see `ip rule`"
+    )]
+    Elsewhere {
+        /// Of which family.
+        family: &'static str,
+    },
     /// The kernel refused.
     #[error(
         "cannot {what} the {family} rule and route of the proxy for DNS over TCP (`ip rule`, table {TABLE})"
@@ -62,6 +70,10 @@ pub(super) async fn ensure(families: &[Family]) -> Result<bool, RouteError> {
             let done = family.renew(handle).await;
             done.map_err(|source| family.refused("make", source))?;
             any = true;
+            if !family.is_delivered(handle).await {
+                let family = family.name();
+                return Err(RouteError::Elsewhere { family });
+            }
         }
         Ok(any)
     })

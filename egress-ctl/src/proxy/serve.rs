@@ -183,6 +183,7 @@ impl Desk {
         let Some(ends) = ends(&stream, client) else {
             return reset(&stream);
         };
+        self.direct.borrow_mut().has_come(ends);
         let count = &mut self.tally.borrow_mut().count;
         let Some(place) = self.shares.take(client.ip()) else {
             count.refused += 1;
