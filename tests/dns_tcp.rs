@@ -241,6 +241,40 @@ fn an_answer_of_many_addresses_teaches_them_all() -> Result<()> {
     Ok(())
 }
 
+/// A listener that is flooded remembers nothing, and knows its connections by cookies.
+#[test]
+fn connections_of_a_flooded_listener_come_through() -> Result<()> {
+    let site = site()?;
+    site.lab.gateway.set(&[("ipv4/tcp_syncookies", "2")])?;
+    let egress = Egress::start(&site.lab, &config(""))?;
+    let resolvers: [IpAddr; 2] = [INTERNET.v4.into(), INTERNET.v6.into()];
+    for resolver in resolvers {
+        let names = [name(0)];
+        let resolved = site
+            .lab
+            .client
+            .run(|| resolve_and_connect(resolver, &names));
+        resolved?.with_context(|| format!("by {resolver}"))?;
+    }
+    told(&egress, |told| told["taught"] == 2)?;
+    Ok(())
+}
+
+/// A client could forge what comes from there.
+#[test]
+fn a_resolver_behind_a_lan_interface_teaches_nothing() -> Result<()> {
+    let site = site()?;
+    let config = config("").replace("lan = [\"lan\"]", "lan = [\"lan\", \"wan\"]");
+    let egress = Egress::start(&site.lab, &config)?;
+    let ask = || ask(INTERNET.v4.into(), &name(0), Family::Ipv4, LIMIT);
+    site.lab.client.run(ask)??;
+    let told = told(&egress, |told| told["answers"] == 1)?;
+    ensure!(told["taught"] == 0, "{told}");
+    let learned = egress.settled()?.learned.addresses;
+    ensure!(learned == 0, "{learned} addresses were learned");
+    Ok(())
+}
+
 #[test]
 fn nothing_else_goes_through_the_proxy() -> Result<()> {
     let site = site()?;
@@ -357,11 +391,9 @@ fn it_can_be_switched_off_and_on() -> Result<()> {
         resolve()?;
         let seen = routing(&site)?;
         ensure!(seen == rules, "{proxy}: {seen} rules and routes");
-        let told = told(&egress, |told| told["active"] == proxy)?;
-        ensure!(
-            told["why"].is_null() == proxy && (told["connections"] == 1 || !proxy),
-            "{told}"
-        );
+        let is_so = |told: &Value| told["active"] == proxy && (told["connections"] == 1 || !proxy);
+        let told = told(&egress, is_so)?;
+        ensure!(told["why"].is_null() == proxy, "{told}");
     }
     Ok(())
 }

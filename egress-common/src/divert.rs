@@ -8,6 +8,8 @@ use crate::flow::Addr;
 
 /// Mark of packets that are delivered here; nothing else on the gateway may use it.
 pub const MARK: u32 = 0xe6e5_0035;
+/// Mark of what the proxy sends to clients, so that it is not learned from once more. No rule is made for it.
+pub const RELAYED: u32 = 0xe6e5_0036;
 /// Number of the routing table that marked packets are looked up in.
 pub const TABLE: u32 = 0xe6e5;
 /// Place of the rule among the gateway's policy rules: behind the one of local addresses, before most others.

@@ -36,6 +36,8 @@ const DRAIN: Duration = Duration::from_secs(1);
 pub(super) struct Ends {
     pub(super) client: SocketAddr,
     pub(super) resolver: SocketAddr,
+    /// Whether what the resolver answers teaches.
+    pub(super) teaches: bool,
 }
 
 /// Who is told of what goes by.

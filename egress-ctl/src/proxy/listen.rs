@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
+use egress_common::divert::RELAYED;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that wait to be accepted.
@@ -37,6 +38,8 @@ pub(super) fn v6() -> io::Result<Socket> {
 fn bound(socket: Socket, at: SocketAddr) -> io::Result<Socket> {
     // Not `SO_REUSEPORT`: before Linux 6.6 a program cannot give packets to such a socket.
     socket.set_reuse_address(true)?;
+    // Its connections inherit it.
+    socket.set_mark(RELAYED)?;
     socket.set_nonblocking(true)?;
     socket.bind(&at.into())?;
     socket.listen(BACKLOG)?;

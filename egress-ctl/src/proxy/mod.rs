@@ -12,6 +12,7 @@ mod listen;
 pub mod route;
 mod serve;
 mod share;
+mod side;
 mod stream;
 mod tally;
 

@@ -1,6 +1,14 @@
 //! The proxy at work, on a thread of its own: a daemon that compiles a policy holds up no DNS.
 
-use std::{cell::RefCell, io, net::SocketAddr, path::Path, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use egress_common::{divert::listener, dns::Outcome, flow::DNS_PORT};
 use hickory_proto::op::Message;
@@ -22,6 +30,7 @@ use super::{
     listen,
     route::Family,
     share::{ALL, Place, Shares},
+    side::Sides,
     tally::Tally,
 };
 use crate::dataplane::teach::{TeachError, Teacher};
@@ -63,6 +72,7 @@ pub(super) struct Prepared {
     direct: Direct,
     teacher: Teacher,
     tally: Tally,
+    pin_dir: PathBuf,
 }
 
 /// Opens the gates; what comes waits until the thread runs.
@@ -88,6 +98,7 @@ pub(super) fn prepare(
         direct,
         teacher,
         tally,
+        pin_dir: pin_dir.to_owned(),
     })
 }
 
@@ -110,11 +121,15 @@ async fn serve(prepared: Prepared, mut ended: oneshot::Receiver<()>) -> io::Resu
         direct,
         teacher,
         tally,
+        pin_dir,
     } = prepared;
+    let (connection, routes, _) = rtnetlink::new_connection()?;
+    spawn_local(connection);
     let desk = Rc::new(Desk {
         settings,
         direct: RefCell::new(direct),
         teacher,
+        sides: Sides::new(&pin_dir, routes).map_err(io::Error::other)?,
         tally: RefCell::new(tally),
         shares: Shares::default(),
         room: Arc::new(Semaphore::new(ALL)),
@@ -172,6 +187,7 @@ struct Desk {
     settings: Settings,
     direct: RefCell<Direct>,
     teacher: Teacher,
+    sides: Sides,
     tally: RefCell<Tally>,
     shares: Shares,
     room: Arc<Semaphore>,
@@ -197,9 +213,10 @@ impl Desk {
     async fn serve(
         self: Rc<Self>,
         mut stream: TcpStream,
-        ends: Ends,
+        mut ends: Ends,
         _held: (OwnedSemaphorePermit, Place),
     ) {
+        ends.teaches = self.sides.is_elsewhere(ends.resolver.ip()).await;
         let ended = relay(&mut stream, ends, self.settings.idle, self.as_ref()).await;
         let count = &mut self.tally.borrow_mut().count;
         count.open -= 1;
@@ -251,6 +268,9 @@ impl Witness for Desk {
             count.unreadable += 1;
             return;
         };
+        if !ends.teaches {
+            return;
+        }
         if !belongs(&answer) {
             count.unasked += 1;
             return;
@@ -266,7 +286,11 @@ impl Witness for Desk {
 fn ends(stream: &TcpStream, client: SocketAddr) -> Option<Ends> {
     let resolver = stream.local_addr().ok()?;
     stream.set_nodelay(true).ok()?;
-    (resolver.port() == DNS_PORT).then_some(Ends { client, resolver })
+    (resolver.port() == DNS_PORT).then_some(Ends {
+        client,
+        resolver,
+        teaches: false,
+    })
 }
 
 /// Lets the kernel reset a connection when it is dropped.
