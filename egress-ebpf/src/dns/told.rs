@@ -16,7 +16,9 @@ use egress_common::{
 };
 
 use super::{
+    count_unlinked,
     learn::{Lesson, teach_all},
+    names::pattern_of,
     steps::Global,
 };
 use crate::{
@@ -50,12 +52,10 @@ fn read(ctx: &TcContext) -> Result<Lesson, Outcome> {
     let payload = udp_payload(&View::of_pulled(ctx), datagram).ok_or(Outcome::Malformed)?;
     let message = taken(ctx, payload.at, payload.len)?;
     read_question::<Global>(message)?;
-    let pattern = match message.name_key() {
-        // SAFETY: the key is a whole one.
-        Some(key) => unsafe { generation.pattern(key) },
-        None => None,
-    };
-    read_records::<Global>(message)?;
+    let pattern = pattern_of(message, generation);
+    let read = read_records::<Global>(message);
+    count_unlinked(message);
+    read?;
     Ok(Lesson {
         message,
         generation,
