@@ -6,6 +6,7 @@ use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_map_lookup_elem};
 use egress_common::{
     dns::message::Message,
     flow::{Addr, Flow},
+    heads::{Headed, Listed},
     judge::Tables,
     learned::{Learned, Slots},
     limits::{self, TEACHERS},
@@ -17,9 +18,10 @@ use egress_common::{
     verdict::{Mode, Verdict},
 };
 
+use crate::dns::pattern_of;
 use crate::maps::{
-    CLIENTS, CLOCK, DESTINATIONS, FLOWS, GENERATION, GROUPS, LEARNED, MACHINES, NAMES, PATTERNS,
-    PLACES, REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS,
+    CLIENTS, CLOCK, DESTINATIONS, FLOWS, GENERATION, GROUPS, HEADS, LEARNED, MACHINES, NAMES,
+    PATTERNS, PLACES, REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS,
 };
 
 /// The generation in force, as one packet sees it.
@@ -163,15 +165,26 @@ impl Generation {
         }
     }
 
-    /// Id of the longest pattern that matches the reversed name in `key`.
+    /// What the longest key says that the reversed name in `key` begins with.
     ///
     /// # Safety
     /// `key` points to a key of the trie of names: 4 bytes of prefix length, then the name's bytes.
     #[inline(always)]
-    pub unsafe fn pattern(self, key: *const u8) -> Option<u32> {
+    pub unsafe fn listed(self, key: *const u8) -> Option<Listed> {
         let trie = ptr::from_ref(NAMES.get(self.half)?);
         // SAFETY: the caller's key is whole.
-        unsafe { number(trie.cast(), key.cast()) }.map(|id| id as u32)
+        unsafe { number(trie.cast(), key.cast()) }.map(Listed::from_value)
+    }
+
+    /// What the longest head says that the name in `key` begins with, in the list that `key` names.
+    ///
+    /// # Safety
+    /// `key` points to a key of the trie of heads: 4 bytes of prefix length, the list, the name's bytes.
+    #[inline(always)]
+    pub unsafe fn headed(self, key: *const u8) -> Option<Headed> {
+        let trie = ptr::from_ref(HEADS.get(self.half)?);
+        // SAFETY: the caller's key is whole.
+        unsafe { number(trie.cast(), key.cast()) }.map(Headed::from_value)
     }
 }
 
@@ -240,10 +253,7 @@ impl Tables for Generation {
 
     #[inline(always)]
     fn may_ask(&self, message: &mut Message, group: u32) -> bool {
-        // SAFETY: the key is a whole one.
-        let pattern = message
-            .name_key()
-            .and_then(|key| unsafe { self.pattern(key) });
+        let pattern = pattern_of(message, *self);
         let ruleset = pattern.map_or(0, |pattern| self.pattern_ruleset(pattern));
         if ruleset >= limits::RULESETS {
             return false;

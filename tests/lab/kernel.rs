@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use aya::programs::{TestRun, TestRunOptions, XdpMode};
@@ -357,6 +358,14 @@ impl Kernel {
         options.data_in = Some(frame);
         let action = self.loaded.egress()?.test_run(options)?.return_value;
         Ok(action == TC_ACT_UNSPEC)
+    }
+
+    /// How long that program takes for a frame, on the average of so many times.
+    pub fn answer_time(&mut self, frame: &[u8], times: u32) -> Result<Duration> {
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.repeat = times;
+        Ok(self.loaded.egress()?.test_run(options)?.duration)
     }
 
     /// What was learned of an address.

@@ -1,9 +1,10 @@
 //! A whole answer: header, question, records.
 
 use super::{
-    CHUNKS, Outcome, RECORD_STEPS, Step, Steps,
+    CHUNKS, Outcome, RECORD_STEPS, SETTLE_STEPS, Step, Steps,
     hash::NameHash,
     message::{HEADER_BYTES, Message},
+    records::begin,
 };
 
 /// Response, standard query, no error; the flags between them may be anything (RFC 1035 section 4.1.1).
@@ -70,27 +71,51 @@ fn name<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
         match S::question(message, chunk) {
             Step::More => {}
             Step::Done => return Ok(()),
-            Step::Bad => return Err(Outcome::Malformed),
+            Step::Bad | Step::TooMany => return Err(Outcome::Malformed),
         }
     }
     Err(Outcome::Malformed)
 }
 
-/// Reads all records behind the question; the addresses of the answer section then stand in the message.
+/// Reads all records behind the question. The addresses of the answer section then stand in the message
+/// whose owners are the question's name or an alias of it, over however many aliases in whatever order.
 ///
 /// # Errors
 /// Why the message cannot teach.
 #[inline(always)]
 pub fn read_records<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
+    begin(message);
+    records::<S>(message)?;
+    if message.unsettled != 0 {
+        settle::<S>(message)?;
+    }
+    match message.found_len {
+        0 => Err(Outcome::NoAddress),
+        _ => Ok(()),
+    }
+}
+
+#[inline(always)]
+fn records<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
     for _ in 0..RECORD_STEPS {
         match S::record(message) {
             Step::More => {}
-            Step::Done if message.found_len == 0 => return Err(Outcome::NoAddress),
             Step::Done => return Ok(()),
             Step::Bad => return Err(Outcome::Malformed),
+            Step::TooMany => return Err(Outcome::TooManyRecords),
         }
     }
-    Err(Outcome::Malformed)
+    Err(Outcome::TooManyRecords)
+}
+
+#[inline(always)]
+fn settle<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
+    for _ in 0..SETTLE_STEPS {
+        if S::settle(message) != Step::More {
+            return Ok(());
+        }
+    }
+    Err(Outcome::TooManyRecords)
 }
 
 #[cfg(test)]

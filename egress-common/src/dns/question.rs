@@ -56,3 +56,17 @@ pub fn question_step(message: &mut Message, chunk: u32) -> Step {
     message.hash = hash;
     Step::More
 }
+
+/// Writes sixteen bytes of the beginning of the question's name, from byte `chunk * 16` on.
+#[inline(always)]
+pub fn beginning_step(message: &mut Message, chunk: u32) {
+    for k in 0..CHUNK {
+        message.put_beginning(chunk * CHUNK + k);
+    }
+}
+
+/// How many such steps a head takes.
+#[inline(always)]
+pub const fn beginning_steps(longest: u8) -> u32 {
+    (longest as u32).div_ceil(CHUNK)
+}

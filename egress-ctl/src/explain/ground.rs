@@ -24,7 +24,7 @@ use crate::{
     feed::standing::Feeds,
     policy::{
         compile::Circumstances,
-        generation::{Generation, Pattern},
+        generation::Generation,
         ids::Ids,
         tables::{HostTables, longest},
     },
@@ -178,9 +178,9 @@ fn answered<'a>(name: &str, is_v4: bool, tables: &HostTables<'a>) -> (IpAddr, Ho
         ..HostTables::new(generation)
     };
     match generation.pattern_of(name) {
-        Some(Pattern { id, .. }) => {
+        Some(teacher) => {
             let slot = Slot {
-                pattern: *id,
+                pattern: teacher.id,
                 expires_ms: u64::MAX,
             };
             let mut slots = [0; TEACHERS];

@@ -4,6 +4,7 @@
 
 mod asked;
 mod learn;
+mod names;
 pub mod query;
 mod segment;
 mod steps;
@@ -22,6 +23,7 @@ use egress_common::{
     rule::mark,
 };
 
+pub use self::names::pattern_of;
 use self::{
     learn::{Lesson, teach_all},
     segment::of_segment,
@@ -32,7 +34,7 @@ use crate::{
     events::receiver,
     maps::{LAN, MESSAGE},
     replies,
-    stats::count_dns,
+    stats::{count_dns, count_dns_of},
     tables::{Generation, seed},
     view::{self, View},
 };
@@ -139,17 +141,24 @@ fn read(
     let message = take_message(ctx, payload)?;
     read_question::<Global>(message)?;
     asked::take(flow, message)?;
-    let pattern = match message.name_key() {
-        // SAFETY: the key is a whole one.
-        Some(key) => unsafe { generation.pattern(key) },
-        None => None,
-    };
-    read_records::<Global>(message)?;
+    let pattern = pattern_of(message, generation);
+    let read = read_records::<Global>(message);
+    count_unlinked(message);
+    read?;
     Ok(Lesson {
         message,
         generation,
         pattern,
     })
+}
+
+/// Counts the addresses that are dropped because the question does not lead to their owners.
+#[inline(always)]
+fn count_unlinked(message: &Message) {
+    let unlinked = message.unlinked();
+    if unlinked != 0 {
+        count_dns_of(Outcome::UnlinkedOwner, unlinked.into());
+    }
 }
 
 /// Copies the message to where its steps can read it.
