@@ -53,24 +53,24 @@ impl Connection {
             resolver: resolver.parse()?,
             next: start.wrapping_add(1),
         };
-        kernel.passes(&one.from_client(SYN, &[]))?;
-        kernel.forward(&one.from_resolver(SYN_ACK, start, &[]), WAN)?;
+        kernel.passes(&one.query(SYN, &[]))?;
+        kernel.forward(&one.reply(SYN_ACK, start, &[]), WAN)?;
         Ok(one)
     }
 
-    fn from_client(&self, flags: u8, payload: &[u8]) -> Vec<u8> {
+    fn query(&self, flags: u8, payload: &[u8]) -> Vec<u8> {
         let segment = Transport::Segment(PORT, 53, 1, flags, payload.to_vec());
         Frame::new(self.client, self.resolver, segment).to_bytes()
     }
 
-    fn from_resolver(&self, flags: u8, sequence: u32, payload: &[u8]) -> Vec<u8> {
+    fn reply(&self, flags: u8, sequence: u32, payload: &[u8]) -> Vec<u8> {
         let segment = Transport::Segment(53, PORT, sequence, flags, payload.to_vec());
         Frame::new(self.resolver, self.client, segment).to_bytes()
     }
 
     /// Sends what the client asks.
     fn ask(&self, kernel: &mut Kernel, payload: &[u8]) -> Result<()> {
-        kernel.ask_resolver(&self.from_client(ACK, payload))
+        kernel.ask_resolver(&self.query(ACK, payload))
     }
 
     /// Sends the resolver's next bytes; what is counted comes back.
@@ -87,7 +87,7 @@ impl Connection {
         payload: &[u8],
     ) -> Result<Vec<Outcome>> {
         let before = counters::dns(kernel.pinned())?;
-        kernel.forward(&self.from_resolver(ACK, sequence, payload), WAN)?;
+        kernel.forward(&self.reply(ACK, sequence, payload), WAN)?;
         let after = counters::dns(kernel.pinned())?;
         let rose = after.into_iter().filter(|one| !before.contains(one));
         Ok(rose.map(|(outcome, _)| outcome).collect())

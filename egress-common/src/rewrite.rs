@@ -141,7 +141,9 @@ mod tests {
                     .collect()
             })
             .collect();
-        let kinds: [fn([u8; 2], [u8; 2]) -> [u8; 2]; 3] = [
+        /// The field, from the sum of the pseudo-header and from that of all.
+        type Field = fn([u8; 2], [u8; 2]) -> [u8; 2];
+        let kinds: [Field; 3] = [
             |_, whole| complement(whole),
             |_, _| [0; 2],
             |pseudo, _| pseudo,
