@@ -25,6 +25,7 @@ internal = ["198.18.0.0/15"]
 [dns]
 ttl-floor = 30
 ttl-cap = 3600
+grace = 2
 
 [source.corp]
 kind = "custom"
@@ -109,12 +110,12 @@ fn addresses_are_learned_through_aliases_with_their_ttl() -> Result<()> {
             .pattern_of("a.below.example")
             .context("a pattern")?
             .id;
-        // Between the floor of 30 s and the cap of an hour; a TTL with the high bit set is 0.
+        // Two seconds beyond what is between the floor of 30 s and the cap of an hour; a TTL with the high bit set is 0.
         for (addr, ttl_s) in [
-            (A, 600),
-            (AAAA, 30),
-            ("203.0.113.8", 3600),
-            ("203.0.113.9", 30),
+            (A, 602),
+            (AAAA, 32),
+            ("203.0.113.8", 3602),
+            ("203.0.113.9", 32),
         ] {
             let learned = kernel.learned(addr.parse()?)?.context(addr)?;
             let slot = Slot::from_word(learned.slots[0]).context("a slot")?;

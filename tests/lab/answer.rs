@@ -114,3 +114,19 @@ fn data(addr: &str) -> RData {
         IpAddr::V6(v6) => RData::AAAA(AAAA(v6)),
     }
 }
+
+/// The query that a payload answers, as far as its question can be read.
+pub fn query_of(payload: &[u8]) -> Option<Vec<u8>> {
+    /// A standard query for one name, recursion desired.
+    const HEADER: [u8; 10] = [1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    let mut at = 12;
+    loop {
+        match usize::from(*payload.get(at)?) {
+            0 => break,
+            len @ 1..64 => at += 1 + len,
+            _ => return None,
+        }
+    }
+    let question = payload.get(12..at + 5)?;
+    Some([payload.get(..2)?, &HEADER, question].concat())
+}

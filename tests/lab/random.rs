@@ -94,6 +94,7 @@ struct Group {
     macs: Vec<[u8; 6]>,
     mode: Option<&'static str>,
     default: &'static str,
+    dns: &'static str,
     picks: Vec<Index>,
     rules: Vec<String>,
 }
@@ -113,12 +114,13 @@ impl Group {
             .iter()
             .map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":"));
         let mut text = format!(
-            "[group.{name}]\nclients = {:?}\ninterfaces = {:?}\nvlans = {:?}\nmacs = {:?}\nallow = {allow:?}\ndefault = \"{}\"\n",
+            "[group.{name}]\nclients = {:?}\ninterfaces = {:?}\nvlans = {:?}\nmacs = {:?}\nallow = {allow:?}\ndefault = \"{}\"\ndns = \"{}\"\n",
             texts(&self.clients),
             self.interfaces,
             self.vlans,
             macs.collect::<Vec<_>>(),
             self.default,
+            self.dns,
         );
         if let Some(mode) = self.mode {
             text += &format!("mode = \"{mode}\"\n");
@@ -174,18 +176,24 @@ fn group() -> impl Strategy<Value = Group> {
         prop::collection::vec(prefix(), some(2)),
         marks,
         prop::option::weighted(0.2, select(vec!["enforce", "audit", "off"])),
-        select(vec!["drop", "reject"]),
+        select(vec![
+            ("drop", "watch"),
+            ("reject", "watch"),
+            ("drop", "trusted-only"),
+            ("drop", "strict"),
+        ]),
         prop::collection::vec(any::<Index>(), 0..4),
         prop::collection::vec(rule(), 0..3),
     )
         .prop_map(
-            |(clients, (interfaces, vlans, macs), mode, default, picks, rules)| Group {
+            |(clients, (interfaces, vlans, macs), mode, (default, dns), picks, rules)| Group {
                 clients,
                 interfaces,
                 vlans,
                 macs,
                 mode,
                 default,
+                dns,
                 picks,
                 rules,
             },
@@ -272,7 +280,7 @@ fn v6() -> impl Strategy<Value = Ipv6Addr> {
 }
 
 fn port() -> impl Strategy<Value = u16> {
-    prop_oneof![8 => select(vec![53, 80, 81, 443, 444, 65_535]), 1 => 1..=u16::MAX]
+    prop_oneof![8 => select(vec![53, 80, 81, 443, 444, 853, 65_535]), 1 => 1..=u16::MAX]
 }
 
 /// About so many frames in the order in which a client sends them; fragments of a datagram follow each

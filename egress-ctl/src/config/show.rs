@@ -57,6 +57,9 @@ pub fn effective(text: &str, config: &Config) -> Result<Effective, toml::de::Err
             Value::from(i64::from(config.dns.ttl_floor)),
         );
         default(dns, "ttl-cap", Value::from(i64::from(config.dns.ttl_cap)));
+        default(dns, "grace", Value::from(i64::from(config.dns.grace)));
+        default(dns, "tcp-proxy", Value::from(config.dns.tcp_proxy));
+        default(dns, "tcp-idle", Value::from(i64::from(config.dns.tcp_idle)));
     });
     within(&mut table, "group", |groups| {
         for group in &config.groups {
@@ -75,7 +78,15 @@ fn group_defaults(table: &mut Table, group: &Group, config: &Config) {
     let mode = group.mode.unwrap_or(config.gateway.mode);
     default(table, "mode", Value::from(mode.name()));
     default(table, "default", Value::from(group.denial.name()));
-    for key in ["clients", "interfaces", "vlans", "macs", "allow"] {
+    default(table, "dns", Value::from(group.dns.name()));
+    for key in [
+        "clients",
+        "interfaces",
+        "vlans",
+        "macs",
+        "allow",
+        "dns-names",
+    ] {
         default(table, key, Value::Array(Vec::new()));
     }
     name_rules(table);
@@ -241,6 +252,8 @@ allow = ["corp"]
         assert_eq!(compiled(&shown), compiled(TEXT), "{shown}");
         for part in [
             "ttl-floor = 60\n",
+            "grace = 5\n",
+            "dns = \"watch\"\n",
             "mode = \"audit\"\n",
             "default = \"drop\"\n",
             "name = \"rule-1\"\n",

@@ -124,7 +124,9 @@ impl Parties<'_> {
         });
         let mut action = policy.mode.action(verdict.reason, policy.denial);
         let told = datagram.and_then(|datagram| refusal(frame, datagram));
-        if action == Action::Reject && told.is_none() {
+        // Nobody is refused a name that cannot be read, as in random queries.
+        let has_answer = told.is_some() && verdict.reason != Reason::DnsNameRefused;
+        if action == Action::Reject && !has_answer {
             action = Action::Drop;
         }
         let asked = self.kernel.ask(frame)?;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use egress_common::flow::{Flow, proto};
+use egress_common::dns::policy::DnsPolicy;
+use egress_common::flow::{Addr, Flow, proto};
 use egress_common::fragment::DatagramKey;
 use egress_common::limits::TEACHERS;
 use egress_common::parse::Datagram;
@@ -55,6 +56,7 @@ impl<'a> Written<'a> {
         let (flow, piece) = (&datagram.flow, &datagram.piece);
         let reaches = |flow: &Flow| self.reaches_anyway(flow);
         match quote::message(flow) {
+            _ if self.asks_in_vain(datagram) => false,
             _ if reaches(flow) => true,
             _ if flow.later_fragment => {
                 let passed = self.passed.get(&DatagramKey::of(flow, piece));
@@ -72,6 +74,20 @@ impl<'a> Written<'a> {
                 self.allows(flow) || group.is_some() && !denied() && about().is_ok_and(allows)
             }
         }
+    }
+
+    /// Whether it asks a resolver for what a strict group may not ask for: random datagrams hold no query that
+    /// can be read, and random segments nothing at all.
+    fn asks_in_vain(&self, datagram: &Datagram) -> bool {
+        let flow = &datagram.flow;
+        let mut resolvers = self.config.gateway.resolvers.iter();
+        let is_strict = |group: &Group| {
+            group.dns == DnsPolicy::Strict && group.mode.is_none_or(|mode| mode != Mode::Off)
+        };
+        flow.is_dns_query()
+            && (flow.proto == proto::UDP || datagram.piece.is_fragment())
+            && resolvers.any(|resolver| Addr::from(*resolver) == flow.dst)
+            && self.group(flow).is_some_and(is_strict)
     }
 
     /// Notes a fragment that passes.
@@ -117,11 +133,13 @@ impl<'a> Written<'a> {
         let Some(group) = self.group(flow) else {
             return false;
         };
-        if gateway.resolvers.contains(&dst)
-            && flow.dst_port == 53
-            && [proto::TCP, proto::UDP].contains(&flow.proto)
-        {
-            return true;
+        if flow.dst_port == 53 && [proto::TCP, proto::UDP].contains(&flow.proto) {
+            if gateway.resolvers.contains(&dst) {
+                return true;
+            }
+            if group.dns != DnsPolicy::Watch {
+                return false;
+            }
         }
         let rules = || group.rules.iter().filter(|rule| self.applies(rule, flow));
         if rules().any(|rule| rule.denies) {

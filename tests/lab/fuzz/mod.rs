@@ -33,6 +33,7 @@ internal = ["198.18.0.0/15"]
 [dns]
 ttl-floor = 30
 ttl-cap = 3600
+grace = 0
 
 [source.corp]
 kind = "custom"
