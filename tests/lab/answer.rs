@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use hickory_proto::op::{Edns, Message, OpCode, Query};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, NULL};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 /// An answer that is being put together; the owner of its addresses is the last alias.
@@ -41,6 +41,31 @@ impl Answer {
     pub fn address(mut self, addr: &str, ttl: u32) -> Self {
         let record = Record::from_rdata(self.owner.clone(), ttl, data(addr));
         self.message.add_answer(record);
+        self
+    }
+
+    /// What follows belongs to this name.
+    #[must_use]
+    pub fn owner(mut self, owner: &str) -> Self {
+        self.owner = name(owner);
+        self
+    }
+
+    /// Adds a record of a type by number; its data are not looked at.
+    #[must_use]
+    pub fn data(mut self, kind: u16, data: Vec<u8>) -> Self {
+        let code = kind.into();
+        let rdata = NULL::with(data);
+        let data = RData::Unknown { code, rdata };
+        self.message
+            .add_answer(Record::from_rdata(self.owner.clone(), 60, data));
+        self
+    }
+
+    /// Turns the order of the answers round.
+    #[must_use]
+    pub fn backwards(mut self) -> Self {
+        self.message.answers.reverse();
         self
     }
 

@@ -146,6 +146,14 @@ impl Kernel {
         Ok(generation)
     }
 
+    /// Gives ids to patterns and meetings of patterns.
+    pub fn know(&mut self, texts: &[&str]) -> Result<()> {
+        for text in texts {
+            self.ids.pattern(text)?;
+        }
+        Ok(())
+    }
+
     /// The maps.
     pub fn pinned(&self) -> Pinned<'_> {
         Pinned(&self.pin_dir)

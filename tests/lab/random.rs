@@ -15,7 +15,11 @@ use crate::frame::{Extension, Frame, Transport};
 use crate::kernel::INTERFACE;
 
 /// Patterns of a random policy; learned addresses name them.
-pub const PATTERNS: [&str; 6] = ["x.y", "*.x.y", "*x.y", "a.x.y", "*.a.x.y", "z.y"];
+pub const PATTERNS: [&str; 9] = [
+    "x.y", "*.x.y", "*x.y", "a.x.y", "*.a.x.y", "z.y", "a*.x.y", "a*.y", "aa*.y",
+];
+/// Where some of them meet; learned addresses name these as well.
+pub const MEETINGS: [&str; 3] = ["*.x.y & a*.y", "*.a.x.y & a*.x.y", "a*.x.y & aa*.y"];
 
 /// MAC addresses of frames; groups list some of them.
 pub const MACS: [[u8; 6]; 3] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 3]];
@@ -468,13 +472,14 @@ pub struct Teaching {
     pub left_ms: i64,
 }
 
+/// What an address was taught by, or a connection admitted.
+fn teacher() -> impl Strategy<Value = &'static str> {
+    prop_oneof![4 => select(&PATTERNS[..]), 1 => select(&MEETINGS[..])]
+}
+
 /// Some teachings.
 pub fn teachings() -> impl Strategy<Value = Vec<Teaching>> {
-    let one = (
-        address(),
-        select(&PATTERNS[..]),
-        select(vec![-3_600_000, 3_600_000]),
-    );
+    let one = (address(), teacher(), select(vec![-3_600_000, 3_600_000]));
     let one = one.prop_map(|(addr, pattern, left_ms)| Teaching {
         // An IPv4-mapped address is the IPv4 address that it means.
         addr: addr.to_canonical(),
@@ -499,7 +504,7 @@ pub struct Admission {
 /// Some admissions.
 pub fn admissions() -> impl Strategy<Value = Vec<Admission>> {
     let left_ms = select(vec![-3_600_000, 3_600_000]);
-    let one = (any::<Index>(), select(&PATTERNS[..]), left_ms);
+    let one = (any::<Index>(), teacher(), left_ms);
     let one = one.prop_map(|(frame, pattern, left_ms)| Admission {
         frame,
         pattern,

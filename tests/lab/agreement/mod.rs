@@ -62,6 +62,8 @@ pub fn agree(kernel: &mut Kernel, case: &Case) -> Result<Vec<(Action, Reason)>> 
     let config = random::config(&case.policy);
     let own = ["203.0.112.1".parse()?, "2001:db8::1".parse()?];
     kernel.forget()?;
+    // As if an earlier generation had had them.
+    kernel.know(&random::MEETINGS)?;
     let generation = kernel.put_into_force(&config, &own)?;
     let learned = taught(kernel, &case.teachings)?;
     let admitted = admitted(kernel, &case.frames, &case.admissions)?;

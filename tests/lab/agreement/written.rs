@@ -15,6 +15,7 @@ use egress_common::verdict::{Mode, Verdict};
 use egress_ctl::config::Config;
 use egress_ctl::config::group::{Group, Members};
 use egress_ctl::config::rule::{OwnRule, Service, Target};
+use egress_ctl::policy::meet;
 use egress_ctl::prefix::canonical;
 use ipnet::IpNet;
 
@@ -238,18 +239,23 @@ impl<'a> Written<'a> {
             .is_some_and(|group| group.rules.iter().any(denies))
     }
 
-    /// Whether `narrow` is a pattern of the policy that `wide` covers.
+    /// Whether `narrow` is a pattern of the policy that `wide` covers, or a meeting with such a one.
     fn is_covered(&self, narrow: &str, wide: &NamePattern) -> bool {
+        let narrow = meet::patterns(narrow);
+        let mut narrow = narrow.iter();
+        narrow.any(|narrow| self.is_written(narrow) && wide.covers(narrow))
+    }
+
+    fn is_written(&self, pattern: &NamePattern) -> bool {
         let groups = || self.config.groups.iter();
         let sets = self.config.catalogue.sets().iter();
         let mut selected = sets.filter(|set| groups().any(|group| group.allow.contains(&set.key)));
-        let in_set = selected.any(|set| set.urls.iter().any(|url| url.to_string() == narrow));
-        let is_target =
-            |target: &Target| matches!(target, Target::Name(name) if name.to_string() == narrow);
+        let in_set = selected.any(|set| set.urls.contains(pattern));
+        let is_target = |target: &Target| matches!(target, Target::Name(name) if name == pattern);
         let in_rule = groups().flat_map(|group| &group.rules).any(|rule| {
             rule.until.is_none_or(|until| until >= TODAY) && rule.to.iter().any(is_target)
         });
-        (in_set || in_rule) && narrow.parse().is_ok_and(|narrow| wide.covers(&narrow))
+        in_set || in_rule
     }
 }
 
