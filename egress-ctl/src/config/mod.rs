@@ -17,7 +17,7 @@ pub mod steer;
 
 use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, path::Path};
 
-use egress_common::verdict::Mode;
+use egress_common::{learned::Scope, verdict::Mode};
 use ipnet::IpNet;
 use toml::Spanned;
 
@@ -90,6 +90,8 @@ pub struct Dns {
     pub ttl_cap: u32,
     /// How much longer than that, in seconds.
     pub grace: u32,
+    /// Whom they teach for.
+    pub scope: Scope,
 }
 
 impl Dns {
@@ -104,6 +106,7 @@ impl Dns {
         ttl_floor: 60,
         ttl_cap: 86_400,
         grace: 5,
+        scope: Scope::Policy,
     };
 }
 
@@ -234,6 +237,7 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         ttl_floor,
         ttl_cap,
         grace,
+        scope,
     } = raw;
     let value =
         |given: &Option<Spanned<u32>>, default| given.as_ref().map_or(default, |v| *v.get_ref());
@@ -241,6 +245,7 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         ttl_floor: value(&ttl_floor, Dns::DEFAULT.ttl_floor),
         ttl_cap: value(&ttl_cap, Dns::DEFAULT.ttl_cap),
         grace: value(&grace, Dns::DEFAULT.grace),
+        scope: scope.map_or(Dns::DEFAULT.scope, |scope| self::scope(&scope, problems)),
     };
     if let Some(grace) = grace.filter(|grace| *grace.get_ref() > Dns::GRACE_MAX) {
         let message = format!("at most an hour, {} s", Dns::GRACE_MAX);
@@ -262,6 +267,17 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         problems.add(span, "dns.ttl-floor", message);
     }
     dns
+}
+
+fn scope(raw: &Spanned<String>, problems: &mut Problems<'_>) -> Scope {
+    let text = raw.get_ref();
+    let mut known = Scope::ALL.into_iter();
+    known.find(|scope| scope.name() == text).unwrap_or_else(|| {
+        let near = nearest_of(text, Scope::ALL.map(Scope::name));
+        let message = format!("unknown scope `{text}`{near}; there are `policy` and `client`");
+        problems.add(raw.span(), "dns.scope", message);
+        Scope::default()
+    })
 }
 
 /// The endpoint sets of all sources; a source with problems has none.

@@ -139,6 +139,7 @@ fn read(
     generation: Generation,
 ) -> Result<Lesson, Outcome> {
     let message = take_message(ctx, payload)?;
+    message.set_client(flow.dst);
     read_question::<Global>(message)?;
     asked::take(flow, message)?;
     let pattern = pattern_of(message, generation);
