@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod bucket;
 pub mod checksum;
 pub mod decide;
+pub mod divert;
 pub mod dns;
 pub mod event;
 pub mod flow;
@@ -37,6 +38,7 @@ mod pod {
     use aya::Pod;
 
     use crate::{
+        divert::Pair,
         dns::asked::{Query, QueryKey},
         event::Watcher,
         flow::{Addr, FlowKey},
@@ -53,6 +55,8 @@ mod pod {
     unsafe impl Pod for QueryKey {}
     // SAFETY: as above.
     unsafe impl Pod for Query {}
+    // SAFETY: as above.
+    unsafe impl Pod for Pair {}
     // SAFETY: as above.
     unsafe impl Pod for PlaceKey {}
     // SAFETY: as above.

@@ -54,3 +54,8 @@ pub const HALVES: u32 = 2;
 pub const EVENT_BYTES: usize = 1 << 20;
 /// Clients and reasons whose events are limited at the same time; the least recently used one leaves first.
 pub const EVENT_LIMITS: u32 = 16_384;
+/// Resolvers that are reached directly over TCP for a while, because this machine does not reach them.
+pub const DIRECT: u32 = 1024;
+/// Clients and resolvers whose connections over TCP are on their way to the proxy; the least recently used
+/// pair leaves first.
+pub const GIVEN: u32 = 4096;

@@ -139,6 +139,12 @@ impl Network {
     pub const fn is_ipv6(&self) -> bool {
         self.ether_type == ether_type::IPV6
     }
+
+    /// Whether a VLAN tag stands in its place.
+    #[inline(always)]
+    pub const fn is_tagged(&self) -> bool {
+        matches!(self.ether_type, ether_type::VLAN | ether_type::SERVICE_VLAN)
+    }
 }
 
 /// Parses a frame.

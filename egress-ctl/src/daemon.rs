@@ -33,7 +33,7 @@ use self::{enforce::Force, feeds::Following, watch::Watch};
 use crate::{
     config::Config,
     dataplane::{
-        attach,
+        attach::{self, Needs},
         bind::Bound,
         hook::{Choice, attached},
         load::{Loaded, load, prepare},
@@ -42,6 +42,7 @@ use crate::{
     },
     feed::{sha::Sha, standing::Feeds},
     policy::ids::Ids,
+    proxy::Proxy,
     remarks::Remarks,
     state::{Snapshot, StateDir},
 };
@@ -93,6 +94,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
         }
     }
     traffic::record(&daemon.places, &daemon.past.ids);
+    daemon.proxy.end(&daemon.places.state_dir).await;
     info!("ends; what is pinned goes on enforcing, learning and counting");
     Ok(())
 }
@@ -109,6 +111,9 @@ struct Daemon {
     /// The configured interfaces, and what is known of each.
     bound: Vec<Bound>,
     remarks: Remarks,
+    /// Programs that the policy in force needs besides.
+    needs: Needs,
+    proxy: Proxy,
     following: Following,
     /// What went wrong when it last followed a change, so that it is told once.
     complaint: Option<String>,
@@ -146,6 +151,8 @@ impl Daemon {
             force: None,
             bound: Vec::new(),
             remarks: Remarks::read(&places.state_dir),
+            needs: Needs::default(),
+            proxy: Proxy::default(),
             following: Following::new(&places.state_dir),
             complaint: None,
             _lock: lock,

@@ -25,7 +25,7 @@ use egress_common::{
 use crate::{
     fragments,
     ingress::Hook,
-    maps::DATAGRAM,
+    maps::{DATAGRAM, TOLD_IN},
     stats::count_traffic,
     tables::{Generation, remember},
     tc::{HEADERS_BYTES, network},
@@ -165,6 +165,15 @@ pub fn leaving<const ETHERNET: bool>(ctx: &TcContext) -> Parsed {
     } else {
         parse_bare(skb, datagram)
     })?;
+    // SAFETY: this CPU's own place.
+    Ok(unsafe { &*datagram })
+}
+
+/// The same of a packet that user space hands over.
+#[inline(always)]
+pub fn told(ctx: &TcContext) -> Parsed {
+    let datagram = TOLD_IN.get_ptr_mut(0).ok_or(Reason::NoPolicy)?;
+    from_code(parse_buffer(ctx.as_ptr().cast(), datagram))?;
     // SAFETY: this CPU's own place.
     Ok(unsafe { &*datagram })
 }

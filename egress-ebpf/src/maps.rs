@@ -7,10 +7,12 @@
 use aya_ebpf::{
     btf_maps::{
         Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, PerCpuArray, RingBuf,
+        SockMap,
     },
     macros::btf_map,
 };
 use egress_common::{
+    divert,
     dns::{
         OUTCOMES,
         asked::{Query, QueryKey},
@@ -197,6 +199,29 @@ pub static QUERY: PerCpuArray<Message, 1> = PerCpuArray::new();
 /// The DNS message being read. Written and read at LAN egress.
 #[btf_map]
 pub static MESSAGE: PerCpuArray<Message, 1> = PerCpuArray::new();
+
+/// The answer that user space hands over, and the datagram that it comes in: what reads them may be
+/// interrupted by programs at LAN egress. Written and read by the program that is told.
+#[btf_map]
+pub static TOLD: PerCpuArray<Message, 1> = PerCpuArray::new();
+#[btf_map]
+pub static TOLD_IN: PerCpuArray<Datagram, 1> = PerCpuArray::new();
+
+/// Listeners for DNS over TCP, one a family; there is none while nobody listens. Written by user space, read
+/// at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static LISTENERS: SockMap<{ divert::LISTENERS }> = SockMap::new();
+
+/// Resolver to the time until which clients reach it directly over TCP, in boot-time ms. Written by user
+/// space, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static DIRECT: LruHashMap<Addr, u64, { limits::DIRECT as usize }> = LruHashMap::new();
+
+/// Client and resolver to when a connection of theirs was given to a listener that has not taken it, in
+/// boot-time ms. Written at LAN ingress, removed by user space that takes it. When it is full, the pair that
+/// was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static GIVEN: LruHashMap<divert::Pair, u64, { limits::GIVEN as usize }> = LruHashMap::new();
 
 /// Events of packets that are not allowed. Written at LAN ingress, read by the one watcher that there is.
 #[btf_map(pin_by_name)]

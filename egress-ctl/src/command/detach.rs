@@ -7,6 +7,7 @@ use super::output::print;
 use crate::{
     daemon::{self, Places},
     dataplane::attach,
+    proxy::route,
 };
 
 /// Take all programs off their interfaces and forget what was learned and counted.
@@ -26,6 +27,7 @@ impl Detach {
             return print("nothing was attached\n");
         }
         let _lock = daemon::pins(&places.pin_dir)?;
+        route::remove_now()?;
         let detached = attach::detach(&places.pin_dir)?;
         if detached.is_empty() {
             return print("nothing was attached\n");

@@ -15,7 +15,7 @@ mod shape;
 pub mod show;
 pub mod steer;
 
-use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, path::Path};
+use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, ops::RangeInclusive, path::Path};
 
 use egress_common::{learned::Scope, verdict::Mode};
 use ipnet::IpNet;
@@ -52,7 +52,7 @@ use crate::{
 pub struct Config {
     /// The gateway's own part.
     pub gateway: Gateway,
-    /// How long DNS answers teach.
+    /// How long DNS answers teach, and how they come.
     pub dns: Dns,
     /// The endpoint sets of all sources.
     pub catalogue: Catalogue,
@@ -81,7 +81,7 @@ pub struct Gateway {
     pub count_replies: bool,
 }
 
-/// How long DNS answers teach.
+/// How long DNS answers teach, and how they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dns {
     /// Shortest time, in seconds.
@@ -92,6 +92,10 @@ pub struct Dns {
     pub grace: u32,
     /// Whom they teach for.
     pub scope: Scope,
+    /// Whether DNS over TCP goes through the proxy on this machine.
+    pub tcp_proxy: bool,
+    /// How long a connection of the proxy may be idle, in seconds.
+    pub tcp_idle: u32,
 }
 
 impl Dns {
@@ -99,6 +103,8 @@ impl Dns {
     const TTL_CAP_MAX: u32 = 31_536_000;
     /// Longest grace, in seconds: more is a floor or a cap.
     const GRACE_MAX: u32 = 3600;
+    /// Bounds of the time that a connection may be idle; a resolver's own is mostly half a minute.
+    const TCP_IDLE: RangeInclusive<u32> = 1..=3_600;
 
     /// A minute, so that a connection begun late in a short TTL still passes, and a day; and as long as a
     /// connection may take from its lookup to its first packet, whatever the TTL.
@@ -107,6 +113,8 @@ impl Dns {
         ttl_cap: 86_400,
         grace: 5,
         scope: Scope::Policy,
+        tcp_proxy: true,
+        tcp_idle: 30,
     };
 }
 
@@ -238,6 +246,8 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         ttl_cap,
         grace,
         scope,
+        tcp_proxy,
+        tcp_idle,
     } = raw;
     let value =
         |given: &Option<Spanned<u32>>, default| given.as_ref().map_or(default, |v| *v.get_ref());
@@ -246,10 +256,20 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         ttl_cap: value(&ttl_cap, Dns::DEFAULT.ttl_cap),
         grace: value(&grace, Dns::DEFAULT.grace),
         scope: scope.map_or(Dns::DEFAULT.scope, |scope| self::scope(&scope, problems)),
+        tcp_proxy: tcp_proxy.unwrap_or(Dns::DEFAULT.tcp_proxy),
+        tcp_idle: value(&tcp_idle, Dns::DEFAULT.tcp_idle),
     };
     if let Some(grace) = grace.filter(|grace| *grace.get_ref() > Dns::GRACE_MAX) {
         let message = format!("at most an hour, {} s", Dns::GRACE_MAX);
         problems.add(grace.span(), "dns.grace", message);
+    }
+    if let Some(idle) = tcp_idle
+        .as_ref()
+        .filter(|idle| !Dns::TCP_IDLE.contains(idle.get_ref()))
+    {
+        let (least, most) = (Dns::TCP_IDLE.start(), Dns::TCP_IDLE.end());
+        let message = format!("between {least} and {most} s");
+        problems.add(idle.span(), "dns.tcp-idle", message);
     }
     if let Some(cap) = ttl_cap
         .as_ref()

@@ -59,6 +59,8 @@ pub fn effective(text: &str, config: &Config) -> Result<Effective, toml::de::Err
         default(dns, "ttl-cap", Value::from(i64::from(config.dns.ttl_cap)));
         default(dns, "grace", Value::from(i64::from(config.dns.grace)));
         default(dns, "scope", Value::from(config.dns.scope.name()));
+        default(dns, "tcp-proxy", Value::from(config.dns.tcp_proxy));
+        default(dns, "tcp-idle", Value::from(i64::from(config.dns.tcp_idle)));
     });
     within(&mut table, "group", |groups| {
         for group in &config.groups {

@@ -35,12 +35,18 @@ pub(super) fn name(hook: Hook, layer: Layer) -> &'static str {
         (Hook::TcxIngress | Hook::ClsactIngress, Layer::Ip) => "lan_ingress_ip",
         (Hook::TcxIngress | Hook::ClsactIngress, _) => "lan_ingress_tc",
         (Hook::TcxSteer | Hook::ClsactSteer, _) => "lan_steer",
+        (Hook::TcxDivert | Hook::ClsactDivert, Layer::Ip) => "lan_divert_ip",
+        (Hook::TcxDivert | Hook::ClsactDivert, _) => DIVERT,
         (Hook::Tcx | Hook::Clsact, Layer::Ip) => "lan_egress_ip",
         (Hook::Tcx | Hook::Clsact, _) => EGRESS,
     }
 }
 /// Name of the program at LAN egress of devices with an Ethernet header.
 const EGRESS: &str = "lan_egress";
+/// Name of the program that brings DNS over TCP to the proxy, on devices with an Ethernet header.
+const DIVERT: &str = "lan_divert";
+/// Name of the program that learns from what the proxy relays.
+pub const TEACH: &str = "lan_teach";
 
 /// Why nothing was loaded.
 #[derive(Debug, thiserror::Error)]
@@ -239,6 +245,15 @@ impl Loaded {
     /// The object does not hold it, or the kernel refuses it.
     pub fn asked(&mut self) -> Result<&mut Xdp, LoadError> {
         self.xdp(ASK)
+    }
+
+    /// The programs that the proxy for DNS over TCP needs; they are loaded now if they were not yet.
+    ///
+    /// # Errors
+    /// The object does not hold them, or the kernel refuses them.
+    pub fn for_proxy(&mut self) -> Result<(), LoadError> {
+        self.classifier(DIVERT)?;
+        self.classifier(TEACH).map(drop)
     }
 
     /// What the program at LAN ingress would make of a frame; nothing is counted or remembered.

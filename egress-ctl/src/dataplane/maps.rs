@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use aya::maps::{
     Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, PerCpuHashMap,
-    RingBuf, lpm_trie,
+    RingBuf, SockMap, lpm_trie,
 };
 use egress_common::{
+    divert::Pair,
     dns::asked::{Query, QueryKey},
     event::Watcher,
     flow::{Addr, FlowKey},
@@ -146,6 +147,12 @@ pinned! {
     traffic: "TRAFFIC", PerCpuLruHashMap => PerCpuHashMap<MapData, TrafficKey, Counter>;
     /// Counters by outcome of DNS messages.
     dns: "DNS", PerCpuArray => PerCpuArray<MapData, u64>;
+    /// Listeners of the proxy for DNS over TCP.
+    listeners: "LISTENERS", SockMap => SockMap<MapData>;
+    /// Resolvers that clients reach directly over TCP, and until when in boot-time ms.
+    direct: "DIRECT", LruHashMap => HashMap<MapData, Addr, u64>;
+    /// Connections that were given to a listener which has not taken them, in boot-time ms.
+    given: "GIVEN", LruHashMap => HashMap<MapData, Pair, u64>;
     /// Events of packets that are not allowed.
     events: "EVENTS", RingBuf => RingBuf<MapData>;
     /// Who reads events.

@@ -16,5 +16,6 @@ mod link;
 pub mod load;
 pub mod maps;
 pub mod swap;
+pub mod teach;
 
 pub use clock::{boot_ms, boot_ns};

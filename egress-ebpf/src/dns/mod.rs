@@ -9,6 +9,7 @@ pub mod query;
 mod segment;
 mod steps;
 pub mod strict;
+pub mod told;
 
 use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
 use egress_common::{
