@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use aya::maps::MapError;
 use egress_common::{
-    flow::{Addr, FlowKey},
+    flow::FlowKey,
     learned::{Learned, LearnedKey},
     limits,
     name::NAME_KEY_BYTES,
