@@ -248,14 +248,14 @@ impl Taught {
         });
         let mut addrs = BTreeMap::new();
         let mut map = kernel.pinned().learned()?;
-        for addr in map.keys().collect::<Result<Vec<_>, _>>()? {
-            let learned = map.get(&addr, 0).context("an entry that is there")?;
+        for key in map.keys().collect::<Result<Vec<_>, _>>()? {
+            let learned = map.get(&key, 0).context("an entry that is there")?;
             let slots = learned
                 .slots
                 .iter()
                 .filter_map(|word| Slot::from_word(*word));
-            addrs.insert(addr.into(), slots.collect());
-            map.remove(&addr)?;
+            addrs.insert(key.addr.into(), slots.collect());
+            map.remove(&key)?;
         }
         Ok(Self {
             counts: risen.filter(|(_, messages)| *messages > 0).collect(),
