@@ -175,12 +175,12 @@ fn taught(kernel: &Kernel, teachings: &[Teaching]) -> Result<BTreeMap<Addr, Lear
     }
     let mut learned = BTreeMap::new();
     for (addr, words) in all {
-        let mut slots = [0; TEACHERS];
-        for (slot, word) in slots.iter_mut().zip(words) {
+        let mut taught = Learned::EMPTY;
+        for (slot, word) in taught.slots.iter_mut().zip(words) {
             *slot = word;
         }
-        swap::teach(kernel.pinned(), addr, Learned { slots })?;
-        learned.insert(addr, Learned { slots });
+        swap::teach(kernel.pinned(), addr, taught)?;
+        learned.insert(addr, taught);
     }
     Ok(learned)
 }
@@ -421,11 +421,8 @@ fn every_kind_of_verdict_occurs_among_random_packets() {
                 pattern: ids.pattern(teaching.pattern).expect("an id"),
                 expires_ms: tables.now_ms.saturating_add_signed(teaching.left_ms),
             };
-            let mut slots = [0; TEACHERS];
-            slots[0] = slot.to_word();
-            tables
-                .learned
-                .insert(teaching.addr.into(), Learned { slots });
+            let learned = Learned::first(slot, tables.now_ms);
+            tables.learned.insert(teaching.addr.into(), learned);
         }
         for refused in one(random::teachings(), &mut runner) {
             tables

@@ -17,7 +17,9 @@ pub mod flow;
 pub mod fragment;
 pub mod judge;
 pub mod learned;
+pub mod lesson;
 pub mod limits;
+pub mod missed;
 pub mod name;
 mod opaque;
 pub mod packet;
@@ -39,6 +41,7 @@ mod pod {
         flow::{Addr, FlowKey},
         fragment::{DatagramKey, Seen},
         learned::Learned,
+        missed::{Missed, MissedKey},
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
         steer::Steering,
         verdict::{Counter, TrafficKey},
@@ -62,6 +65,10 @@ mod pod {
     unsafe impl Pod for Settings {}
     // SAFETY: as above.
     unsafe impl Pod for Learned {}
+    // SAFETY: as above.
+    unsafe impl Pod for Missed {}
+    // SAFETY: as above.
+    unsafe impl Pod for MissedKey {}
     // SAFETY: as above.
     unsafe impl Pod for Steering {}
     // SAFETY: as above.

@@ -45,3 +45,8 @@ pub const HALVES: u32 = 2;
 pub const EVENT_BYTES: usize = 1 << 20;
 /// Clients and reasons whose events are limited at the same time; the least recently used one leaves first.
 pub const EVENT_LIMITS: u32 = 16_384;
+/// Bytes of the ring buffer of lessons, a power of two: some 9,000 of them, if an answer has 170 bytes.
+pub const LESSON_BYTES: usize = 1 << 21;
+/// Destinations that clients tried without an answer that allows them; the least recently used one leaves
+/// first.
+pub const MISSED: u32 = 16_384;

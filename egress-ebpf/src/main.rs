@@ -14,6 +14,7 @@ mod events;
 mod fragments;
 mod ingress;
 mod maps;
+mod missed;
 mod refuse;
 mod stats;
 mod steer;

@@ -240,7 +240,7 @@ pub unsafe fn copy_of_frame<const MAX: u32>(
 
 /// A length between 1 and `MAX`, as every verifier sees it.
 #[inline(always)]
-fn bounded<const MAX: u32>(len: u32) -> Option<u32> {
+pub fn bounded<const MAX: u32>(len: u32) -> Option<u32> {
     const { assert!(MAX.is_power_of_two()) };
     if len == 0 || len > MAX {
         return None;

@@ -4,7 +4,12 @@
 //! so that all rounds of a loop look alike to it. Every index is masked, and behind the mask is
 //! room for the constant that is added to it.
 
-use crate::{flow::Addr, name::NAME_KEY_BYTES, opaque::opaque};
+use crate::{
+    flow::Addr,
+    lesson::{HEAD_BYTES, Head},
+    name::NAME_KEY_BYTES,
+    opaque::opaque,
+};
 
 /// Longest message that is read, in bytes.
 pub const MESSAGE_MAX: usize = 4096;
@@ -34,6 +39,8 @@ pub struct Found {
 /// A message, the name of its question reversed, its addresses, and the reader's state.
 #[repr(C)]
 pub struct Message {
+    /// What is told of the message; its bytes stand right behind, so that both go out as one record.
+    pub head: Head,
     bytes: [u8; MESSAGE_MAX + SLACK],
     /// A name grows downwards from [`NUL_AT`]; the prefix length of the trie's key stands before it.
     reversed: [u8; AREA],
@@ -54,10 +61,13 @@ pub struct Message {
     pub(super) others: u32,
 }
 
+const _: () = assert!(core::mem::offset_of!(Message, bytes) == HEAD_BYTES);
+
 impl Message {
     /// An empty message, for user space.
     pub const fn new() -> Self {
         Self {
+            head: Head::NONE,
             bytes: [0; MESSAGE_MAX + SLACK],
             reversed: [0; AREA],
             found: [Found {
@@ -92,6 +102,8 @@ impl Message {
     #[inline(always)]
     pub fn set_len(&mut self, len: u32) {
         self.len = len;
+        self.head.len = len;
+        self.head.refused = 0;
         self.found_len = 0;
         self.label_left = 0;
         self.name_len = 0;

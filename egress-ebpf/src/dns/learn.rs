@@ -12,6 +12,7 @@ use egress_common::{
     rule::{Settings, mark},
 };
 
+use super::lessons::note_refused;
 use crate::{
     maps::{LEARNED, NO_EXIST, REFUSED},
     stats::count_dns,
@@ -28,7 +29,7 @@ pub struct Lesson {
 
 /// Learns every address of an answer, or, for a name that is not allowed, notes them as refused.
 #[inline(always)]
-pub fn teach_all(lesson: Lesson) -> Outcome {
+pub fn teach_all(lesson: &mut Lesson) -> Outcome {
     let pattern = lesson.pattern.unwrap_or(0);
     let half = lesson.generation.half();
     let now_ms = now_ms();
@@ -55,11 +56,11 @@ pub extern "C" fn dns_teach_step(
     now_ms: u64,
 ) -> u32 {
     // SAFETY: null, or the one message of this CPU.
-    let Some(message) = (unsafe { message.as_ref() }) else {
+    let Some(read) = (unsafe { message.as_ref() }) else {
         return 1;
     };
     let generation = Generation::of_half(half);
-    let (Some(found), Some(settings)) = (message.found(i), generation.settings()) else {
+    let (Some(found), Some(settings)) = (read.found(i), generation.settings()) else {
         return 1;
     };
     let expires_ms = now_ms + ttl_ms(found, settings);
@@ -69,6 +70,8 @@ pub extern "C" fn dns_teach_step(
         let _: Result<(), i32> = REFUSED.insert(&addr, &expires_ms, 0);
     } else if is_refused(&addr, generation) {
         count_dns(Outcome::AddressRefused);
+        // SAFETY: it is not null, and of this CPU; nothing of it is read any more.
+        unsafe { note_refused(message) };
     } else {
         let slot = Slot {
             pattern,
@@ -101,16 +104,15 @@ fn is_refused(addr: &Addr, generation: Generation) -> bool {
 
 #[inline(always)]
 fn learn(addr: &Addr, slot: Slot, now_ms: u64) -> Taught {
-    if let Some(known) = known(addr) {
+    if let Some(known) = MapSlots::of(addr) {
         return teach_known(addr, known, slot, now_ms);
     }
-    let mut slots = [0; TEACHERS];
-    slots[0] = slot.to_word();
-    if LEARNED.insert(addr, &Learned { slots }, NO_EXIST).is_ok() {
+    let first = Learned::first(slot, now_ms);
+    if LEARNED.insert(addr, &first, NO_EXIST).is_ok() {
         return Taught::Kept;
     }
     // Another CPU was first, or the map is full.
-    match known(addr) {
+    match MapSlots::of(addr) {
         Some(known) => teach_known(addr, known, slot, now_ms),
         None => Taught::Contended,
     }
@@ -121,20 +123,14 @@ fn learn(addr: &Addr, slot: Slot, now_ms: u64) -> Taught {
 #[inline(always)]
 fn teach_known(addr: &Addr, slots: &MapSlots, slot: Slot, now_ms: u64) -> Taught {
     let taught = teach(slots, slot, now_ms);
-    if known(addr).is_some_and(|now| core::ptr::eq(now, slots)) {
+    slots.note_use(0, now_ms);
+    if MapSlots::of(addr).is_some_and(|now| core::ptr::eq(now, slots)) {
         return taught;
     }
     for i in 0..TEACHERS {
         slots.exchange(i, slot.to_word(), 0);
     }
     Taught::Contended
-}
-
-#[inline(always)]
-fn known(addr: &Addr) -> Option<&'static MapSlots> {
-    let slots = LEARNED.get_ptr_mut(addr)?;
-    // SAFETY: the entry stays readable for the program's life; its words are only accessed as wholes.
-    Some(unsafe { &*slots.cast::<MapSlots>() })
 }
 
 impl SharedSlots for MapSlots {

@@ -3,6 +3,7 @@
 //! The answer is in the map before the client has it, so the first packet to the address passes.
 
 mod learn;
+mod lessons;
 mod steps;
 
 use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
@@ -12,7 +13,7 @@ use egress_common::{
         answer::{read_question, read_records},
         message::{MESSAGE_MAX, Message},
     },
-    flow::{DNS_PORT, proto},
+    flow::{DNS_PORT, Flow, proto},
     judge::Tables as _,
     parse::{Datagram, UdpPayload, link, parse_network, udp_payload},
     rule::mark,
@@ -52,10 +53,20 @@ pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
         return;
     }
     let outcome = match read(ctx, &headers, &datagram) {
-        Ok(lesson) => teach_all(lesson),
+        Ok(lesson) => taught(lesson, flow),
         Err(outcome) => outcome,
     };
     count_dns(outcome);
+}
+
+/// Learns from a whole answer, and tells user space of it.
+#[inline(always)]
+fn taught(mut lesson: Lesson, flow: &Flow) -> Outcome {
+    let pattern = lesson.pattern.unwrap_or(0);
+    lessons::begin(lesson.message, flow, lesson.generation, pattern);
+    let outcome = teach_all(&mut lesson);
+    lessons::tell(lesson.message, outcome);
+    outcome
 }
 
 #[inline(always)]
