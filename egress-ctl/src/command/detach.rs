@@ -7,6 +7,7 @@ use super::output::print;
 use crate::{
     daemon::{self, Places},
     dataplane::attach,
+    dns::saved,
 };
 
 /// Take all programs off their interfaces and forget what was learned and counted.
@@ -27,6 +28,7 @@ impl Detach {
         }
         let _lock = daemon::pins(&places.pin_dir)?;
         let detached = attach::detach(&places.pin_dir)?;
+        saved::forget(&places.state_dir)?;
         if detached.is_empty() {
             return print("nothing was attached\n");
         }

@@ -86,6 +86,8 @@ pub struct Dns {
     pub ttl_floor: u32,
     /// Longest time, in seconds.
     pub ttl_cap: u32,
+    /// Whether what was learned before a reboot counts after it, for the rest of its time.
+    pub restore: bool,
 }
 
 impl Dns {
@@ -96,6 +98,7 @@ impl Dns {
     const DEFAULT: Self = Self {
         ttl_floor: 60,
         ttl_cap: 86_400,
+        restore: true,
     };
 }
 
@@ -220,12 +223,17 @@ fn mark_mask(raw: &RawGateway, problems: &mut Problems<'_>) -> u32 {
 }
 
 fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
-    let RawDns { ttl_floor, ttl_cap } = raw;
+    let RawDns {
+        ttl_floor,
+        ttl_cap,
+        restore,
+    } = raw;
     let value =
         |given: &Option<Spanned<u32>>, default| given.as_ref().map_or(default, |v| *v.get_ref());
     let dns = Dns {
         ttl_floor: value(&ttl_floor, Dns::DEFAULT.ttl_floor),
         ttl_cap: value(&ttl_cap, Dns::DEFAULT.ttl_cap),
+        restore: restore.unwrap_or(Dns::DEFAULT.restore),
     };
     if let Some(cap) = ttl_cap
         .as_ref()

@@ -57,6 +57,7 @@ impl From<RawMode> for Mode {
 pub(super) struct RawDns {
     pub(super) ttl_floor: Option<Spanned<u32>>,
     pub(super) ttl_cap: Option<Spanned<u32>>,
+    pub(super) restore: Option<bool>,
 }
 
 #[derive(Deserialize)]

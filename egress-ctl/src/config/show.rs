@@ -52,6 +52,7 @@ pub fn effective(text: &str, config: &Config) -> Result<Effective, toml::de::Err
             Value::from(i64::from(config.dns.ttl_floor)),
         );
         default(dns, "ttl-cap", Value::from(i64::from(config.dns.ttl_cap)));
+        default(dns, "restore", Value::from(config.dns.restore));
     });
     within(&mut table, "group", |groups| {
         for group in &config.groups {
@@ -236,6 +237,7 @@ allow = ["corp"]
         assert_eq!(compiled(&shown), compiled(TEXT), "{shown}");
         for part in [
             "ttl-floor = 60\n",
+            "restore = true\n",
             "mode = \"audit\"\n",
             "default = \"drop\"\n",
             "name = \"rule-1\"\n",
