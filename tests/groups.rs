@@ -1,5 +1,7 @@
 //! Client groups: whom each takes, what its own rules say, and how packets are counted for it.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, ensure};
 use egress_common::flow::Addr;
 use egress_common::verdict::{Action, Reason};
@@ -288,6 +290,69 @@ fn traffic_is_counted_by_destination_set_and_group() -> Result<()> {
         ensure!(key.pattern == 0 && key.group == u16::from(place));
         ensure!(kernel.ids().set_named(key.set) == Some("corp:1"));
         ensure!(counter.packets == 3 && counter.bytes == 3 * frame.len() as u64);
+        Ok(())
+    })?
+}
+
+#[test]
+fn replies_are_counted_by_group_reason_and_set() -> Result<()> {
+    let reply = |src, from, dst| Frame {
+        transport: Transport::Tcp(from, 50_000),
+        ..Frame::tcp(src, dst, 0)
+    };
+    let pong = Frame {
+        transport: Transport::Other(1),
+        ..Frame::tcp("192.0.2.9", PLAIN, 0)
+    };
+    let rows = [
+        (reply("203.0.113.5", 443, PLAIN), "plain", Reason::Prefix),
+        (
+            reply("2001:db8:1::5", 80, "fd00:20::2"),
+            "plain",
+            Reason::Prefix,
+        ),
+        (reply("203.0.113.5", 22, PLAIN), "plain", Reason::WrongPort),
+        (reply("203.0.113.9", 443, PLAIN), "plain", Reason::Denied),
+        (pong, "plain", Reason::Prefix),
+        (
+            reply("192.0.2.9", 443, "10.40.0.1"),
+            "trusted",
+            Reason::GroupOff,
+        ),
+        (reply("192.0.2.9", 443, "10.99.0.1"), "rest", Reason::NoRule),
+    ];
+    inside(|pin_dir| {
+        let mut kernel = Kernel::load(pin_dir)?;
+        kernel.put_into_force(&config()?, &[])?;
+        let (mut expected, frames) = (BTreeMap::new(), rows.len() as u64);
+        for (frame, group, reason) in rows {
+            let bytes = frame.to_bytes();
+            ensure!(kernel.answer(&bytes)?, "{frame:?} is held up");
+            let (packets, sum) = expected.entry((group, reason)).or_insert((0, 0));
+            *packets += 1;
+            *sum += bytes.len() as u64;
+        }
+        let seen = counters::replies(kernel.pinned(), kernel.ids().groups())?;
+        let seen: BTreeMap<_, _> = seen
+            .into_iter()
+            .map(|(group, reason, counter)| ((group, reason), (counter.packets, counter.bytes)))
+            .collect();
+        ensure!(seen == expected, "{seen:?}, expected {expected:?}");
+        let sets = counters::sets(kernel.pinned(), kernel.ids().sets())?;
+        let corp = sets.iter().find(|(set, _)| *set == "corp:1");
+        let (_, corp) = corp.context("nothing was counted")?;
+        ensure!((corp.sent.packets, corp.replies.packets) == (0, 2));
+
+        let config = CONFIG.replace(
+            "mode = \"enforce\"",
+            "mode = \"enforce\"\ncount-replies = false",
+        );
+        let config = Config::parse(&config).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        kernel.put_into_force(&config, &[])?;
+        ensure!(kernel.answer(&reply("203.0.113.5", 443, PLAIN).to_bytes())?);
+        let still = counters::replies(kernel.pinned(), kernel.ids().groups())?;
+        let packets: u64 = still.iter().map(|(.., counter)| counter.packets).sum();
+        ensure!(packets == frames, "it was counted all the same");
         Ok(())
     })?
 }

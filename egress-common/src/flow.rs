@@ -216,6 +216,11 @@ pub const ECHO_V4: u16 = 8 << 8;
 /// Type of an echo request of IPv6 (RFC 4443 section 4.1), in the same place.
 pub const ECHO_V6: u16 = 128 << 8;
 
+/// Type of the reply to one, in the same place.
+const ECHO_REPLY_V4: u16 = 0;
+/// Type of the reply to one of IPv6, in the same place.
+const ECHO_REPLY_V6: u16 = 129 << 8;
+
 /// UDP and TCP port of DNS (RFC 1035 section 4.2).
 pub const DNS_PORT: u16 = 53;
 
@@ -282,6 +287,26 @@ impl Flow {
         }
     }
 
+    /// The packet that this one, on its way to a client, answers: what came from there would look so. Of an
+    /// echo reply it is the request; any other ICMP message answers one of its own type.
+    #[inline(always)]
+    pub const fn answered(&self) -> Self {
+        let ports = match (self.proto, self.dst_port) {
+            (proto::ICMP, ECHO_REPLY_V4) => (0, ECHO_V4),
+            (proto::ICMPV6, ECHO_REPLY_V6) => (0, ECHO_V6),
+            (proto::ICMP | proto::ICMPV6, message) => (0, message),
+            (_, to) => (to, self.src_port),
+        };
+        Self {
+            src: self.dst,
+            dst: self.src,
+            src_port: ports.0,
+            dst_port: ports.1,
+            opens: false,
+            ..*self
+        }
+    }
+
     /// The connection that the packet belongs to.
     #[inline(always)]
     pub const fn key(&self) -> FlowKey {
@@ -319,6 +344,37 @@ mod tests {
 
     fn addr(text: &str) -> Addr {
         text.parse::<IpAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn a_reply_answers_what_the_client_sent() {
+        let (client, server) = (addr("10.0.0.9"), addr("192.0.2.1"));
+        let table = [
+            ((proto::TCP, 443, 50_000), (50_000, 443)),
+            ((proto::UDP, 53, 40_000), (40_000, 53)),
+            ((proto::ICMP, 0, 0), (0, ECHO_V4)),
+            ((proto::ICMP, 0, 3 << 8 | 4), (0, 3 << 8 | 4)),
+            ((proto::ICMPV6, 0, 129 << 8), (0, ECHO_V6)),
+            ((proto::ESP, 0, 0), (0, 0)),
+        ];
+        for ((proto, src_port, dst_port), (from, to)) in table {
+            let reply = Flow {
+                src_port,
+                dst_port,
+                proto,
+                opens: true,
+                vlan: 7,
+                ..Flow::between(server, client)
+            };
+            let asked = Flow {
+                src_port: from,
+                dst_port: to,
+                proto,
+                vlan: 7,
+                ..Flow::between(client, server)
+            };
+            assert_eq!(reply.answered(), asked, "{reply:?}");
+        }
     }
 
     #[test]

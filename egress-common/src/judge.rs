@@ -7,6 +7,7 @@ use crate::{
     flow::{Addr, Flow},
     learned::{Slot, Slots},
     limits::TEACHERS,
+    opaque::opaque,
     rule::{Destination, GroupPolicy, Match, Misses, mark},
     verdict::{Mode, Reason, Verdict},
 };
@@ -125,19 +126,20 @@ fn by_answer<T: Tables + ?Sized>(
         };
     };
     let now_ms = tables.now_ms();
-    let mut allowed = by_set;
     let mut misses = misses(decided).unwrap_or_default();
+    // The first pattern that allows it, and by which set; 0 before there is one.
+    let (mut teacher, mut by) = (0, 0);
     for i in 0..TEACHERS {
+        (teacher, by, misses) = (opaque(teacher), opaque(by), misses.opaque());
         let Some(slot) = Slot::from_word(learned.load(i)) else {
             continue;
         };
+        let valid = slot.is_valid(now_ms);
         match tables.decide(tables.pattern_ruleset(slot.pattern), flow, group) {
-            Some(Match::Denied(rule)) if slot.is_valid(now_ms) => {
-                return Verdict::by(Reason::Denied, rule);
-            }
-            Some(Match::Set(set)) if slot.is_valid(now_ms) => {
-                if allowed.is_none() {
-                    allowed = Some(admit(flow, Reason::Learned, set, slot.pattern, now_ms));
+            Some(Match::Denied(rule)) if valid => return Verdict::by(Reason::Denied, rule),
+            Some(Match::Set(set)) if valid => {
+                if teacher == 0 {
+                    (teacher, by) = (u64::from(slot.pattern), u64::from(set));
                 }
                 if !tables.denies_names() {
                     break;
@@ -148,8 +150,9 @@ fn by_answer<T: Tables + ?Sized>(
             Some(Match::Denied(_)) | None => {}
         }
     }
-    match allowed {
+    match by_set {
         Some(verdict) => verdict,
+        None if teacher != 0 => admit(flow, Reason::Learned, by as u16, teacher as u32, now_ms),
         None => by_connection(flow, group, Some(misses), tables),
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! In: a frame from its Ethernet header on. Out: a [`Datagram`], or the [`Reason`] that settles the
 //! packet without a policy. What is cut off, contradicts itself or goes beyond a bound is malformed.
+//!
+//! Each header is read into the datagram before the next one is looked at. In a map's memory what was read
+//! is any number to the kernel's verifier, so that it follows each part once, and not once for every way
+//! through the parts before.
 
 pub mod options;
 pub mod quote;
@@ -14,6 +18,7 @@ use self::wire::{
 use crate::{
     flow::{Addr, Flow, proto},
     fragment::Piece,
+    opaque::{opaque, settle},
     packet::Packet,
     verdict::Reason,
 };
@@ -29,8 +34,7 @@ pub const TAGS_MAX: usize = 2;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
-    /// What it is of a larger datagram. It stands first: LLVM splits the first word, where a [`Reason`]
-    /// would stand instead, and the verifier refuses parts of an address on the stack.
+    /// What it is of a larger datagram.
     pub piece: Piece,
     /// What policy judges.
     pub flow: Flow,
@@ -46,6 +50,15 @@ pub struct Datagram {
 pub const IPV4_HEADER_BYTES: usize = size_of::<Ipv4Header>();
 
 impl Datagram {
+    /// A place to read a datagram into.
+    pub const NONE: Self = Self {
+        piece: Piece::WHOLE,
+        flow: Flow::between(Addr::v4([0; 4]), Addr::v4([0; 4])),
+        l3: 0,
+        l4: 0,
+        end: 0,
+    };
+
     /// Whether IPv4 options stand between the IP header and what it carries.
     #[inline(always)]
     pub const fn has_options(&self) -> bool {
@@ -132,9 +145,10 @@ impl Network {
 ///
 /// # Errors
 /// The reason that settles the packet without a policy; it may be one that lets it pass.
-#[inline(always)]
 pub fn parse<P: Packet + ?Sized>(packet: &P) -> Result<Datagram, Reason> {
-    parse_network(packet, link(packet)?)
+    let mut datagram = Datagram::NONE;
+    read(packet, link(packet)?, &mut datagram)?;
+    Ok(datagram)
 }
 
 /// Walks over the link layer of a frame.
@@ -169,37 +183,49 @@ pub fn link<P: Packet + ?Sized>(packet: &P) -> Result<Network, Reason> {
     })
 }
 
-/// Parses a packet from its network header on.
+/// Parses a packet from its network header on into `to`, which holds anything if it fails.
 ///
 /// # Errors
 /// As [`parse`].
 #[inline(always)]
-pub fn parse_network<P: Packet + ?Sized>(packet: &P, network: Network) -> Result<Datagram, Reason> {
-    let Network {
-        ether_type,
-        at,
-        link,
-    } = network;
-    match ether_type {
-        ether_type::IPV4 => ipv4(packet, at, link),
-        ether_type::IPV6 => ipv6(packet, at, link),
-        ether_type::ARP | ether_type::EAPOL | ether_type::LLDP | ..ether_type::LOWEST => {
-            Err(Reason::LinkControl)
+pub fn read<P: Packet + ?Sized>(
+    packet: &P,
+    network: Network,
+    to: &mut Datagram,
+) -> Result<(), Reason> {
+    to.piece = Piece::WHOLE;
+    to.flow.mac = network.link.mac;
+    to.flow.vlan = network.link.vlan;
+    to.l3 = network.at;
+    match network.ether_type {
+        ether_type::IPV4 => {
+            settle(to);
+            ipv4(packet, to)?;
         }
-        _ => Err(Reason::EtherType),
+        ether_type::IPV6 => {
+            settle(to);
+            ipv6(packet, to)?;
+            extensions(packet, to)?;
+        }
+        ether_type::ARP | ether_type::EAPOL | ether_type::LLDP | ..ether_type::LOWEST => {
+            return Err(Reason::LinkControl);
+        }
+        _ => return Err(Reason::EtherType),
     }
+    settle(to);
+    transport(packet, to)
 }
 
 #[inline(always)]
-fn ipv4<P: Packet + ?Sized>(packet: &P, at: usize, link: Link) -> Result<Datagram, Reason> {
+fn ipv4<P: Packet + ?Sized>(packet: &P, to: &mut Datagram) -> Result<(), Reason> {
     const MORE_FRAGMENTS_AND_OFFSET: u16 = 0x3fff;
     const OFFSET: u16 = 0x1fff;
     const WORD: usize = 4;
 
-    let header: &Ipv4Header = packet.view(at).ok_or(Reason::Malformed)?;
+    let header: &Ipv4Header = packet.view(to.l3).ok_or(Reason::Malformed)?;
     let header_len = usize::from(header.version_and_words & 0xf) * WORD;
     let total_len = usize::from(u16::from_be_bytes(header.total_len));
-    let end = at + total_len;
+    let end = to.l3 + total_len;
     if header.version_and_words >> 4 != 4
         || header_len < size_of::<Ipv4Header>()
         || total_len < header_len
@@ -207,16 +233,11 @@ fn ipv4<P: Packet + ?Sized>(packet: &P, at: usize, link: Link) -> Result<Datagra
     {
         return Err(Reason::Malformed);
     }
-    let mut ip = Ip {
-        link,
-        src: Addr::v4(header.src),
-        dst: Addr::v4(header.dst),
-        proto: header.proto,
-        l3: at,
-        l4: at + header_len,
-        end,
-        piece: Piece::WHOLE,
-    };
+    to.flow.src = Addr::v4(header.src).whole();
+    to.flow.dst = Addr::v4(header.dst).whole();
+    to.flow.proto = header.proto;
+    to.l4 = to.l3 + header_len;
+    to.end = end;
     let fragment = u16::from_be_bytes(header.fragment);
     if fragment & MORE_FRAGMENTS_AND_OFFSET != 0 {
         let offset = fragment & OFFSET;
@@ -226,83 +247,71 @@ fn ipv4<P: Packet + ?Sized>(packet: &P, at: usize, link: Link) -> Result<Datagra
         }
         let more = fragment & MORE_FRAGMENTS_AND_OFFSET != offset;
         let id = u32::from(u16::from_be_bytes(header.id));
-        ip.piece = Piece::new(offset, total_len - header_len, more, id)?;
+        to.piece = Piece::new(offset, total_len - header_len, more, id)?;
     }
-    transport(packet, ip)
+    Ok(())
 }
 
 #[inline(always)]
-fn ipv6<P: Packet + ?Sized>(packet: &P, at: usize, link: Link) -> Result<Datagram, Reason> {
-    let header: &Ipv6Header = packet.view(at).ok_or(Reason::Malformed)?;
-    let l4 = at + size_of::<Ipv6Header>();
+fn ipv6<P: Packet + ?Sized>(packet: &P, to: &mut Datagram) -> Result<(), Reason> {
+    let header: &Ipv6Header = packet.view(to.l3).ok_or(Reason::Malformed)?;
+    let l4 = to.l3 + size_of::<Ipv6Header>();
     let end = l4 + usize::from(u16::from_be_bytes(header.payload_len));
     if header.version_and_class >> 4 != 6 || !packet.holds(end) {
         return Err(Reason::Malformed);
     }
     let src = Addr::v6(header.src);
     let dst = Addr::v6(header.dst).judged();
-    let ip = Ip {
-        link,
-        src,
-        dst: dst.ok_or(Reason::EmbeddedAddress)?,
-        proto: header.next,
-        l3: at,
-        l4,
-        end,
-        piece: Piece::WHOLE,
-    };
+    to.flow.src = src.whole();
+    to.flow.dst = dst.ok_or(Reason::EmbeddedAddress)?.whole();
+    to.flow.proto = header.next;
+    to.l4 = l4;
+    to.end = end;
     if src.is_v4() {
         return Err(Reason::EmbeddedAddress);
     }
-    transport(packet, extensions(packet, ip)?)
-}
-
-/// IP headers read so far.
-#[derive(Clone, Copy)]
-struct Ip {
-    link: Link,
-    src: Addr,
-    dst: Addr,
-    proto: u8,
-    l3: usize,
-    l4: usize,
-    end: usize,
-    piece: Piece,
+    Ok(())
 }
 
 /// Walks over the extension headers of IPv6 (RFC 8200 section 4).
 #[inline(always)]
-fn extensions<P: Packet + ?Sized>(packet: &P, mut ip: Ip) -> Result<Ip, Reason> {
-    let mut fragment_seen = false;
-    let mut chain = 0;
+fn extensions<P: Packet + ?Sized>(packet: &P, to: &mut Datagram) -> Result<(), Reason> {
+    let (mut chain, mut fragments) = (0, 0);
     for _ in 0..=EXTENSIONS_MAX {
-        let (unit, is_fragment) = match ip.proto {
+        settle(to);
+        (chain, fragments) = (opaque(chain), opaque(fragments));
+        let (unit, is_fragment) = match to.flow.proto {
             proto::HOP_BY_HOP | proto::ROUTING | proto::DESTINATION_OPTIONS => (8, false),
             proto::AH => (4, false),
             proto::FRAGMENT => (0, true),
-            _ => return Ok(ip),
+            _ => return Ok(()),
         };
-        let header: &ExtensionHeader = packet.view(ip.l4).ok_or(Reason::Malformed)?;
+        let header: &ExtensionHeader = packet.view(to.l4).ok_or(Reason::Malformed)?;
         // A routing header with segments left names another destination (RFC 5095 for type 0).
         let [_, segments_left] = header.body;
-        if ip.proto == proto::ROUTING && segments_left != 0 {
+        if to.flow.proto == proto::ROUTING && segments_left != 0 {
             return Err(Reason::SourceRoute);
         }
-        if is_fragment && fragment_seen {
+        if is_fragment && fragments != 0 {
             return Err(Reason::Malformed);
         }
-        chain = Piece::link(chain, ip.proto, header.len, header.next);
-        ip.proto = header.next;
-        ip.l4 += size_of::<ExtensionHeader>() + usize::from(header.len) * unit;
-        if ip.l4 > ip.end || ip.l4 > HEADERS_MAX {
+        chain = u64::from(Piece::link(
+            chain as u32,
+            to.flow.proto,
+            header.len,
+            header.next,
+        ));
+        to.flow.proto = header.next;
+        to.l4 += size_of::<ExtensionHeader>() + usize::from(header.len) * unit;
+        if to.l4 > to.end || to.l4 > HEADERS_MAX {
             return Err(Reason::Malformed);
         }
         if is_fragment {
-            fragment_seen = true;
-            ip.piece = piece_of_ipv6(header, chain, ip.end - ip.l4)?;
+            fragments = 1;
+            to.piece = piece_of_ipv6(header, chain as u32, to.end - to.l4)?;
         }
-        if ip.piece.is_later() {
-            return Ok(ip);
+        if to.piece.is_later() {
+            return Ok(());
         }
     }
     Err(Reason::Malformed)
@@ -324,7 +333,7 @@ fn piece_of_ipv6(header: &ExtensionHeader, chain: u32, len: usize) -> Result<Pie
 
 /// Reads the ports; a first fragment must hold the whole header (RFC 7112, RFC 3128).
 #[inline(always)]
-fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason> {
+fn transport<P: Packet + ?Sized>(packet: &P, to: &mut Datagram) -> Result<(), Reason> {
     const WORD: usize = 4;
 
     /// SYN and ACK among the flags (RFC 9293 section 3.1).
@@ -336,12 +345,12 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
     const COMMON_HEADER_BYTES: usize = 12;
 
     let mut opens = false;
-    let (src_port, dst_port) = match ip.proto {
-        _ if ip.piece.is_later() => (0, 0),
+    let (src_port, dst_port) = match to.flow.proto {
+        _ if to.piece.is_later() => (0, 0),
         proto::TCP => {
-            let tcp: &TcpHeader = packet.view(ip.l4).ok_or(Reason::Malformed)?;
+            let tcp: &TcpHeader = packet.view(to.l4).ok_or(Reason::Malformed)?;
             let header_len = usize::from(tcp.words >> 4) * WORD;
-            if header_len < size_of::<TcpHeader>() || ip.l4 + header_len > ip.end {
+            if header_len < size_of::<TcpHeader>() || to.l4 + header_len > to.end {
                 return Err(Reason::Malformed);
             }
             opens = tcp.flags & SYN_ACK == SYN;
@@ -351,8 +360,8 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
             )
         }
         proto::UDP => {
-            let udp: &UdpHeader = packet.view(ip.l4).ok_or(Reason::Malformed)?;
-            if ip.l4 + UDP_HEADER_BYTES > ip.end
+            let udp: &UdpHeader = packet.view(to.l4).ok_or(Reason::Malformed)?;
+            if to.l4 + UDP_HEADER_BYTES > to.end
                 || usize::from(u16::from_be_bytes(udp.len)) < UDP_HEADER_BYTES
             {
                 return Err(Reason::Malformed);
@@ -363,10 +372,10 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
             )
         }
         proto::UDP_LITE => {
-            let udp: &UdpHeader = packet.view(ip.l4).ok_or(Reason::Malformed)?;
+            let udp: &UdpHeader = packet.view(to.l4).ok_or(Reason::Malformed)?;
             // RFC 3828 section 3.1: the coverage is the whole datagram (0), or reaches over the header.
             let coverage = usize::from(u16::from_be_bytes(udp.len));
-            if ip.l4 + UDP_HEADER_BYTES > ip.end || (1..UDP_HEADER_BYTES).contains(&coverage) {
+            if to.l4 + UDP_HEADER_BYTES > to.end || (1..UDP_HEADER_BYTES).contains(&coverage) {
                 return Err(Reason::Malformed);
             }
             (
@@ -375,8 +384,8 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
             )
         }
         proto::SCTP | proto::DCCP => {
-            let ports: &PortsHeader = packet.view(ip.l4).ok_or(Reason::Malformed)?;
-            if ip.l4 + COMMON_HEADER_BYTES > ip.end {
+            let ports: &PortsHeader = packet.view(to.l4).ok_or(Reason::Malformed)?;
+            if to.l4 + COMMON_HEADER_BYTES > to.end {
                 return Err(Reason::Malformed);
             }
             (
@@ -385,33 +394,21 @@ fn transport<P: Packet + ?Sized>(packet: &P, ip: Ip) -> Result<Datagram, Reason>
             )
         }
         proto::ICMP | proto::ICMPV6 => {
-            let icmp: &IcmpHeader = packet.view(ip.l4).ok_or(Reason::Malformed)?;
-            if ip.l4 + size_of::<IcmpHeader>() > ip.end {
+            let icmp: &IcmpHeader = packet.view(to.l4).ok_or(Reason::Malformed)?;
+            if to.l4 + size_of::<IcmpHeader>() > to.end {
                 return Err(Reason::Malformed);
             }
             (0, u16::from_be_bytes(icmp.type_and_code))
         }
         _ => (0, 0),
     };
-    Ok(Datagram {
-        flow: Flow {
-            src: ip.src.whole(),
-            dst: ip.dst.whole(),
-            src_port,
-            dst_port,
-            // The hook knows it, not the bytes.
-            interface: 0,
-            vlan: ip.link.vlan,
-            mac: ip.link.mac,
-            proto: ip.proto,
-            later_fragment: ip.piece.is_later(),
-            opens,
-        },
-        piece: ip.piece,
-        l3: ip.l3,
-        l4: ip.l4,
-        end: ip.end,
-    })
+    to.flow.src_port = src_port;
+    to.flow.dst_port = dst_port;
+    // The hook knows it, not the bytes.
+    to.flow.interface = 0;
+    to.flow.later_fragment = to.piece.is_later();
+    to.flow.opens = opens;
+    Ok(())
 }
 
 /// Where a UDP payload lies in its frame.

@@ -3,6 +3,7 @@
 use crate::{
     flow::Addr,
     limits::RULES,
+    opaque::opaque,
     verdict::{Denial, Mode, Reason},
 };
 
@@ -69,6 +70,12 @@ impl Misses {
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// The same, of which LLVM and the verifier know nothing.
+    #[inline(always)]
+    pub(crate) fn opaque(self) -> Self {
+        Self(opaque(u64::from(self.0)) as u32)
     }
 
     /// The nearest miss, which says most of what would have to change.
@@ -237,6 +244,8 @@ pub mod feature {
     pub const DENIED_NAMES: u32 = 4;
     /// Packets of some endpoint sets are steered.
     pub const STEERS: u32 = 8;
+    /// Replies are counted.
+    pub const COUNTS_REPLIES: u32 = 16;
 }
 
 /// What holds for one client group.

@@ -302,6 +302,15 @@ pub const fn counter_index(counters: u8, action: Action, reason: Reason) -> u32 
     counters as u32 * GROUP_COUNTERS + action as u32 * REASONS as u32 + reason as u32
 }
 
+/// Counters of replies, of all groups and of packets to none.
+pub const REPLY_COUNTERS: u32 = (GROUP_NAMES + 1) * REASONS as u32;
+
+/// Place of the counter of replies to a group (0 for no group), by the reason that holds for what they answer.
+#[inline(always)]
+pub const fn reply_index(counters: u8, reason: Reason) -> u32 {
+    counters as u32 * REASONS as u32 + reason as u32
+}
+
 /// What allowed packets are counted by, besides the whole set.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,6 +6,7 @@
 use core::ptr::NonNull;
 
 use aya_ebpf::{
+    EbpfContext as _,
     bindings::{__sk_buff, xdp_md},
     programs::{TcContext, XdpContext},
 };
@@ -14,9 +15,9 @@ use egress_common::{
     flow::Flow,
     judge::{Tables as _, judge},
     parse::{
-        Datagram, IPV4_HEADER_BYTES,
+        self, Datagram, IPV4_HEADER_BYTES,
         options::{self, OPTIONS_MAX, Options},
-        parse, parse_network, quote,
+        quote,
     },
     verdict::{NO_SET, Reason, Verdict},
 };
@@ -127,23 +128,45 @@ pub extern "C" fn judge_flow(flow: *const Flow, half: u32, bytes: u32) -> u32 {
 /// The datagram of a packet, or the reason that settles the packet.
 pub type Parsed = Result<&'static Datagram, Reason>;
 
+/// Places of datagrams, by hook.
+const COMING: u32 = 0;
+const LEAVING: u32 = 1;
+
 /// The datagram of a packet, in the one place that a CPU has for it: programs at LAN ingress do not
 /// interrupt each other.
 #[inline(always)]
 pub fn parsed<H: Hook>(hook: &H) -> Parsed {
-    let datagram = DATAGRAM.get_ptr_mut(0).ok_or(Reason::NoPolicy)?;
+    let datagram = DATAGRAM.get_ptr_mut(COMING).ok_or(Reason::NoPolicy)?;
     from_code(hook.parse(datagram))?;
     // SAFETY: this CPU's own place.
     Ok(unsafe { &*datagram })
 }
 
-/// See [`parse`]; the datagram is where `datagram` points.
+/// The same of a packet at LAN egress.
+#[inline(always)]
+pub fn leaving<const ETHERNET: bool>(ctx: &TcContext) -> Parsed {
+    let datagram = DATAGRAM.get_ptr_mut(LEAVING).ok_or(Reason::NoPolicy)?;
+    let skb = ctx.as_ptr().cast();
+    from_code(if ETHERNET {
+        parse_buffer(skb, datagram)
+    } else {
+        parse_bare(skb, datagram)
+    })?;
+    // SAFETY: this CPU's own place.
+    Ok(unsafe { &*datagram })
+}
+
+/// See [`parse::read`]; the datagram is where `datagram` points.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn parse_frame(ctx: *mut xdp_md, datagram: *mut Datagram) -> u32 {
     let ctx = XdpContext::new(ctx);
-    let parsed = || parse(&View::of_frame(&ctx));
-    put(datagram, parsed, ctx.ingress_ifindex() as u32)
+    let read = |to: &mut Datagram| {
+        let network = parse::link(&View::of_frame(&ctx))?;
+        // Viewed anew, so that what was checked in front does not tell one way to here from another.
+        parse::read(&View::of_frame(&ctx), network, to)
+    };
+    put(datagram, read, ctx.ingress_ifindex() as u32)
 }
 
 /// [`parse_frame`] for a socket buffer that begins with an Ethernet header.
@@ -165,11 +188,11 @@ fn parse_skb<const ETHERNET: bool>(skb: *mut __sk_buff, datagram: *mut Datagram)
     let ctx = buffer(skb);
     // SAFETY: the context is valid for the program's life.
     let interface = unsafe { (*skb).ifindex };
-    let parsed = || {
-        let headers = View::of_headers::<HEADERS_BYTES>(&ctx);
-        parse_network(&headers, network::<ETHERNET>(&ctx, &headers)?)
+    let read = |to: &mut Datagram| {
+        let network = network::<ETHERNET>(&ctx, &View::of_headers::<HEADERS_BYTES>(&ctx))?;
+        parse::read(&View::of_pulled(&ctx), network, to)
     };
-    put(datagram, parsed, interface)
+    put(datagram, read, interface)
 }
 
 #[inline(always)]
@@ -178,25 +201,20 @@ const fn buffer(skb: *mut __sk_buff) -> TcContext {
     TcContext::new(unsafe { NonNull::new_unchecked(skb) })
 }
 
-/// Puts what was parsed of a packet from `interface` where `datagram` points.
+/// Reads a packet from `interface` into what `datagram` points to.
 #[inline(always)]
 fn put(
     datagram: *mut Datagram,
-    parsed: impl FnOnce() -> Result<Datagram, Reason>,
+    read: impl FnOnce(&mut Datagram) -> Result<(), Reason>,
     interface: u32,
 ) -> u32 {
     // SAFETY: null, or the place of this CPU.
     let Some(datagram) = (unsafe { datagram.as_mut() }) else {
         return to_code(Err(Reason::Malformed));
     };
-    match parsed() {
-        Ok(parsed) => {
-            *datagram = parsed;
-            datagram.flow.interface = interface;
-            SOUND
-        }
-        Err(reason) => to_code(Err(reason)),
-    }
+    let result = read(datagram);
+    datagram.flow.interface = interface;
+    to_code(result)
 }
 
 /// Bytes that IPv4 options are copied to.

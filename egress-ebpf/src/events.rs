@@ -47,20 +47,28 @@ pub fn is_watched() -> bool {
     watched_until_ms() != 0
 }
 
+/// The first bytes of an Ethernet header.
+#[repr(C)]
+struct Machines {
+    to: [u8; 6],
+    from: [u8; 6],
+}
+
+// SAFETY: repr(C) of bytes.
+unsafe impl Wire for Machines {}
+
 /// The machine that a frame says it comes from.
 #[inline(always)]
 pub fn sender<P: Packet>(frame: &P) -> [u8; 6] {
-    #[repr(C)]
-    struct Machines {
-        to: [u8; 6],
-        from: [u8; 6],
-    }
-    // SAFETY: repr(C) of bytes.
-    unsafe impl Wire for Machines {}
+    let machines = frame.view::<Machines>(0);
+    machines.map_or([0; 6], |machines| machines.from)
+}
 
-    frame
-        .view::<Machines>(0)
-        .map_or([0; 6], |machines| machines.from)
+/// The machine that a frame goes to.
+#[inline(always)]
+pub fn receiver<P: Packet>(frame: &P) -> [u8; 6] {
+    let machines = frame.view::<Machines>(0);
+    machines.map_or([0; 6], |machines| machines.to)
 }
 
 /// Notes who sent a packet that cannot be parsed.

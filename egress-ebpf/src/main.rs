@@ -16,6 +16,7 @@ mod ingress;
 mod maps;
 mod missed;
 mod refuse;
+mod replies;
 mod stats;
 mod steer;
 mod tables;

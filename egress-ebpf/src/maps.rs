@@ -22,7 +22,7 @@ use egress_common::{
     parse::Datagram,
     rule::{ClientKey, MachineKey, PlaceKey, Ruleset, Settings},
     steer::Steering,
-    verdict::{Counter, TrafficKey, VERDICT_COUNTERS},
+    verdict::{Counter, REPLY_COUNTERS, TrafficKey, VERDICT_COUNTERS},
 };
 
 /// `BPF_NOEXIST` (linux/bpf.h): an entry that another CPU made first stays as it is.
@@ -135,6 +135,16 @@ pub static VERDICTS: PerCpuArray<Counter, { VERDICT_COUNTERS as usize }> = PerCp
 #[btf_map(pin_by_name)]
 pub static SETS: PerCpuArray<Counter, { limits::SETS as usize }> = PerCpuArray::new();
 
+/// Packets and bytes to clients, by group and by the reason that holds for what they answer. Written at LAN
+/// egress, read by user space.
+#[btf_map(pin_by_name)]
+pub static REPLIES: PerCpuArray<Counter, { REPLY_COUNTERS as usize }> = PerCpuArray::new();
+
+/// Packets and bytes to clients, by the endpoint set or rule that decides about what they answer. Written at
+/// LAN egress, read by user space.
+#[btf_map(pin_by_name)]
+pub static SET_REPLIES: PerCpuArray<Counter, { limits::SETS as usize }> = PerCpuArray::new();
+
 /// Packets and bytes allowed, by destination, endpoint set and group. Written at LAN ingress, read by
 /// user space. When it is full, the destination that was used least recently leaves; `SETS` never does.
 #[btf_map(pin_by_name)]
@@ -145,9 +155,9 @@ pub static TRAFFIC: LruPerCpuHashMap<TrafficKey, Counter, { limits::TRAFFIC as u
 #[btf_map(pin_by_name)]
 pub static DNS: PerCpuArray<u64, OUTCOMES> = PerCpuArray::new();
 
-/// The datagram being judged. Written and read at LAN ingress.
+/// The datagram being judged at LAN ingress, and the one at LAN egress.
 #[btf_map]
-pub static DATAGRAM: PerCpuArray<Datagram, 1> = PerCpuArray::new();
+pub static DATAGRAM: PerCpuArray<Datagram, 2> = PerCpuArray::new();
 
 /// The DNS message being read. Written and read at LAN egress.
 #[btf_map]

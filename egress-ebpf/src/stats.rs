@@ -53,11 +53,25 @@ pub fn count_dns(outcome: Outcome) {
 
 #[inline(always)]
 fn count<const PLACES: usize>(counters: &PerCpuArray<Counter, PLACES>, place: u32, bytes: usize) {
+    let one = Counter {
+        packets: 1,
+        bytes: bytes as u64,
+    };
+    add(counters, place, one);
+}
+
+/// Adds to a counter.
+#[inline(always)]
+pub fn add<const PLACES: usize>(
+    counters: &PerCpuArray<Counter, PLACES>,
+    place: u32,
+    more: Counter,
+) {
     if let Some(counter) = counters.get_ptr_mut(place) {
         // SAFETY: this CPU's own place.
         unsafe {
-            (*counter).packets += 1;
-            (*counter).bytes += bytes as u64;
+            (*counter).packets += more.packets;
+            (*counter).bytes += more.bytes;
         }
     }
 }

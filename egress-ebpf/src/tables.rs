@@ -86,7 +86,7 @@ impl Generation {
 
     /// Whether it makes use of any of these features.
     #[inline(always)]
-    fn has(self, features: u32) -> bool {
+    pub fn has(self, features: u32) -> bool {
         match self.settings() {
             Some(settings) => settings.features & features != 0,
             None => false,

@@ -1,5 +1,7 @@
 //! Packet bytes between `data` and `data_end`: the one place that reads and writes packets.
 
+use core::ptr;
+
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{__sk_buff, xdp_md},
@@ -32,9 +34,16 @@ impl View {
     /// An XDP frame.
     #[inline(always)]
     pub fn of_frame(ctx: &XdpContext) -> Self {
+        // SAFETY: the context is valid for the program's life.
+        let (start, end) = unsafe {
+            (
+                ptr::read_volatile(&raw const (*ctx.ctx).data),
+                ptr::read_volatile(&raw const (*ctx.ctx).data_end),
+            )
+        };
         Self {
-            start: ctx.data(),
-            end: ctx.data_end(),
+            start: start as usize,
+            end: end as usize,
             whole: Whole::Frame(ctx.ctx),
         }
     }
@@ -61,11 +70,20 @@ impl View {
     pub fn of_headers<const BYTES: usize>(ctx: &TcContext) -> Self {
         // On failure the reads below fail, each on its own.
         pull_headers(ctx.as_ptr().cast(), BYTES as u32);
-        let len = ctx.len();
-        Self {
-            start: ctx.data(),
-            end: ctx.data_end(),
-            whole: Whole::Bytes(len as usize),
+        Self::of_pulled(ctx)
+    }
+
+    /// The headers of a socket buffer, as far as they lie in its linear part.
+    #[inline(always)]
+    pub fn of_pulled(ctx: &TcContext) -> Self {
+        let skb: *const __sk_buff = ctx.as_ptr().cast();
+        // SAFETY: the context is valid for the program's life.
+        unsafe {
+            Self {
+                start: ptr::read_volatile(&raw const (*skb).data) as usize,
+                end: ptr::read_volatile(&raw const (*skb).data_end) as usize,
+                whole: Whole::Bytes((*skb).len as usize),
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 //! ```
 
 pub mod address;
+pub mod agreement;
 pub mod announced;
 pub mod answer;
 pub mod basics;

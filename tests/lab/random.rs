@@ -3,10 +3,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use anyhow::{Result, anyhow};
 use egress_ctl::config::Config;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use crate::frame::{Extension, Frame, Transport};
 use crate::kernel::INTERFACE;
@@ -18,6 +21,23 @@ pub const PATTERNS: [&str; 6] = ["x.y", "*.x.y", "*x.y", "a.x.y", "*.a.x.y", "z.
 pub const MACS: [[u8; 6]; 3] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 3]];
 /// VLANs of frames; groups name some of them.
 const VLANS: [u16; 3] = [5, 6, 7];
+
+/// Random numbers that begin with a seed.
+pub fn seeded(seed: u64) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    TestRunner::new_with_rng(proptest::test_runner::Config::default(), rng)
+}
+
+/// One value of a strategy.
+///
+/// # Errors
+/// The strategy gives none.
+pub fn one<S: Strategy>(strategy: S, runner: &mut TestRunner) -> Result<S::Value> {
+    let tree = strategy.new_tree(runner);
+    Ok(tree.map_err(|reason| anyhow!("{reason}"))?.current())
+}
 
 /// A config as text.
 pub fn policy() -> impl Strategy<Value = String> {
@@ -302,8 +322,30 @@ pub fn frame() -> impl Strategy<Value = Vec<u8>> {
         3 => prop::collection::vec((any::<Index>(), any::<u8>()), 1..4).prop_map(Damage::Bytes),
     ];
     let frame = prop_oneof![9 => sound_frame(), 1 => error()];
-    (frame, damage).prop_map(|(frame, damage)| damage.of(frame.to_bytes()))
+    let made = (frame, damage).prop_map(|(frame, damage)| damage.of(frame.to_bytes()));
+    prop_oneof![40 => made, 1 => noise()]
 }
+
+/// Any bytes at all, of any length up to that of jumbo frames; most claim to be IP.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    const CLAIM_AT: usize = 12;
+
+    let claim = select(vec![Some(0x0800u16), Some(0x86dd), Some(0x8100), None]);
+    let len = prop_oneof![SHORTEST..200, SHORTEST..=LONGEST];
+    (len, any::<u64>(), claim).prop_map(|(len, seed, claim)| {
+        let mut bytes = vec![0; len];
+        seeded(seed).rng().fill_bytes(&mut bytes);
+        if let Some(claim) = claim {
+            bytes[CLAIM_AT..SHORTEST].copy_from_slice(&claim.to_be_bytes());
+        }
+        bytes
+    })
+}
+
+/// The kernel takes no frame for a test that is shorter than an Ethernet header.
+const SHORTEST: usize = 14;
+/// A jumbo frame; it lies in several buffers, of which the program sees the first.
+const LONGEST: usize = 9000;
 
 #[derive(Clone, Debug)]
 enum Damage {
@@ -313,17 +355,12 @@ enum Damage {
 }
 
 impl Damage {
-    /// The kernel takes no frame for a test that is shorter than an Ethernet header.
-    const SHORTEST: usize = 14;
-    /// A longer frame lies in several buffers, of which the program sees the first.
-    const LONGEST: usize = 3000;
-
     fn of(&self, mut frame: Vec<u8>) -> Vec<u8> {
-        frame.truncate(Self::LONGEST);
+        frame.truncate(LONGEST);
         match self {
             Self::None => {}
             Self::Cut(at) => {
-                let len = Self::SHORTEST + at.index(frame.len() - Self::SHORTEST);
+                let len = SHORTEST + at.index(frame.len() - SHORTEST);
                 frame.truncate(len);
             }
             Self::Bytes(changes) => {
@@ -393,7 +430,8 @@ fn transport() -> impl Strategy<Value = Transport> {
     prop_oneof![
         4 => (port(), port()).prop_map(|(from, to)| Transport::Tcp(from, to)),
         2 => (port(), port()).prop_map(|(from, to)| Transport::Syn(from, to)),
-        3 => (port(), port()).prop_map(|(from, to)| Transport::Udp(from, to, vec![0; 5])),
+        3 => (port(), port(), prop_oneof![19 => Just(5), 1 => 5..=8900usize])
+            .prop_map(|(from, to, len)| Transport::Udp(from, to, vec![0; len])),
         1 => (select(vec![33, 132, 136]), port(), port())
             .prop_map(|(number, from, to)| Transport::Ports(number, from, to)),
         1 => prop_oneof![any::<u8>(), select(vec![1, 58, 132])].prop_map(Transport::Other),

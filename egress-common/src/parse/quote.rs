@@ -4,7 +4,7 @@
 //! packet answers, as its client would send it on, or the [`Reason`] that settles the error.
 
 use super::{
-    EXTENSIONS_MAX, ExtensionHeader, Ipv4Header, Ipv6Header,
+    EXTENSIONS_MAX, ExtensionHeader, HEADERS_MAX, Ipv4Header, Ipv6Header,
     wire::{IcmpHeader, PortsHeader},
 };
 use crate::{
@@ -136,7 +136,7 @@ fn extensions<P: Packet + ?Sized>(
         }
         quoted.proto = header.next;
         quoted.l4 += size_of::<ExtensionHeader>() + usize::from(header.len) * unit;
-        if quoted.l4 > end {
+        if quoted.l4 > end || quoted.l4 > HEADERS_MAX {
             return Err(Reason::Malformed);
         }
     }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     daemon::{self, Places},
     dataplane::{
-        counters::{self, Counted},
+        counters::{self, Counted, OfSet},
         events,
         maps::Pinned,
     },
@@ -97,13 +97,25 @@ struct VerdictCount {
 struct GroupCount {
     group: Option<String>,
     verdicts: Vec<VerdictCount>,
+    replies: Vec<ReplyCount>,
 }
 
+/// What came back to a group, by the reason that holds for what it answers.
+#[derive(Serialize)]
+struct ReplyCount {
+    reason: &'static str,
+    packets: u64,
+    bytes: u64,
+}
+
+/// What clients sent to an endpoint set, and what came back.
 #[derive(Serialize)]
 struct SetCount {
     set: String,
     packets: u64,
     bytes: u64,
+    reply_packets: u64,
+    reply_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -149,7 +161,9 @@ impl Report {
             .ids
             .groups()
             .map(|(name, place)| (Some(name.to_owned()), place));
-        let verdicts = counters::verdicts(pinned, named.chain([(None, 0)]))?;
+        let named: Vec<_> = named.chain([(None, 0)]).collect();
+        let verdicts = counters::verdicts(pinned, named.clone())?;
+        let replies = counters::replies(pinned, named)?;
         Ok(Self {
             schema: "egress.status/1",
             mode: snapshot.summary.mode.clone(),
@@ -166,7 +180,7 @@ impl Report {
                 connections_capacity: limits::FLOWS,
             },
             verdicts: totals(&verdicts),
-            groups: groups(&snapshot, &verdicts),
+            groups: groups(&snapshot, &verdicts, &replies),
             sets: sets(pinned, &snapshot)?,
             dns: dns(pinned)?,
             events: event_counts(pinned)?,
@@ -178,13 +192,12 @@ impl Report {
 
     fn text(&self) -> String {
         let mut text = self.head();
-        let rows = self
-            .groups
-            .iter()
-            .flat_map(|GroupCount { group, verdicts }| {
-                let name = group.as_deref().unwrap_or("(none)");
-                verdicts.iter().map(move |verdict| (name, verdict))
-            });
+        let rows = self.groups.iter().flat_map(|group| {
+            group
+                .verdicts
+                .iter()
+                .map(move |verdict| (group.name(), verdict))
+        });
         table(
             &mut text,
             &["group", "verdict", "reason", "packets", "bytes"],
@@ -199,11 +212,36 @@ impl Report {
                 ]
             },
         );
+        let rows = self
+            .groups
+            .iter()
+            .flat_map(|group| group.replies.iter().map(move |reply| (group.name(), reply)));
         table(
             &mut text,
-            &["endpoint set", "packets", "bytes"],
+            &["replies to", "reason", "packets", "bytes"],
+            &rows.collect::<Vec<_>>(),
+            |(group, r)| {
+                [
+                    (*group).to_owned(),
+                    r.reason.to_owned(),
+                    r.packets.to_string(),
+                    r.bytes.to_string(),
+                ]
+            },
+        );
+        table(
+            &mut text,
+            &["endpoint set", "packets", "bytes", "replies", "reply bytes"],
             &self.sets,
-            |s| [s.set.clone(), s.packets.to_string(), s.bytes.to_string()],
+            |s| {
+                [
+                    s.set.clone(),
+                    s.packets.to_string(),
+                    s.bytes.to_string(),
+                    s.reply_packets.to_string(),
+                    s.reply_bytes.to_string(),
+                ]
+            },
         );
         table(&mut text, &["dns answers", "messages"], &self.dns, |d| {
             [d.outcome.into(), d.messages.to_string()]
@@ -313,7 +351,15 @@ fn totals(counted: &[Named]) -> Vec<VerdictCount> {
     .collect()
 }
 
-fn groups(snapshot: &Snapshot, counted: &[Named]) -> Vec<GroupCount> {
+impl GroupCount {
+    fn name(&self) -> &str {
+        self.group.as_deref().unwrap_or("(none)")
+    }
+}
+
+type Replied = (Option<String>, Reason, Counter);
+
+fn groups(snapshot: &Snapshot, counted: &[Named], replied: &[Replied]) -> Vec<GroupCount> {
     let names = snapshot.ids.groups().map(|(name, _)| Some(name.to_owned()));
     let groups = names.chain([None]).map(|group| {
         let of_group: Vec<_> = counted
@@ -321,20 +367,31 @@ fn groups(snapshot: &Snapshot, counted: &[Named]) -> Vec<GroupCount> {
             .filter(|(of, _)| *of == group)
             .cloned()
             .collect();
+        let replies = replied.iter().filter(|(to, ..)| *to == group);
+        let replies = replies.map(|(_, reason, counter)| ReplyCount {
+            reason: reason.name(),
+            packets: counter.packets,
+            bytes: counter.bytes,
+        });
         GroupCount {
-            group,
             verdicts: totals(&of_group),
+            replies: replies.collect(),
+            group,
         }
     });
-    groups.filter(|group| !group.verdicts.is_empty()).collect()
+    groups
+        .filter(|group| !group.verdicts.is_empty() || !group.replies.is_empty())
+        .collect()
 }
 
 fn sets(pinned: Pinned<'_>, snapshot: &Snapshot) -> Result<Vec<SetCount>> {
     let counted = counters::sets(pinned, snapshot.ids.sets())?.into_iter();
-    let row = counted.map(|(key, counter)| SetCount {
+    let row = counted.map(|(key, OfSet { sent, replies })| SetCount {
         set: key.to_owned(),
-        packets: counter.packets,
-        bytes: counter.bytes,
+        packets: sent.packets,
+        bytes: sent.bytes,
+        reply_packets: replies.packets,
+        reply_bytes: replies.bytes,
     });
     Ok(row.collect())
 }

@@ -6,7 +6,16 @@ use comfy_table::{CellAlignment, Table, presets};
 
 /// Columns that hold numbers.
 const NUMBERS: &[&str] = &[
-    "packets", "bytes", "messages", "events", "hits", "count", "drops", "answers",
+    "packets",
+    "bytes",
+    "replies",
+    "reply bytes",
+    "messages",
+    "events",
+    "hits",
+    "count",
+    "drops",
+    "answers",
 ];
 
 /// Adds a table behind an empty line; nothing where there are no rows.

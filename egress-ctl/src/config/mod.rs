@@ -77,6 +77,8 @@ pub struct Gateway {
     pub internal: Vec<IpNet>,
     /// The group of clients that no other group takes.
     pub default_group: Option<String>,
+    /// Whether packets to clients are counted as well.
+    pub count_replies: bool,
 }
 
 /// How long DNS answers teach.
@@ -182,6 +184,7 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         internal,
         default_group,
         mark_mask: _,
+        count_replies,
     } = raw;
     if lan.get_ref().is_empty() {
         let message = "name at least one interface with clients behind it, as in [\"eth1\"]";
@@ -207,6 +210,7 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         }),
         internal: parsed(&internal, "gateway.internal", problems, prefix),
         default_group: default_group.map(Spanned::into_inner),
+        count_replies: count_replies.unwrap_or(true),
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) struct RawGateway {
     pub(super) internal: Vec<Spanned<String>>,
     pub(super) default_group: Option<Spanned<String>>,
     pub(super) mark_mask: Option<Spanned<u32>>,
+    pub(super) count_replies: Option<bool>,
 }
 
 #[derive(Deserialize)]

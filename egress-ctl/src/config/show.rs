@@ -43,6 +43,11 @@ pub fn effective(text: &str, config: &Config) -> Result<Effective, toml::de::Err
     within(&mut table, "gateway", |gateway| {
         default(gateway, "resolvers", Value::Array(Vec::new()));
         default(gateway, "internal", Value::Array(Vec::new()));
+        default(
+            gateway,
+            "count-replies",
+            Value::from(config.gateway.count_replies),
+        );
         default(gateway, "mark-mask", Value::from(i64::from(u32::MAX)));
     });
     within(&mut table, "dns", |dns| {

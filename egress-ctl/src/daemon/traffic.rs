@@ -69,13 +69,13 @@ pub fn counted(pinned: Pinned<'_>, ids: &Ids) -> Result<Vec<Traffic>, ReadError>
     let whole = counters::sets(pinned, ids.sets())?.into_iter();
     counted.extend(
         whole
-            .filter(|(set, _)| !known.contains(*set))
-            .map(|(set, counter)| Traffic {
+            .filter(|(set, counted)| counted.sent.packets > 0 && !known.contains(*set))
+            .map(|(set, counted)| Traffic {
                 what: Origin::Set,
                 set: set.to_owned(),
                 group: None,
-                packets: counter.packets,
-                bytes: counter.bytes,
+                packets: counted.sent.packets,
+                bytes: counted.sent.bytes,
             }),
     );
     Ok(counted)

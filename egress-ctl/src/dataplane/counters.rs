@@ -5,7 +5,7 @@ use egress_common::{
     dns::Outcome,
     event::Fate,
     lesson,
-    verdict::{Action, Counter, Reason, TrafficKey, counter_index},
+    verdict::{Action, Counter, Reason, TrafficKey, counter_index, reply_index},
 };
 
 use super::maps::{Pinned, PinnedError};
@@ -62,6 +62,37 @@ pub fn verdicts<N: Clone>(
     Ok(counted)
 }
 
+/// Replies to groups, that are not zero, by the reason that holds for what they answer, with what the groups
+/// are named by; place 0 belongs to packets to no group.
+///
+/// # Errors
+/// They cannot be read.
+pub fn replies<N: Clone>(
+    pinned: Pinned<'_>,
+    groups: impl IntoIterator<Item = (N, u8)>,
+) -> Result<Vec<(N, Reason, Counter)>, ReadError> {
+    let map = pinned.replies()?;
+    let mut counted = Vec::new();
+    for (name, place) in groups {
+        for reason in Reason::ALL {
+            let counter = total(&map.get(&reply_index(place, *reason), 0)?);
+            if counter.packets > 0 {
+                counted.push((name.clone(), *reason, counter));
+            }
+        }
+    }
+    Ok(counted)
+}
+
+/// What was counted of one endpoint set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfSet {
+    /// What clients sent.
+    pub sent: Counter,
+    /// What came back.
+    pub replies: Counter,
+}
+
 /// The counters of endpoint sets that are not zero, with what they are named by.
 ///
 /// # Errors
@@ -69,13 +100,16 @@ pub fn verdicts<N: Clone>(
 pub fn sets<N>(
     pinned: Pinned<'_>,
     named: impl IntoIterator<Item = (N, u16)>,
-) -> Result<Vec<(N, Counter)>, ReadError> {
-    let map = pinned.sets()?;
+) -> Result<Vec<(N, OfSet)>, ReadError> {
+    let (sent, replies) = (pinned.sets()?, pinned.set_replies()?);
     let mut counted = Vec::new();
     for (name, id) in named {
-        let sum = total(&map.get(&u32::from(id), 0)?);
-        if sum.packets > 0 {
-            counted.push((name, sum));
+        let of_set = OfSet {
+            sent: total(&sent.get(&u32::from(id), 0)?),
+            replies: total(&replies.get(&u32::from(id), 0)?),
+        };
+        if of_set.sent.packets + of_set.replies.packets > 0 {
+            counted.push((name, of_set));
         }
     }
     Ok(counted)

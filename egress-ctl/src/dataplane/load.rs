@@ -1,4 +1,5 @@
-//! Loads programs and maps; maps that are pinned already are taken over with all they hold.
+//! Loads maps and programs: maps that are pinned already are taken over with all they hold, and a program
+//! is loaded when it is first needed.
 
 use std::{fs, io, path::Path};
 
@@ -90,25 +91,21 @@ impl LoadError {
     }
 }
 
-/// Programs in the kernel, not yet attached, and their maps.
+/// Maps in the kernel, and programs that go there when they are first asked for.
 pub struct Loaded {
     pub(super) ebpf: Ebpf,
 }
 
-/// Loads everything; maps are pinned in `pin_dir`.
+/// Loads the maps; they are pinned in `pin_dir`.
 ///
 /// # Errors
 /// What could not be loaded. Nothing that enforces is touched.
 pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
     prepare(pin_dir)?;
-    let mut ebpf = EbpfLoader::new()
+    let ebpf = EbpfLoader::new()
         .default_map_pin_directory(pin_dir)
         .load(OBJECT)
         .map_err(|source| LoadError::Object { source })?;
-    load_program::<Xdp>(&mut ebpf, INGRESS, Xdp::load)?;
-    load_program::<Xdp>(&mut ebpf, ASK, Xdp::load)?;
-    load_program::<SchedClassifier>(&mut ebpf, EGRESS, SchedClassifier::load)?;
-    // The others are loaded where they are needed.
     Ok(Loaded { ebpf })
 }
 
@@ -142,22 +139,6 @@ pub fn check_bpffs(pin_dir: &Path) -> Result<(), LoadError> {
     Err(LoadError::NotBpffs(pin_dir.display().to_string()))
 }
 
-fn load_program<'a, P>(
-    ebpf: &'a mut Ebpf,
-    name: &'static str,
-    load: impl FnOnce(&mut P) -> Result<(), ProgramError>,
-) -> Result<(), LoadError>
-where
-    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
-    P: 'a,
-{
-    let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
-    let program: &mut P = program
-        .try_into()
-        .map_err(|source| LoadError::Program { name, source })?;
-    load(program).map_err(|source| LoadError::Program { name, source })
-}
-
 /// A program that is in the kernel.
 pub(super) enum Program<'a> {
     /// For the hooks of XDP.
@@ -184,9 +165,15 @@ impl Loaded {
     /// The object does not hold it, or the kernel refuses it.
     pub(super) fn program(&mut self, hook: Hook, layer: Layer) -> Result<Program<'_>, LoadError> {
         let name = name(hook, layer);
-        if !hook.is_xdp() {
-            return self.classifier(name).map(Program::Tc);
+        if hook.is_xdp() {
+            self.xdp(name).map(Program::Xdp)
+        } else {
+            self.classifier(name).map(Program::Tc)
         }
+    }
+
+    /// A program of XDP by its name; it is loaded now if it was not yet.
+    fn xdp(&mut self, name: &'static str) -> Result<&mut Xdp, LoadError> {
         let program = self.ebpf.program_mut(name);
         let program: &mut Xdp = program
             .and_then(|p| p.try_into().ok())
@@ -195,7 +182,7 @@ impl Loaded {
             let refused = |source| LoadError::Program { name, source };
             program.load().map_err(refused)?;
         }
-        Ok(Program::Xdp(program))
+        Ok(program)
     }
 
     /// A program of TC by its name; it is loaded now if it was not yet.
@@ -217,29 +204,23 @@ impl Loaded {
     /// The program at LAN ingress.
     ///
     /// # Errors
-    /// The object does not hold it.
+    /// The object does not hold it, or the kernel refuses it.
     pub fn ingress(&mut self) -> Result<&mut Xdp, LoadError> {
-        let program = self.ebpf.program_mut(INGRESS);
-        program
-            .and_then(|p| p.try_into().ok())
-            .ok_or(LoadError::Missing(INGRESS))
+        self.xdp(INGRESS)
     }
 
     /// The program that answers what the one at LAN ingress would do.
     ///
     /// # Errors
-    /// The object does not hold it.
+    /// The object does not hold it, or the kernel refuses it.
     pub fn asked(&mut self) -> Result<&mut Xdp, LoadError> {
-        let program = self.ebpf.program_mut(ASK);
-        program
-            .and_then(|p| p.try_into().ok())
-            .ok_or(LoadError::Missing(ASK))
+        self.xdp(ASK)
     }
 
     /// What the program at LAN ingress would make of a frame; nothing is counted or remembered.
     ///
     /// # Errors
-    /// The object does not hold the program, or the kernel does not run it.
+    /// The object does not hold the program, or the kernel refuses or does not run it.
     pub fn ask(&mut self, frame: &[u8]) -> Result<Verdict, AskError> {
         ask(self.asked()?, frame, 0)
     }
@@ -247,7 +228,7 @@ impl Loaded {
     /// Sends a frame through the program at LAN ingress, with all that it remembers and counts.
     ///
     /// # Errors
-    /// The object does not hold the program, or the kernel does not run it.
+    /// The object does not hold the program, or the kernel refuses or does not run it.
     pub fn send(&mut self, frame: &[u8]) -> Result<(), LoadError> {
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
@@ -260,7 +241,7 @@ impl Loaded {
     /// that this machine made where it is 0.
     ///
     /// # Errors
-    /// The object does not hold the program, or the kernel does not run it.
+    /// The object does not hold the program, or the kernel refuses or does not run it.
     pub fn answer(&mut self, frame: &[u8], came_in: u32) -> Result<(), LoadError> {
         /// Bytes and place of `ingress_ifindex` in `struct __sk_buff` (linux/bpf.h).
         const CONTEXT_BYTES: usize = 40;
@@ -281,7 +262,7 @@ impl Loaded {
     /// The program at LAN egress.
     ///
     /// # Errors
-    /// The object does not hold it.
+    /// The object does not hold it, or the kernel refuses it.
     pub fn egress(&mut self) -> Result<&mut SchedClassifier, LoadError> {
         self.classifier(EGRESS)
     }

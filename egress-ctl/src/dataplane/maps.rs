@@ -128,6 +128,10 @@ pinned! {
     verdicts: "VERDICTS", PerCpuArray => PerCpuArray<MapData, Counter>;
     /// Counters by endpoint set.
     sets: "SETS", PerCpuArray => PerCpuArray<MapData, Counter>;
+    /// Counters of replies by group and reason.
+    replies: "REPLIES", PerCpuArray => PerCpuArray<MapData, Counter>;
+    /// Counters of replies by endpoint set.
+    set_replies: "SET_REPLIES", PerCpuArray => PerCpuArray<MapData, Counter>;
     /// Counters of allowed packets by destination, set and group.
     traffic: "TRAFFIC", PerCpuLruHashMap => PerCpuHashMap<MapData, TrafficKey, Counter>;
     /// Counters by outcome of DNS messages.

@@ -99,7 +99,8 @@ pub fn compile(
             ttl_floor: config.dns.ttl_floor,
             ttl_cap: config.dns.ttl_cap,
             features: features(&membership, &patterns, &rulesets)
-                | if steered.steers() { feature::STEERS } else { 0 },
+                | bit(steered.steers(), feature::STEERS)
+                | bit(config.gateway.count_replies, feature::COUNTS_REPLIES),
         },
         steered,
         groups: groups(config, ids)?,
@@ -310,13 +311,16 @@ fn features(membership: &Membership, patterns: &[Pattern], rulesets: &Rulesets) 
         rules.into_iter().any(|rule| rule.effect == DENY)
     };
     let of_pattern = |pattern: &Pattern| rulesets.list.get(pattern.ruleset as usize);
-    let bit = |holds: bool, bit| if holds { bit } else { 0 };
     bit(!membership.places.is_empty(), feature::PLACES)
         | bit(!membership.machines.is_empty(), feature::MACHINES)
         | bit(
             patterns.iter().filter_map(of_pattern).any(denies),
             feature::DENIED_NAMES,
         )
+}
+
+const fn bit(holds: bool, bit: u32) -> u32 {
+    if holds { bit } else { 0 }
 }
 
 fn check_size(what: &'static str, count: usize, limit: u32) -> Result<(), CompileError> {

@@ -15,7 +15,7 @@ use egress_common::{
     },
     flow::{DNS_PORT, Flow, proto},
     judge::Tables as _,
-    parse::{Datagram, UdpPayload, link, parse_network, udp_payload},
+    parse::{Datagram, UdpPayload, udp_payload},
     rule::mark,
 };
 
@@ -24,35 +24,29 @@ use self::{
     steps::Global,
 };
 use crate::{
+    datagram::leaving,
+    events::receiver,
     maps::{LAN, MESSAGE},
+    replies,
     stats::count_dns,
     tables::Generation,
-    tc::network,
-    view,
+    view::{self, View},
 };
 
-/// Ethernet, IPv6 with some options, UDP.
-const HEADERS_BYTES: usize = 128;
-
-/// Reads a DNS answer and learns from it; other packets are left alone. Nothing is ever dropped here.
+/// Counts a packet to a client, and learns from it if it is a DNS answer. Nothing is ever dropped here.
 #[inline(always)]
 pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
-    let headers = view::View::of_headers::<HEADERS_BYTES>(ctx);
-    // Which VLAN it goes to does not matter.
-    let Ok(network) = (match ETHERNET {
-        true => link(&headers),
-        false => network::<false>(ctx, &headers),
-    }) else {
+    let Ok(datagram) = leaving::<ETHERNET>(ctx) else {
         return;
     };
-    let Ok(datagram) = parse_network(&headers, network) else {
-        return;
-    };
+    let headers = View::of_pulled(ctx);
+    let to = if ETHERNET { receiver(&headers) } else { [0; 6] };
+    replies::count(ctx, datagram, to);
     let flow = &datagram.flow;
     if flow.proto != proto::UDP || flow.src_port != DNS_PORT || flow.later_fragment {
         return;
     }
-    let outcome = match read(ctx, &headers, &datagram) {
+    let outcome = match read(ctx, &headers, datagram) {
         Ok(lesson) => taught(lesson, flow),
         Err(outcome) => outcome,
     };
@@ -70,7 +64,7 @@ fn taught(mut lesson: Lesson, flow: &Flow) -> Outcome {
 }
 
 #[inline(always)]
-fn read(ctx: &TcContext, headers: &view::View, datagram: &Datagram) -> Result<Lesson, Outcome> {
+fn read(ctx: &TcContext, headers: &View, datagram: &Datagram) -> Result<Lesson, Outcome> {
     let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
     if !is_trusted(ctx, datagram, generation) {
         return Err(Outcome::ResolverNotTrusted);

@@ -21,11 +21,10 @@ use egress_ctl::policy::compile::Circumstances;
 use egress_ctl::policy::tables::HostTables;
 use lab::interrupt;
 use lab::kernel::{INTERFACE, INTERFACE_INDEX, Kernel, TODAY, inside};
-use lab::random::{self, MACS};
+use lab::random::{self, MACS, one, seeded};
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::TestRunner;
 use serde::Serialize;
 
 use super::Report;
@@ -74,7 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let report = inside(|pin_dir| -> Result<ExplainReport> {
         let mut kernel = Kernel::load(pin_dir)?;
         let mut watch = Watch::begin(pin_dir)?;
-        let mut runner = runner(options.seed);
+        let mut runner = seeded(options.seed);
         let mut tally = Tally::default();
         while tally.took.len() < options.questions {
             interrupt::check()?;
@@ -190,11 +189,11 @@ impl Fate {
         };
         let before: HashMap<u16, u64> = sets(kernel)?
             .into_iter()
-            .map(|(id, c)| (id, c.packets))
+            .map(|(id, c)| (id, c.sent.packets))
             .collect();
         let seen = kernel.judge(packet)?;
         let risen = sets(kernel)?.into_iter();
-        let risen = risen.filter(|(id, c)| before.get(id).copied().unwrap_or(0) < c.packets);
+        let risen = risen.filter(|(id, c)| before.get(id).copied().unwrap_or(0) < c.sent.packets);
         Ok(Self {
             passes: seen.passes,
             counted: seen.counted,
@@ -283,19 +282,6 @@ fn question() -> impl Strategy<Value = (Question, IpAddr)> {
             };
             (question, addr)
         })
-}
-
-fn runner(seed: u64) -> TestRunner {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    TestRunner::new_with_rng(Config::default(), rng)
-}
-
-fn one<T>(strategy: impl Strategy<Value = T>, runner: &mut TestRunner) -> Result<T> {
-    let tree = strategy.new_tree(runner);
-    let tree = tree.map_err(|fault| anyhow::anyhow!("{fault}"))?;
-    Ok(tree.current())
 }
 
 impl Report for ExplainReport {

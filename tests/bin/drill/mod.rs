@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::table::line;
 
+mod differential;
 mod explain;
 mod feed;
 mod overflow;
@@ -16,6 +17,8 @@ mod traffic;
 
 #[derive(Subcommand)]
 pub(crate) enum Drill {
+    /// Judge random packets on random policies: do kernel, judge and policy agree about each?
+    Differential(differential::Options),
     /// Ask random questions on random policies: is every packet judged as it was explained?
     Explain(explain::Options),
     /// Follow the web service through changes, faults and kills: is anything ever hurt?
@@ -32,13 +35,14 @@ pub(crate) enum Drill {
 /// Runs a drill and says whether it held.
 pub(crate) fn run(drill: Drill) -> Result<bool> {
     match drill {
+        Drill::Differential(options) => differential::run(&options),
         Drill::Explain(options) => explain::run(&options),
         Drill::Feed(options) => feed::run(&options),
         Drill::Race(options) => race::run(&options),
         Drill::Swap(options) => swap::run(&options),
         Drill::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
-            bail!("there is no drill {name:?}; there are: explain, feed, race, swap")
+            bail!("there is no drill {name:?}; there are: differential, explain, feed, race, swap")
         }
     }
 }
