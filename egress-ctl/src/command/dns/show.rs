@@ -115,7 +115,7 @@ impl Report {
             } = refused;
             let ago = ago(*last, now);
             let told = format!(
-                "{address}, refused: {answers} answers gave it for {name}, the last one to {client}, {ago}"
+                "{address}, refused; answers for {name} gave it: {answers}, the last one to {client}, {ago}"
             );
             line(&mut text, 0, &told);
         }
@@ -185,7 +185,7 @@ fn tell_known(text: &mut String, known: &Known, now: Timestamp) {
     line(
         text,
         1,
-        &format!("used        by {hits} connections; first seen {first}, last seen {last}"),
+        &format!("used        connections {hits}; first seen {first}, last seen {last}"),
     );
 }
 
@@ -204,7 +204,7 @@ fn tell_naming(text: &mut String, naming: &Naming, now: Timestamp) {
     line(
         text,
         1,
-        &format!("name        {name}, TTL {ttl} s, {answers} answers, first {first}, last {last}"),
+        &format!("name        {name}, TTL {ttl} s; answers {answers}, first {first}, last {last}"),
     );
     if !chain.is_empty() {
         line(text, 1, &format!("  through   {}", chain.join(", ")));
