@@ -153,7 +153,7 @@ impl Daemon {
         };
         swap::swap(Pinned(&self.places.pin_dir), next)?;
         let restores = force.config.dns.restore;
-        self.names.know(&ids, &force.generation, restores);
+        self.names.know(&ids, restores);
         self.past = Past {
             in_force: number,
             last: number,

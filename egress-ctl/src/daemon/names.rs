@@ -28,7 +28,7 @@ use crate::{
         time::Clocks,
     },
     durable::FileError,
-    policy::{generation::Generation, ids::Ids},
+    policy::ids::Ids,
 };
 
 /// How often the ring is looked at; it holds what comes in that time even in a flood.
@@ -38,8 +38,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(300);
 
 /// What the thread is told.
 enum Order {
-    /// What patterns are called from now on, and what is in force.
-    Know(Box<(Ids, Generation)>, bool),
+    /// What holds from now on.
+    Know(Known),
     /// To save everything and end.
     End,
 }
@@ -63,10 +63,12 @@ impl Bookkeeper {
         Ok(Self { orders, thread })
     }
 
-    /// Tells it what is in force, and whether learned addresses are to be kept for the time after a reboot.
-    pub(super) fn know(&self, ids: &Ids, generation: &Generation, restores: bool) {
-        let known = Box::new((ids.clone(), generation.clone()));
-        self.order(Order::Know(known, restores));
+    /// Tells it what patterns are called, and whether learned addresses are to be kept for the time after a reboot.
+    pub(super) fn know(&self, ids: &Ids, restores: bool) {
+        self.order(Order::Know(Known {
+            patterns: ids.patterns(),
+            restores,
+        }));
     }
 
     /// Ends it once everything is on disk.
@@ -90,7 +92,7 @@ struct Books {
     table: Table,
     file: NamesFile,
     names: Names,
-    /// What is in force, as soon as that is known.
+    /// As soon as that is known.
     known: Option<Known>,
     /// Whether there is anything that the file of all names lacks.
     is_changed: bool,
@@ -100,9 +102,9 @@ struct Books {
 
 /// What the generation in force says.
 struct Known {
-    ids: Ids,
-    generation: Generation,
+    /// Patterns by their ids.
     patterns: HashMap<u32, String>,
+    /// Whether learned addresses are kept for the time after a reboot.
     restores: bool,
 }
 
@@ -129,7 +131,7 @@ impl Books {
         let mut saved = Instant::now();
         loop {
             match inbox.recv_timeout(LOOK_EVERY) {
-                Ok(Order::Know(known, restores)) => self.know(*known, restores),
+                Ok(Order::Know(known)) => self.known = Some(known),
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -141,17 +143,6 @@ impl Books {
         }
         self.look();
         self.save();
-    }
-
-    fn know(&mut self, (ids, generation): (Ids, Generation), restores: bool) {
-        let patterns = ids.patterns().into_iter();
-        let patterns = patterns.map(|(id, text)| (id, text.to_owned())).collect();
-        self.known = Some(Known {
-            ids,
-            generation,
-            patterns,
-            restores,
-        });
     }
 
     /// Takes in what is new: in the ring, and from `dns import`.
@@ -227,7 +218,7 @@ impl Books {
         let Some(known) = self.known.as_ref().filter(|known| known.restores) else {
             return;
         };
-        let saved = saved::save(&self.state_dir, &self.table, &known.generation, &known.ids);
+        let saved = saved::save(&self.state_dir, &self.table, &known.patterns);
         self.tell(saved.map_err(|fault| fault.to_string()));
     }
 

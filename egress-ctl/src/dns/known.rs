@@ -58,72 +58,87 @@ pub struct Teaching {
 
 /// What numbers mean.
 pub struct Reader<'a> {
-    generation: &'a Generation,
-    ids: &'a Ids,
-    patterns: HashMap<u32, &'a str>,
-    rulesets: HashMap<u32, u32>,
-    sets: HashMap<u16, &'a str>,
+    patterns: &'a HashMap<u32, String>,
+    policy: Option<Policy<'a>>,
     clocks: Clocks,
 }
 
+/// What patterns allow.
+struct Policy<'a> {
+    generation: &'a Generation,
+    rulesets: HashMap<u32, u32>,
+    sets: HashMap<u16, &'a str>,
+}
+
 impl<'a> Reader<'a> {
-    /// Of a generation, at this moment.
-    pub fn new(generation: &'a Generation, ids: &'a Ids, clocks: Clocks) -> Self {
-        let rulesets = generation.patterns.iter();
+    /// Knows what patterns are called at this moment.
+    pub fn new(patterns: &'a HashMap<u32, String>, clocks: Clocks) -> Self {
         Self {
+            patterns,
+            policy: None,
+            clocks,
+        }
+    }
+
+    /// Knows as well what they allow.
+    #[must_use]
+    pub fn with_policy(self, generation: &'a Generation, ids: &'a Ids) -> Self {
+        let rulesets = generation.patterns.iter();
+        let policy = Policy {
             generation,
-            ids,
-            patterns: ids.patterns(),
             rulesets: rulesets.map(|one| (one.id, one.ruleset)).collect(),
             sets: ids.sets().map(|(key, id)| (id, key)).collect(),
-            clocks,
+        };
+        Self {
+            policy: Some(policy),
+            ..self
         }
     }
 
     /// What is known of a learned address.
     pub fn known(&self, entry: &Entry, names: &Names) -> Known {
         let Entry { address, learned } = entry;
-        let mut teachings: Vec<_> = learned
-            .teachings()
-            .map(|slot| self.teaching(slot))
-            .collect();
+        let teachings = learned.teachings().map(|slot| self.teaching(slot));
+        let mut teachings: Vec<_> = teachings.collect();
         teachings.sort_by_key(|teaching| std::cmp::Reverse(teaching.expires));
-        let listed = names.of(*address).iter();
+        let names = names.of(*address).iter();
+        let listed = names.filter(|naming| naming.pattern.is_some());
         Known {
             address: *address,
             teachings,
-            names: listed
-                .filter(|one| one.pattern.is_some())
-                .cloned()
-                .collect(),
+            names: listed.cloned().collect(),
             hits: learned.hits,
             first_seen: self.clocks.at(learned.first_ms),
             last_seen: self.clocks.at(learned.last_ms),
         }
     }
 
-    /// The text of a pattern.
-    pub fn pattern(&self, id: u32) -> String {
-        let known = self.patterns.get(&id).map(|text| (*text).to_owned());
-        known.unwrap_or_else(|| format!("pattern {id}"))
-    }
-
-    /// The id of a pattern.
-    pub fn pattern_id(&self, text: &str) -> Option<u32> {
-        self.ids.pattern_id(text)
-    }
-
     fn teaching(&self, slot: Slot) -> Teaching {
-        let ruleset = self.rulesets.get(&slot.pattern);
-        let ruleset = ruleset.and_then(|index| self.generation.rulesets.get(*index as usize));
-        let left_ms = slot.expires_ms as i64 - self.clocks.boot_ms as i64;
+        let Slot {
+            pattern,
+            expires_ms,
+        } = slot;
+        let ruleset = self.policy.as_ref();
+        let ruleset = ruleset.and_then(|policy| Some((policy, policy.ruleset(pattern)?)));
+        let (groups, sets) = ruleset
+            .map(|(policy, ruleset)| (policy.groups(ruleset), policy.set_keys(ruleset)))
+            .unwrap_or_default();
+        let left_ms = expires_ms as i64 - self.clocks.boot_ms as i64;
+        let named = self.patterns.get(&pattern).cloned();
         Teaching {
-            pattern: self.pattern(slot.pattern),
-            groups: ruleset.map(|one| self.groups(one)).unwrap_or_default(),
-            sets: ruleset.map(|one| self.set_keys(one)).unwrap_or_default(),
-            expires: self.clocks.at(slot.expires_ms),
+            pattern: named.unwrap_or_else(|| format!("pattern {pattern}")),
+            groups,
+            sets,
+            expires: self.clocks.at(expires_ms),
             seconds_left: left_ms.div_euclid(1000),
         }
+    }
+}
+
+impl Policy<'_> {
+    fn ruleset(&self, pattern: u32) -> Option<&Ruleset> {
+        let index = self.rulesets.get(&pattern)?;
+        self.generation.rulesets.get(*index as usize)
     }
 
     fn groups(&self, ruleset: &Ruleset) -> Vec<String> {

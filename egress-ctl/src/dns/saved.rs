@@ -5,7 +5,11 @@
 //! time. It is taken in where new maps are made, for the rest of each TTL by the wall clock, and for no longer
 //! than the cap.
 
-use std::{fs, io, path::Path};
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use jiff::Timestamp;
 
@@ -19,7 +23,7 @@ use super::{
 use crate::{
     dataplane::learned::{LearnedError, Table},
     durable::{self, FileError},
-    policy::{generation::Generation, ids::Ids},
+    policy::generation::Generation,
 };
 
 /// Why learned addresses were not saved or not restored.
@@ -53,22 +57,21 @@ pub enum SavedError {
     },
 }
 
-fn path(state_dir: &Path) -> std::path::PathBuf {
+fn path(state_dir: &Path) -> PathBuf {
     state_dir.join("dns").join("learned.jsonl")
 }
 
-/// Saves what still counts.
+/// Saves what still counts; `patterns` are what they are called by their ids.
 ///
 /// # Errors
 /// The table cannot be read, or the disk is full or not writable; the file stays as it was.
 pub fn save(
     state_dir: &Path,
     table: &Table,
-    generation: &Generation,
-    ids: &Ids,
+    patterns: &HashMap<u32, String>,
 ) -> Result<(), SavedError> {
     let clocks = Clocks::now();
-    let reader = Reader::new(generation, ids, clocks);
+    let reader = Reader::new(patterns, clocks);
     let nameless = Names::default();
     let mut addresses = Vec::new();
     for entry in table.entries()? {

@@ -99,9 +99,9 @@ impl Ids {
     }
 
     /// All patterns by their ids.
-    pub fn patterns(&self) -> HashMap<u32, &str> {
+    pub fn patterns(&self) -> HashMap<u32, String> {
         let named = self.patterns.iter();
-        named.map(|(pattern, id)| (*id, pattern.as_str())).collect()
+        named.map(|(pattern, id)| (*id, pattern.clone())).collect()
     }
 
     /// How many ids of patterns were given; they are 1 to this number.

@@ -5,14 +5,14 @@ use egress_common::{
         Outcome,
         message::{ADDRESSES, Found, Message},
     },
-    flow::Addr,
+    flow::{Addr, Flow},
     judge::Tables as _,
     learned::{Learned, SharedSlots, Slot, Taught, teach},
     limits::TEACHERS,
     rule::{Settings, mark},
 };
 
-use super::lessons::note_refused;
+use super::lessons::{self, note_refused};
 use crate::{
     maps::{LEARNED, NO_EXIST, REFUSED},
     stats::count_dns,
@@ -27,22 +27,26 @@ pub struct Lesson {
     pub pattern: Option<u32>,
 }
 
-/// Learns every address of an answer, or, for a name that is not allowed, notes them as refused.
+/// Learns every address of an answer that came in this flow, or, for a name that is not allowed, notes them as
+/// refused. User space is told of it.
 #[inline(always)]
-pub fn teach_all(lesson: &mut Lesson) -> Outcome {
+pub fn teach_all(lesson: Lesson, flow: &Flow) -> Outcome {
     let pattern = lesson.pattern.unwrap_or(0);
     let half = lesson.generation.half();
     let now_ms = now_ms();
+    lessons::begin(lesson.message, flow, pattern);
     for i in 0..ADDRESSES as u32 {
         if dns_teach_step(lesson.message, i, pattern, half, now_ms) != 0 {
             break;
         }
     }
-    if pattern == 0 {
+    let outcome = if pattern == 0 {
         Outcome::NameNotListed
     } else {
         Outcome::Learned
-    }
+    };
+    lessons::tell(lesson.message, outcome);
+    outcome
 }
 
 /// Learns address `i`; 0 while there are more.

@@ -22,11 +22,11 @@ use crate::{
 
 /// Notes who the message is from and for, and the pattern that lists its name (0 for none).
 #[inline(always)]
-pub fn begin(message: &mut Message, flow: &Flow, generation: Generation, pattern: u32) {
+pub fn begin(message: &mut Message, flow: &Flow, pattern: u32) {
     let head = &mut message.head;
     head.resolver = flow.src;
     head.client = flow.dst;
-    head.generation = generation.number();
+    head.generation = Generation::current().map_or(0, Generation::number);
     head.pattern = pattern;
 }
 

@@ -13,7 +13,7 @@ use egress_common::{
         answer::{read_question, read_records},
         message::{MESSAGE_MAX, Message},
     },
-    flow::{DNS_PORT, Flow, proto},
+    flow::{DNS_PORT, proto},
     judge::Tables as _,
     parse::{Datagram, UdpPayload, udp_payload},
     rule::mark,
@@ -47,20 +47,10 @@ pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
         return;
     }
     let outcome = match read(ctx, &headers, datagram) {
-        Ok(lesson) => taught(lesson, flow),
+        Ok(lesson) => teach_all(lesson, flow),
         Err(outcome) => outcome,
     };
     count_dns(outcome);
-}
-
-/// Learns from a whole answer, and tells user space of it.
-#[inline(always)]
-fn taught(mut lesson: Lesson, flow: &Flow) -> Outcome {
-    let pattern = lesson.pattern.unwrap_or(0);
-    lessons::begin(lesson.message, flow, lesson.generation, pattern);
-    let outcome = teach_all(&mut lesson);
-    lessons::tell(lesson.message, outcome);
-    outcome
 }
 
 #[inline(always)]

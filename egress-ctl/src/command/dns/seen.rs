@@ -50,19 +50,15 @@ impl Seen {
         })
     }
 
-    /// What numbers mean.
-    pub(super) fn reader(&self) -> Reader<'_> {
+    /// All learned addresses.
+    pub(super) fn known(&self) -> Vec<Known> {
         let Force {
             generation,
             snapshot,
             ..
         } = &self.force;
-        Reader::new(generation, &snapshot.ids, self.clocks)
-    }
-
-    /// All learned addresses.
-    pub(super) fn known(&self) -> Vec<Known> {
-        let reader = self.reader();
+        let patterns = snapshot.ids.patterns();
+        let reader = Reader::new(&patterns, self.clocks).with_policy(generation, &snapshot.ids);
         let entries = self.entries.iter();
         entries
             .map(|entry| reader.known(entry, &self.names))

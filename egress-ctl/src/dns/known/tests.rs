@@ -47,7 +47,8 @@ fn an_address_is_told_with_all_that_its_patterns_say() {
         wall,
         boot_ms: 100_000,
     };
-    let reader = Reader::new(&generation, &ids, clocks);
+    let patterns = ids.patterns();
+    let reader = Reader::new(&patterns, clocks).with_policy(&generation, &ids);
     let slot = |pattern: &str, expires_ms| Slot {
         pattern: ids.pattern_id(pattern).unwrap(),
         expires_ms,
