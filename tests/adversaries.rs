@@ -13,7 +13,7 @@ use lab::config::custom;
 use lab::frame::{Extension, Frame, Transport};
 use lab::gateway::Egress;
 use lab::host::Life;
-use lab::kernel::{Kernel, inside};
+use lab::kernel::with;
 use lab::table::{Row, config, judge_all};
 use lab::topology::Lab;
 
@@ -76,8 +76,7 @@ fn a_narrow_allow_beside_a_broad_deny_in_any_order() -> Result<()> {
     ];
     let orders = [[deny, allow], [allow, deny]];
     let configs = orders.map(|rules| config(&format!("{SETS}{GROUP}{}", rules.concat())));
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         for config in configs {
             kernel.put_into_force(&config?, &[])?;
             for (frame, reason) in &rows {
@@ -86,7 +85,7 @@ fn a_narrow_allow_beside_a_broad_deny_in_any_order() -> Result<()> {
             }
         }
         Ok(())
-    })?
+    })
 }
 
 /// CVE-2025-64715.
@@ -97,8 +96,7 @@ fn a_set_that_became_empty_is_not_any() -> Result<()> {
     let empty = full.replace(ips, "urls = [\"named.example\"]");
     ensure!(full != empty, "nothing was taken away");
     let (full, empty) = (config(&full)?, config(&empty)?);
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         for (config, passes) in [(&full, true), (&empty, false), (&full, true)] {
             kernel.put_into_force(config, &[])?;
             for frame in [Frame::tcp(C4, D4, 443), Frame::tcp(C6, D6, 443)] {
@@ -108,7 +106,7 @@ fn a_set_that_became_empty_is_not_any() -> Result<()> {
             ensure!(!kernel.passes(&elsewhere)?, "anything passes");
         }
         Ok(())
-    })?
+    })
 }
 
 /// CVE-2023-27595.

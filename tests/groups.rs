@@ -8,7 +8,7 @@ use egress_common::verdict::{Action, Reason};
 use egress_ctl::config::Config;
 use egress_ctl::dataplane::counters;
 use lab::frame::{Frame, Transport};
-use lab::kernel::{Kernel, inside};
+use lab::kernel::{Kernel, inside, with};
 
 /// Frames of a test run come in by `lo`.
 const CONFIG: &str = r#"
@@ -252,8 +252,7 @@ fn a_group_s_own_rules_deny_before_they_allow() -> Result<()> {
 fn a_denied_name_wins_over_what_else_taught_its_address() -> Result<()> {
     const SHARED: &str = "192.0.2.80";
     let hour = 3_600_000;
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         kernel.put_into_force(&config()?, &[])?;
         let frame = Frame::tcp(PLAIN, SHARED, 443).to_bytes();
         kernel.teach(SHARED.parse()?, "*.shared.example", hour)?;
@@ -266,7 +265,7 @@ fn a_denied_name_wins_over_what_else_taught_its_address() -> Result<()> {
         kernel.teach("203.0.113.80".parse()?, "bad.shared.example", hour)?;
         ensure!(kernel.ask(&listed)?.reason == Reason::Denied);
         Ok(())
-    })?
+    })
 }
 
 #[test]
@@ -358,8 +357,7 @@ fn replies_are_counted_by_group_reason_and_set() -> Result<()> {
 }
 
 fn judge_all(rows: &[Row]) -> Result<()> {
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         let generation = kernel.put_into_force(&config()?, &[])?;
         let mut wrong = Vec::new();
         for (what, frame, group, action, reason) in rows {
@@ -376,7 +374,7 @@ fn judge_all(rows: &[Row]) -> Result<()> {
         }
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
-    })?
+    })
 }
 
 fn config() -> Result<Config> {

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use egress_common::verdict::{Action, Reason};
 use egress_ctl::config::Config;
 use lab::frame::{ETHERNET, Extension, Frame, TAG, Transport};
-use lab::kernel::{Kernel, Seen, inside};
+use lab::kernel::{Kernel, Seen, inside, with};
 use lab::table::{self, Row};
 
 const CONFIG: &str = r#"
@@ -706,8 +706,7 @@ fn a_connection_outlives_the_answer_that_admitted_it() -> Result<()> {
     let tcp = |port| Transport::Tcp(port, 443);
     let syn = |port| Transport::Syn(port, 443);
     let udp = |port| Transport::Udp(port, 3478, Vec::new());
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         kernel.put_into_force(&config("enforce")?, &[])?;
         let judge = |kernel: &mut Kernel, transport, reason: Reason| -> Result<()> {
             let frame = Frame::new(C4.parse()?, NAMED.parse()?, transport);
@@ -720,27 +719,27 @@ fn a_connection_outlives_the_answer_that_admitted_it() -> Result<()> {
         };
         let hour = 3_600_000;
         kernel.teach(NAMED.parse()?, "named.example", hour)?;
-        judge(&mut kernel, syn(1001), Reason::Learned)?;
-        judge(&mut kernel, tcp(1001), Reason::Learned)?;
-        judge(&mut kernel, udp(1001), Reason::Learned)?;
+        judge(kernel, syn(1001), Reason::Learned)?;
+        judge(kernel, tcp(1001), Reason::Learned)?;
+        judge(kernel, udp(1001), Reason::Learned)?;
         kernel.teach(NAMED.parse()?, "named.example", -hour)?;
-        judge(&mut kernel, tcp(1001), Reason::Established)?;
-        judge(&mut kernel, udp(1001), Reason::Established)?;
-        judge(&mut kernel, syn(1001), Reason::Expired)?;
-        judge(&mut kernel, tcp(1002), Reason::Expired)?;
-        judge(&mut kernel, udp(1002), Reason::Expired)?;
-        judge(&mut kernel, Transport::Tcp(1001, 444), Reason::WrongPort)?;
+        judge(kernel, tcp(1001), Reason::Established)?;
+        judge(kernel, udp(1001), Reason::Established)?;
+        judge(kernel, syn(1001), Reason::Expired)?;
+        judge(kernel, tcp(1002), Reason::Expired)?;
+        judge(kernel, udp(1002), Reason::Expired)?;
+        judge(kernel, Transport::Tcp(1001, 444), Reason::WrongPort)?;
         // The address itself may have left the map.
         kernel.forget_addresses()?;
-        judge(&mut kernel, tcp(1001), Reason::Established)?;
-        judge(&mut kernel, tcp(1002), Reason::NeverResolved)?;
+        judge(kernel, tcp(1001), Reason::Established)?;
+        judge(kernel, tcp(1002), Reason::NeverResolved)?;
         // A new generation revokes it, and allows it again.
         let without = CONFIG.replace("\"named.example\"", "\"other.example\"");
         kernel.put_into_force(&table::config(&without)?, &[])?;
-        judge(&mut kernel, tcp(1001), Reason::NeverResolved)?;
+        judge(kernel, tcp(1001), Reason::NeverResolved)?;
         kernel.put_into_force(&config("enforce")?, &[])?;
-        judge(&mut kernel, tcp(1001), Reason::Established)
-    })?
+        judge(kernel, tcp(1001), Reason::Established)
+    })
 }
 
 fn judge_all(rows: Vec<Row>) -> Result<()> {

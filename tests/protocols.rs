@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use egress_common::verdict::Reason;
 use lab::frame::{ETHERNET, Extension, Frame, Transport};
-use lab::kernel::{Kernel, inside};
+use lab::kernel::with;
 use lab::table::{Row, config, judge_all};
 
 const CONFIG: &str = r#"
@@ -291,8 +291,7 @@ fn an_error_with_a_forged_quote_is_dropped() -> Result<()> {
 #[test]
 fn an_error_keeps_no_connection_alive() -> Result<()> {
     const NAMED: &str = "192.0.2.80";
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         kernel.put_into_force(&config(CONFIG)?, &[])?;
         let error = Frame::error(&from_server(NAMED, C4, 443), 3, 4).to_bytes();
         kernel.teach(NAMED.parse()?, "named.example", 3_600_000)?;
@@ -302,7 +301,7 @@ fn an_error_keeps_no_connection_alive() -> Result<()> {
         let late = kernel.judge(&error)?;
         ensure!(late.counted.1 == Reason::NeverResolved, "{late:?}");
         Ok(())
-    })?
+    })
 }
 
 #[test]

@@ -6,7 +6,7 @@ use egress_common::parse::parse;
 use egress_common::refusal::{answer, refusal};
 use egress_common::verdict::{Action, Reason};
 use lab::frame::{Extension, Frame, Transport};
-use lab::kernel::{Fate, Kernel, inside};
+use lab::kernel::{Fate, Kernel, with};
 use lab::table::config;
 
 const CONFIG: &str = r#"
@@ -48,11 +48,10 @@ fn inside_with<T: Send>(
     test: impl FnOnce(&mut Kernel) -> Result<T> + Send,
 ) -> Result<T> {
     let config = config(text)?;
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         kernel.put_into_force(&config, &[])?;
-        test(&mut kernel)
-    })?
+        test(kernel)
+    })
 }
 
 #[test]

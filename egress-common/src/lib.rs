@@ -15,6 +15,7 @@ pub mod dns;
 pub mod event;
 pub mod flow;
 pub mod fragment;
+pub mod heads;
 pub mod judge;
 pub mod learned;
 pub mod lesson;

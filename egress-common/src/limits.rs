@@ -14,6 +14,9 @@ pub const RULES: usize = 64;
 pub const RULESETS: u32 = 4096;
 /// Name patterns that have an id, over all generations since the maps were made.
 pub const PATTERNS: u32 = 65_536;
+/// Heads of patterns with something before their star, in one generation: each counts once for every
+/// pattern without a head below its tail, and once more for its own.
+pub const HEADS: u32 = 65_536;
 /// Endpoint sets that have a counter, over all generations since the maps were made.
 pub const SETS: u32 = 8_192;
 /// Different steerings of one generation.

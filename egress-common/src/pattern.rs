@@ -162,12 +162,30 @@ impl NamePattern {
         }
     }
 
-    /// Whether every name that `narrow` matches is matched by this pattern too, as far as their
-    /// keys tell.
+    /// Key of all names that end as the pattern does, for a pattern with a head.
+    pub fn tail_key(&self) -> Option<NameKey> {
+        match self {
+            Self::HeadTail { tail, .. } => Some(NameKey::reversed(tail, false)),
+            Self::Exact(_) | Self::Tail(_) => None,
+        }
+    }
+
+    /// Whether every name that `narrow` matches is matched by this pattern too.
     pub fn covers(&self, narrow: &Self) -> bool {
-        match (self.key(), narrow.key()) {
-            (Some(wide), Some(narrow)) => narrow.prefix().starts_with(wide.prefix()),
-            _ => self == narrow,
+        match (self, narrow) {
+            (_, Self::Exact(name)) => self.matches(name),
+            (Self::Exact(_), _) => false,
+            (Self::Tail(wide), Self::Tail(tail) | Self::HeadTail { tail, .. }) => {
+                tail.ends_with(wide)
+            }
+            (Self::HeadTail { .. }, Self::Tail(_)) => false,
+            (
+                Self::HeadTail { head, tail },
+                Self::HeadTail {
+                    head: narrow_head,
+                    tail: narrow_tail,
+                },
+            ) => narrow_head.starts_with(head) && narrow_tail.ends_with(tail),
         }
     }
 }
@@ -250,6 +268,27 @@ mod tests {
         assert!(pattern("*x.y").covers(&pattern("*.x.y")));
         assert!(!pattern("*.x.y").covers(&pattern("x.y")));
         assert!(!pattern("*.x.y").covers(&pattern("*x.y")));
+    }
+
+    #[test]
+    fn a_pattern_covers_what_is_narrower_at_either_end() {
+        let table = [
+            ("*.x.y", "a*.x.y", true),
+            ("*.x.y", "a*x.y", false),
+            ("a*.y", "ab*.x.y", true),
+            ("a*.x.y", "a*.y", false),
+            ("ab*.y", "a*.y", false),
+            ("a*.y", "a1.y", true),
+            ("a*.y", "a.y", false),
+            ("a*.y", "*.y", false),
+            ("a.y", "a.y", true),
+            ("a.y", "*.y", false),
+            ("*x.y", "x.y", true),
+        ];
+        for (wide, narrow, expected) in table {
+            let covers = pattern(wide).covers(&pattern(narrow));
+            assert_eq!(covers, expected, "{wide} over {narrow}");
+        }
     }
 
     #[test]

@@ -37,8 +37,11 @@ const CLIENT_BYTES: usize = size_of::<ClientKey>() - size_of::<u32>();
 /// Prefix of an address to a number. The value is an integer: up to Linux 6.1 an inner map made
 /// without BTF does not match a template with a struct value (`btf_record_equal`, map_in_map.c).
 pub type AddrTrie<const ENTRIES: usize> = LpmTrie<[u8; size_of::<Addr>()], u64, ENTRIES>;
-/// Prefix of a reversed name to a pattern's id.
+/// Prefix of a reversed name to what is listed there (`heads::Listed`), as a number.
 pub type NameTrie = LpmTrie<[u8; NAME_KEY_BYTES], u64, { limits::PATTERNS as usize }>;
+
+/// Number of a list and beginning of a name to what matches it (`heads::Headed`), as a number.
+pub type HeadTrie = LpmTrie<[u8; NAME_KEY_BYTES], u64, { limits::HEADS as usize }>;
 
 /// Number of the generation in force, 0 before the first. Written by user space, read by every program.
 #[btf_map(pin_by_name)]
@@ -75,9 +78,13 @@ pub static GROUPS: Array<u32, { HALVES * limits::GROUPS }> = Array::new();
 pub static DESTINATIONS: ArrayOfMaps<AddrTrie<{ limits::DESTINATIONS as usize }>, HALVES> =
     ArrayOfMaps::new();
 
-/// Reversed name to pattern, by half. Written by user space, read at LAN egress.
+/// Reversed name to what is listed there, by half. Written by user space, read at LAN egress.
 #[btf_map(pin_by_name)]
 pub static NAMES: ArrayOfMaps<NameTrie, HALVES> = ArrayOfMaps::new();
+
+/// Beginnings of names that match by their heads, by half. Written by user space, read at LAN egress.
+#[btf_map(pin_by_name)]
+pub static HEADS: ArrayOfMaps<HeadTrie, HALVES> = ArrayOfMaps::new();
 
 /// Rulesets, `limits::RULESETS` a half. Written by user space, read at LAN ingress.
 #[btf_map(pin_by_name)]

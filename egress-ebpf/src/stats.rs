@@ -45,9 +45,15 @@ pub fn count_traffic(dst: Addr, group: u8, verdict: Verdict, bytes: u64) {
 /// Counts a DNS message, or something that became of one of its addresses.
 #[inline(always)]
 pub fn count_dns(outcome: Outcome) {
+    count_dns_of(outcome, 1);
+}
+
+/// Counts what became of so many addresses of one message.
+#[inline(always)]
+pub fn count_dns_of(outcome: Outcome, addresses: u64) {
     if let Some(messages) = DNS.get_ptr_mut(outcome as u32) {
         // SAFETY: this CPU's own place.
-        unsafe { *messages += 1 };
+        unsafe { *messages += addresses };
     }
 }
 

@@ -9,6 +9,7 @@ use core::{
 use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_map_lookup_elem};
 use egress_common::{
     flow::{Addr, Flow},
+    heads::{Headed, Listed},
     judge::Tables,
     learned::{Learned, Slots},
     limits::{self, TEACHERS},
@@ -21,8 +22,8 @@ use egress_common::{
 };
 
 use crate::maps::{
-    CLIENTS, CLOCK, DESTINATIONS, FLOWS, GENERATION, GROUPS, LEARNED, MACHINES, NAMES, PATTERNS,
-    PLACES, REFUSED, RULESETS, SETTINGS, STEERED, STEERINGS,
+    CLIENTS, CLOCK, DESTINATIONS, FLOWS, GENERATION, GROUPS, HEADS, LEARNED, MACHINES, NAMES,
+    PATTERNS, PLACES, REFUSED, RULESETS, SETTINGS, STEERED, STEERINGS,
 };
 
 /// The generation in force, as one packet sees it.
@@ -160,15 +161,26 @@ impl Generation {
         }
     }
 
-    /// Id of the longest pattern that matches the reversed name in `key`.
+    /// What the longest key says that the reversed name in `key` begins with.
     ///
     /// # Safety
     /// `key` points to a key of the trie of names: 4 bytes of prefix length, then the name's bytes.
     #[inline(always)]
-    pub unsafe fn pattern(self, key: *const u8) -> Option<u32> {
+    pub unsafe fn listed(self, key: *const u8) -> Option<Listed> {
         let trie = ptr::from_ref(NAMES.get(self.half)?);
         // SAFETY: the caller's key is whole.
-        unsafe { number(trie.cast(), key.cast()) }.map(|id| id as u32)
+        unsafe { number(trie.cast(), key.cast()) }.map(Listed::from_value)
+    }
+
+    /// What the longest head says that the name in `key` begins with, in the list that `key` names.
+    ///
+    /// # Safety
+    /// `key` points to a key of the trie of heads: 4 bytes of prefix length, the list, the name's bytes.
+    #[inline(always)]
+    pub unsafe fn headed(self, key: *const u8) -> Option<Headed> {
+        let trie = ptr::from_ref(HEADS.get(self.half)?);
+        // SAFETY: the caller's key is whole.
+        unsafe { number(trie.cast(), key.cast()) }.map(Headed::from_value)
     }
 }
 

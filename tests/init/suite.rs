@@ -1,18 +1,23 @@
-//! The tests: every one in a process of its own, so that one that hangs or kills its process is known
-//! by name and the others go on.
+//! The tests: some of one binary in one process, for what they share is dear here; one that hangs or kills
+//! the process is known by name, and the others go on in another one.
 
 use std::{
+    collections::VecDeque,
     io::{BufRead, BufReader, Read},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::Mutex,
+    process::{Child, Command, Stdio},
+    sync::{
+        Mutex,
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Deserialize;
 
 use crate::{
     marker::{End, Marker},
@@ -21,22 +26,29 @@ use crate::{
 };
 
 const LOOK: Duration = Duration::from_millis(20);
+/// Tests of one process, at most: so many that what they share pays, so few that processes end together.
+const TOGETHER: usize = 6;
 
 /// Runs all tests that the plan wants.
 pub fn run(plan: &Plan, report: &Report) -> Result<()> {
-    let mut tests = self_tests(plan);
+    let mut batches = self_tests(plan);
     for (name, binary) in &plan.binaries {
-        tests.extend(within(name, binary)?);
+        let mut tests = within(name, binary)?;
+        tests.retain(|test| plan.wants(&full(name, test)));
+        batches.extend(tests.chunks(TOGETHER).map(|tests| Batch {
+            binary: name.clone(),
+            program: Program::Tests(binary.clone()),
+            left: tests.iter().cloned().collect(),
+        }));
     }
-    tests.retain(|test| plan.wants(&test.name));
-    tests.reverse();
-    let tests = Mutex::new(tests);
-    let next = || tests.lock().ok()?.pop();
+    batches.reverse();
+    let batches = Mutex::new(batches);
+    let next = || batches.lock().ok()?.pop();
     thread::scope(|scope| {
         for _ in 0..plan.jobs.max(1) {
             scope.spawn(|| {
-                while let Some(test) = next() {
-                    test.run(plan.limit, report);
+                while let Some(mut batch) = next() {
+                    batch.run(plan.limit, report);
                 }
             });
         }
@@ -44,17 +56,17 @@ pub fn run(plan: &Plan, report: &Report) -> Result<()> {
     Ok(())
 }
 
-fn self_tests(plan: &Plan) -> Vec<Test> {
-    let tests = plan.self_tests.iter().map(|name| Test {
-        name: format!("self-test::{name}"),
-        program: "/proc/1/exe".into(),
-        arguments: vec!["self-test".to_owned(), name.clone()],
+fn self_tests(plan: &Plan) -> Vec<Batch> {
+    let tests = plan.self_tests.iter().map(|name| Batch {
+        binary: "self-test".to_owned(),
+        program: Program::SelfTest,
+        left: [name.clone()].into(),
     });
     tests.collect()
 }
 
 /// The tests that a binary holds, without those that are ignored.
-fn within(name: &str, binary: &Path) -> Result<Vec<Test>> {
+fn within(name: &str, binary: &Path) -> Result<Vec<String>> {
     let output = Command::new(binary)
         .args(["--list", "--format", "terse"])
         .output()
@@ -68,94 +80,204 @@ fn within(name: &str, binary: &Path) -> Result<Vec<Test>> {
     let tests = listed
         .lines()
         .filter_map(|line| line.strip_suffix(": test"));
-    let tests = tests.map(|test| Test {
-        name: format!("{name}::{test}"),
-        program: binary.to_owned(),
-        arguments: ["--exact", test, "--nocapture", "--test-threads=1"]
-            .map(str::to_owned)
-            .to_vec(),
-    });
-    Ok(tests.collect())
+    Ok(tests.map(str::to_owned).collect())
 }
 
-struct Test {
-    name: String,
-    program: PathBuf,
-    arguments: Vec<String>,
+fn full(binary: &str, test: &str) -> String {
+    format!("{binary}::{test}")
 }
 
-impl Test {
-    fn run(&self, limit: Duration, report: &Report) {
-        report.tell(&Marker::Started {
-            test: self.name.clone(),
-        });
-        let began = Instant::now();
-        let end = self.watch(limit, report).unwrap_or_else(|error| {
-            report.said(&self.name, &format!("{error:#}"));
-            End::Failed
-        });
-        report.tell(&Marker::Ended {
-            test: self.name.clone(),
-            end,
-            milliseconds: began.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
-        });
+/// Tests that share a process as long as none of them spoils it.
+struct Batch {
+    binary: String,
+    program: Program,
+    left: VecDeque<String>,
+}
+
+/// What runs them, one after the other.
+enum Program {
+    /// The harness that Rust builds around tests, which tells of each in JSON.
+    Tests(PathBuf),
+    /// This init, for one test of the VM itself.
+    SelfTest,
+}
+
+impl Batch {
+    fn run(&mut self, limit: Duration, report: &Report) {
+        while !self.left.is_empty() {
+            let before = self.left.len();
+            let fault = self.process(limit, report).err();
+            if self.left.len() == before
+                && let Some(test) = self.left.pop_front()
+            {
+                let fault = fault.map_or_else(
+                    || "its process ended without running it".to_owned(),
+                    |fault| format!("{fault:#}"),
+                );
+                Running::begin(full(&self.binary, &test), report).end(End::Failed, &fault);
+            }
+        }
     }
 
-    /// Passes on what it prints until it ends or its time is up.
-    fn watch(&self, limit: Duration, report: &Report) -> Result<End> {
-        let mut child = self.start()?;
+    /// Runs what is left in one process, until it ends or one test's time is up.
+    fn process(&mut self, limit: Duration, report: &Report) -> Result<()> {
+        let mut child = self.command().spawn().context("cannot start the tests")?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
+        let (lines, told) = mpsc::channel();
+        let mut running = match self.program {
+            Program::SelfTest => self.left.front().map(|test| self.begin(test, report)),
+            Program::Tests(_) => None,
+        };
         thread::scope(|scope| {
-            scope.spawn(|| self.forward(out, report));
-            scope.spawn(|| self.forward(err, report));
-            let ended = wait(&mut child, limit);
-            // What it started must not hold its output open.
-            kill_group(&child);
-            let Some(status) = ended? else {
-                child.wait()?;
-                return Ok(End::Hung);
-            };
-            Ok(if status.success() {
-                End::Passed
-            } else {
-                End::Failed
-            })
+            let copy = lines.clone();
+            scope.spawn(move || forward(out, &copy));
+            scope.spawn(move || forward(err, &lines));
+            let mut hung = false;
+            loop {
+                match told.recv_timeout(LOOK) {
+                    Ok(line) => self.take(&line, &mut running, report),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => {
+                        let late = running.as_ref().is_some_and(|one| one.took() >= limit);
+                        hung |= late;
+                        // What it started must not hold its output open.
+                        if late || child.try_wait()?.is_some() {
+                            kill_group(&child);
+                        }
+                    }
+                }
+            }
+            let status = child.wait()?;
+            if let Some(one) = running {
+                self.left
+                    .retain(|test| full(&self.binary, test) != one.test);
+                match (hung, status.success()) {
+                    (true, _) => one.end(End::Hung, ""),
+                    (false, true) => one.end(End::Passed, ""),
+                    (false, false) => one.end(End::Failed, &format!("its process ended: {status}")),
+                }
+            }
+            Ok(())
         })
     }
 
-    fn start(&self) -> Result<Child> {
-        Command::new(&self.program)
-            .args(&self.arguments)
+    fn command(&self) -> Command {
+        let mut command = match &self.program {
+            Program::Tests(binary) => {
+                let mut command = Command::new(binary);
+                command.args(["--exact", "--nocapture", "--test-threads=1"]);
+                // The JSON form counts as unstable.
+                command.args(["-Zunstable-options", "--format=json"]);
+                command.env("RUSTC_BOOTSTRAP", "1");
+                command
+            }
+            Program::SelfTest => {
+                let mut command = Command::new("/proc/1/exe");
+                command.arg("self-test");
+                command
+            }
+        };
+        command
+            .args(&self.left)
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", self.program.display()))
+            .stderr(Stdio::piped());
+        command
     }
 
-    fn forward(&self, output: Option<impl Read>, report: &Report) {
-        let lines = output.into_iter().flat_map(|output| {
-            let lines = BufReader::new(output).split(b'\n');
-            lines.map_while(Result::ok)
-        });
-        for line in lines {
-            report.said(&self.name, String::from_utf8_lossy(&line).trim_end());
+    fn begin<'a>(&self, test: &str, report: &'a Report) -> Running<'a> {
+        Running::begin(full(&self.binary, test), report)
+    }
+
+    fn take<'a>(&mut self, line: &str, running: &mut Option<Running<'a>>, report: &'a Report) {
+        match (told(line), &*running) {
+            (Some(Told::Started(test)), _) => *running = Some(self.begin(&test, report)),
+            (Some(Told::Ended(test, end)), _) => {
+                self.left.retain(|left| *left != test);
+                if let Some(one) = running.take() {
+                    one.end(end, "");
+                }
+            }
+            (Some(Told::Other), _) => {}
+            (None, Some(one)) => report.said(&one.test, line),
+            (None, None) => report.said(&self.binary, line),
         }
     }
 }
 
-/// None if it still runs at the limit.
-fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
-    let end = Instant::now() + limit;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+/// A test that runs.
+struct Running<'a> {
+    test: String,
+    began: Instant,
+    report: &'a Report,
+}
+
+impl<'a> Running<'a> {
+    fn begin(test: String, report: &'a Report) -> Self {
+        report.tell(&Marker::Started { test: test.clone() });
+        Self {
+            test,
+            began: Instant::now(),
+            report,
         }
-        if Instant::now() >= end {
-            return Ok(None);
+    }
+
+    fn took(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Tells how it ended, and why where there is something to say.
+    fn end(self, end: End, why: &str) {
+        if !why.is_empty() {
+            self.report.said(&self.test, why);
         }
-        thread::sleep(LOOK);
+        self.report.tell(&Marker::Ended {
+            milliseconds: self.took().as_millis().try_into().unwrap_or(u64::MAX),
+            test: self.test,
+            end,
+        });
+    }
+}
+
+/// What the harness tells of its tests.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Started(String),
+    Ended(String, End),
+    Other,
+}
+
+/// What a line of the harness says; nothing where a test printed it.
+fn told(line: &str) -> Option<Told> {
+    #[derive(Deserialize)]
+    struct Line {
+        #[serde(rename = "type")]
+        kind: String,
+        event: String,
+        name: Option<String>,
+    }
+    let Line { kind, event, name } = serde_json::from_str(line).ok()?;
+    Some(match (kind.as_str(), event.as_str(), name) {
+        ("test", "started", Some(name)) => Told::Started(name),
+        ("test", "ok", Some(name)) => Told::Ended(name, End::Passed),
+        ("test", "failed", Some(name)) => Told::Ended(name, End::Failed),
+        ("test" | "suite", ..) => Told::Other,
+        _ => return None,
+    })
+}
+
+/// Sends on what is printed, line by line.
+fn forward(output: Option<impl Read>, to: &Sender<String>) {
+    let lines = output.into_iter().flat_map(|output| {
+        let lines = BufReader::new(output).split(b'\n');
+        lines.map_while(Result::ok)
+    });
+    for line in lines {
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if to.send(line).is_err() {
+            return;
+        }
     }
 }
 
@@ -163,5 +285,38 @@ fn kill_group(child: &Child) {
     if let Some(group) = Pid::from_raw(child.id().cast_signed()) {
         // It fails where nothing of it is left.
         let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_harness_is_told_from_what_tests_print() {
+        let table = [
+            (
+                r#"{ "type": "test", "event": "started", "name": "a::b" }"#,
+                Some(Told::Started("a::b".to_owned())),
+            ),
+            (
+                r#"{ "type": "test", "name": "a", "event": "ok" }"#,
+                Some(Told::Ended("a".to_owned(), End::Passed)),
+            ),
+            (
+                r#"{ "type": "test", "name": "a", "event": "failed", "stdout": "Error: no\n" }"#,
+                Some(Told::Ended("a".to_owned(), End::Failed)),
+            ),
+            (
+                r#"{ "type": "suite", "event": "started", "test_count": 3 }"#,
+                Some(Told::Other),
+            ),
+            ("skip: this kernel has no TCX", None),
+            (r#"{"schema":"egress.status/1"}"#, None),
+            (r#"{"type":"packet","event":"drop"}"#, None),
+        ];
+        for (line, expected) in table {
+            assert_eq!(told(line), expected, "{line}");
+        }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use aya::programs::{TestRun, TestRunOptions, XdpMode};
@@ -57,6 +59,8 @@ pub struct Steered {
 pub const INTERFACE: &str = "lo";
 /// Its index.
 pub const INTERFACE_INDEX: u32 = 1;
+/// Where maps and programs are pinned.
+const PIN_DIR: &str = "/sys/fs/bpf/egress";
 /// The next program decides.
 const TC_ACT_UNSPEC: u32 = u32::MAX;
 /// The day on which rules of a config are looked at.
@@ -72,11 +76,43 @@ pub struct Kernel {
 
 /// Runs a closure where a BPF file system is mounted that nobody else sees.
 pub fn inside<T: Send>(closure: impl FnOnce(&Path) -> T + Send) -> Result<T> {
+    mounted()?.run_mounted(|| closure(Path::new(PIN_DIR)))
+}
+
+/// A host for programs alone. Its mounts hold what they need, the folder that they were made from may go.
+fn mounted() -> Result<Host> {
     let dir = tempfile::tempdir().context("cannot make a folder")?;
     let resolv_conf = dir.path().join("resolv.conf");
     std::fs::write(&resolv_conf, "").context("cannot write resolv.conf")?;
-    let host = Host::new("kernel", &resolv_conf, Life::Bound)?;
-    host.run_mounted(|| closure(Path::new("/sys/fs/bpf/egress")))
+    Host::new("kernel", &resolv_conf, Life::Bound)
+}
+
+/// Programs that the tests of this process share, for the kernel takes its time to verify them; and where
+/// they are pinned.
+static SHARED: Mutex<Option<(Host, Kernel)>> = Mutex::new(None);
+
+/// Runs a closure with programs that have learned nothing. A generation of an earlier test may be in force, and
+/// counters stand where it left them.
+pub fn with<T: Send>(closure: impl FnOnce(&mut Kernel) -> Result<T> + Send) -> Result<T> {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    // What a test leaves that panics or fails, nobody uses again.
+    let (host, mut kernel) = match shared.take() {
+        Some(shared) => shared,
+        None => {
+            let host = mounted()?;
+            let kernel = host.run_mounted(|| Kernel::load(Path::new(PIN_DIR)))??;
+            (host, kernel)
+        }
+    };
+    let result = host.run_mounted(|| {
+        kernel.forget()?;
+        kernel.forgive()?;
+        closure(&mut kernel)
+    })?;
+    if result.is_ok() {
+        *shared = Some((host, kernel));
+    }
+    result
 }
 
 impl Kernel {
@@ -265,6 +301,14 @@ impl Kernel {
         options.data_in = Some(frame);
         let action = self.loaded.egress()?.test_run(options)?.return_value;
         Ok(action == TC_ACT_UNSPEC)
+    }
+
+    /// How long that program takes for a frame, on the average of so many times.
+    pub fn answer_time(&mut self, frame: &[u8], times: u32) -> Result<Duration> {
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.repeat = times;
+        Ok(self.loaded.egress()?.test_run(options)?.duration)
     }
 
     /// What was learned of an address.

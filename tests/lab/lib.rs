@@ -22,6 +22,7 @@ pub mod echo;
 pub mod feed;
 pub mod flow;
 pub mod frame;
+pub mod fuzz;
 pub mod gateway;
 pub mod host;
 pub mod interrupt;

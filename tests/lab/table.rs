@@ -5,7 +5,7 @@ use egress_common::verdict::{Action, Reason};
 use egress_ctl::config::Config;
 
 use crate::frame::ETHERNET;
-use crate::kernel::{Kernel, Seen, inside};
+use crate::kernel::{Kernel, Seen, with};
 
 /// What a frame is, its bytes, and why it must pass or be dropped.
 pub type Row = (&'static str, Vec<u8>, Reason);
@@ -23,12 +23,11 @@ pub fn judge_all(config: &str, own: &[&str], rows: &[Row]) -> Result<()> {
         .iter()
         .map(|text| text.parse())
         .collect::<Result<_, _>>()?;
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         kernel.put_into_force(&config, &own)?;
         let mut wrong = Vec::new();
         for (what, frame, reason) in rows {
-            wrong.extend(complaint(&mut kernel, what, frame, *reason)?);
+            wrong.extend(complaint(kernel, what, frame, *reason)?);
         }
         // The same at TC. A test run shows it no frame whose headers are not whole, and none beyond a page.
         kernel.forget()?;
@@ -41,7 +40,7 @@ pub fn judge_all(config: &str, own: &[&str], rows: &[Row]) -> Result<()> {
         }
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
-    })?
+    })
 }
 
 /// What is wrong with the verdict on a frame; it must be the same when it is only asked for.

@@ -4,8 +4,15 @@
 //! so that all rounds of a loop look alike to it. Every index is masked, and behind the mask is
 //! room for the constant that is added to it.
 
+use super::{
+    hash::{NAME_SEED, NameHash},
+    names::Names,
+    records::Record,
+    walk::Walk,
+};
 use crate::{
     flow::Addr,
+    heads::HEAD_MAX,
     lesson::{HEAD_BYTES, Head},
     name::NAME_KEY_BYTES,
     opaque::opaque,
@@ -18,13 +25,18 @@ const MESSAGE_MASK: usize = MESSAGE_MAX - 1;
 const SLACK: usize = 64;
 /// Bytes of the header (RFC 1035 section 4.1.1).
 pub const HEADER_BYTES: u32 = 12;
-/// Addresses of one message: a record with an address has at least 16 bytes, so no message holds more.
+/// Addresses of one message that are read. A record of an address has at least 16 bytes, so only hints
+/// can be more.
 pub const ADDRESSES: usize = MESSAGE_MAX / 16;
 
 /// Index in [`Message::reversed`] of the NUL that ends a reversed name; the name stands before it.
 const NUL_AT: usize = 3 + NAME_KEY_BYTES;
 /// Bytes of the area: the longest key, from the lowest place where one begins.
 const AREA: usize = 528;
+
+/// Bytes of a key of the trie of heads in front of the head, and of a whole key.
+const HEAD_AT: usize = 2 * size_of::<u32>();
+const HEAD_KEY_BYTES: usize = HEAD_AT + HEAD_MAX;
 
 /// An address of the answer section.
 #[repr(C)]
@@ -34,6 +46,8 @@ pub struct Found {
     pub addr: Addr,
     /// Its TTL in seconds.
     pub ttl: u32,
+    /// Number of the name whose address it is.
+    pub(super) owner: u32,
 }
 
 /// A message, the name of its question reversed, its addresses, and the reader's state.
@@ -44,9 +58,28 @@ pub struct Message {
     bytes: [u8; MESSAGE_MAX + SLACK],
     /// A name grows downwards from [`NUL_AT`]; the prefix length of the trie's key stands before it.
     reversed: [u8; AREA],
+    /// Key of the trie of heads: prefix length, number of a list, the beginning of the question's name.
+    beginning: [u8; HEAD_KEY_BYTES],
     found: [Found; ADDRESSES],
+    pub(super) names: Names,
+    /// The name of a record that is being read.
+    pub(super) walk: Walk,
+    pub(super) record: Record,
+    /// What hashes of names begin with.
+    pub(super) seed: u64,
+    /// Of the question's name, as far as it was read.
+    pub(super) hash: NameHash,
+    /// Of the question's name.
+    pub(super) name_hash: u64,
+    /// The question's type.
+    pub(super) question_type: u32,
     /// How many of `found` count.
     pub(super) found_len: u32,
+    /// How many of them were looked at for their owner, and how many of these count.
+    sifted: u32,
+    kept: u32,
+    /// 1 where it is not yet known of each address whether the question leads to its owner.
+    pub(super) unsettled: u32,
     /// Length of the message in bytes.
     pub(super) len: u32,
     /// Where the reader stands.
@@ -70,11 +103,23 @@ impl Message {
             head: Head::NONE,
             bytes: [0; MESSAGE_MAX + SLACK],
             reversed: [0; AREA],
+            beginning: [0; HEAD_KEY_BYTES],
             found: [Found {
                 addr: Addr::v4([0; 4]),
                 ttl: 0,
+                owner: 0,
             }; ADDRESSES],
+            names: Names::new(),
+            walk: Walk::new(NAME_SEED, 0, 0),
+            record: Record::new(),
+            seed: NAME_SEED,
+            hash: NameHash::new(NAME_SEED),
+            name_hash: 0,
+            question_type: 0,
             found_len: 0,
+            sifted: 0,
+            kept: 0,
+            unsettled: 0,
             len: 0,
             at: 0,
             label_left: 0,
@@ -105,6 +150,8 @@ impl Message {
         self.head.len = len;
         self.head.refused = 0;
         self.found_len = 0;
+        self.sifted = 0;
+        self.kept = 0;
         self.label_left = 0;
         self.name_len = 0;
     }
@@ -174,6 +221,53 @@ impl Message {
         Some(&raw const self.reversed[start])
     }
 
+    /// Bytes of the question's name as it is written, without the final dot.
+    #[inline(always)]
+    pub fn name_bytes(&self) -> u32 {
+        self.name_len.saturating_sub(1)
+    }
+
+    /// Writes byte `i` of the beginning of the question's name.
+    #[inline(always)]
+    pub(super) fn put_beginning(&mut self, i: u32) {
+        let i = opaque(u64::from(i)) as usize & 0xff;
+        if i < HEAD_MAX {
+            let place = opaque(NUL_AT as u64 - 1 - i as u64);
+            self.beginning[HEAD_AT + i] = self.reversed[place as usize & 0x1ff];
+        }
+    }
+
+    /// Key of the question's name for the trie of heads, in a list whose longest head has `longest` bytes;
+    /// so many bytes of the beginning were written.
+    #[inline(always)]
+    pub fn head_key(&mut self, list: u32, longest: u8) -> *const u8 {
+        let bytes = self
+            .name_bytes()
+            .min(u32::from(longest))
+            .min(HEAD_MAX as u32);
+        let [a, b, c, d] = (u32::BITS + bytes * 8).to_ne_bytes();
+        let [e, f, g, h] = list.to_be_bytes();
+        let front = [a, b, c, d, e, f, g, h];
+        let mut k = 0;
+        while k < HEAD_AT {
+            self.beginning[k] = front[k];
+            k += 1;
+        }
+        &raw const self.beginning[0]
+    }
+
+    /// Hash of the question's name, once it was read.
+    #[inline(always)]
+    pub fn name_hash(&self) -> u64 {
+        self.name_hash
+    }
+
+    /// Type of the question, once it was read.
+    #[inline(always)]
+    pub fn question_type(&self) -> u16 {
+        self.question_type as u16
+    }
+
     /// The question's name reversed, with its NUL.
     pub fn reversed_name(&self) -> &[u8] {
         let end = NUL_AT + 1;
@@ -181,14 +275,41 @@ impl Message {
         self.reversed.get(start..end).unwrap_or_default()
     }
 
-    /// Adds an address; there is room for every address that a message can hold.
+    /// Adds an address; false where there is no room.
     #[inline(always)]
-    pub(super) fn push(&mut self, found: Found) {
+    pub(super) fn push(&mut self, found: Found) -> bool {
         let i = self.found_len;
-        if let Some(place) = self.found.get_mut(opaque(u64::from(i)) as usize) {
+        let Some(place) = self.found.get_mut(opaque(u64::from(i)) as usize) else {
+            return false;
+        };
+        *place = found;
+        self.found_len = i + 1;
+        true
+    }
+
+    /// Keeps one more address if the question leads to its owner; false once all were looked at, and
+    /// those that are kept are all that were found.
+    #[inline(always)]
+    pub(super) fn sift(&mut self) -> bool {
+        let i = self.sifted;
+        let Some(found) = self.found(i).copied() else {
+            self.found_len = self.kept;
+            return false;
+        };
+        self.sifted = i + 1;
+        if self.names.is_linked(found.owner)
+            && let Some(place) = self.found.get_mut(opaque(u64::from(self.kept)) as usize)
+        {
             *place = found;
-            self.found_len = i + 1;
+            self.kept += 1;
         }
+        true
+    }
+
+    /// How many addresses were dropped because the question does not lead to their owners.
+    #[inline(always)]
+    pub fn unlinked(&self) -> u32 {
+        self.sifted.wrapping_sub(self.kept)
     }
 
     /// How many addresses were found.

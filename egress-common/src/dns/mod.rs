@@ -1,17 +1,22 @@
 //! DNS answers to learned addresses (RFC 1035).
 //!
 //! In: a [`Message`](message::Message) that holds one UDP payload. Out: the question's name reversed,
-//! as the trie of patterns wants it, and the addresses of the answer section with their TTLs; or
-//! the [`Outcome`] that says why it teaches nothing.
+//! as the trie of patterns wants it, and the addresses of the answer section with their TTLs, as far as
+//! the question leads to their owners; or the [`Outcome`] that says why it teaches nothing.
 //!
 //! The kernel's verifier checks a function that is called on its own once and then believes it, so
 //! the work is cut into [`Steps`]: each handles a few bytes and keeps its state in the message. The
 //! kernel calls them as global functions, user space directly.
 
 pub mod answer;
+pub mod hash;
 pub mod message;
+mod names;
 mod question;
 mod records;
+mod service;
+mod settle;
+mod walk;
 
 use message::Message;
 
@@ -43,6 +48,10 @@ pub enum Outcome {
     NoPlace = 10,
     /// No generation is loaded, or a table of it is missing.
     NoPolicy = 11,
+    /// It has more records, names or addresses than are read; it teaches nothing.
+    TooManyRecords = 12,
+    /// One of its addresses belongs to a name that the question does not lead to, and was not learned.
+    UnlinkedOwner = 13,
 }
 
 impl Outcome {
@@ -60,6 +69,8 @@ impl Outcome {
         Self::TeacherDisplaced,
         Self::NoPlace,
         Self::NoPolicy,
+        Self::TooManyRecords,
+        Self::UnlinkedOwner,
     ];
 
     /// The name in commands' output.
@@ -77,12 +88,14 @@ impl Outcome {
             Self::TeacherDisplaced => "teacher-displaced",
             Self::NoPlace => "no-place",
             Self::NoPolicy => "no-policy",
+            Self::TooManyRecords => "too-many-records",
+            Self::UnlinkedOwner => "unlinked-owner",
         }
     }
 }
 
 /// Places for outcomes in a table of counters.
-pub const OUTCOMES: usize = 16;
+pub const OUTCOMES: usize = 32;
 
 const _: () = assert!(Outcome::ALL.len() <= OUTCOMES);
 
@@ -95,6 +108,8 @@ pub enum Step {
     Done,
     /// Malformed.
     Bad,
+    /// There is more than is read.
+    TooMany,
 }
 
 impl Step {
@@ -105,6 +120,7 @@ impl Step {
             Self::More => 0,
             Self::Done => 1,
             Self::Bad => 2,
+            Self::TooMany => 3,
         }
     }
 
@@ -114,6 +130,7 @@ impl Step {
         match code {
             0 => Self::More,
             1 => Self::Done,
+            3 => Self::TooMany,
             _ => Self::Bad,
         }
     }
@@ -123,8 +140,10 @@ impl Step {
 pub trait Steps {
     /// Reads the question's name from byte `chunk * CHUNK` on; see [`question_step`].
     fn question(message: &mut Message, chunk: u32) -> Step;
-    /// Reads one label or one record; see [`record_step`].
+    /// Reads a piece of a name or of a record; see [`record_step`].
     fn record(message: &mut Message) -> Step;
+    /// Drops some addresses of other names; see [`settle_step`].
+    fn settle(message: &mut Message) -> Step;
 }
 
 /// Steps as plain calls.
@@ -138,7 +157,12 @@ impl Steps for Direct {
     fn record(message: &mut Message) -> Step {
         record_step(message)
     }
+
+    fn settle(message: &mut Message) -> Step {
+        settle_step(message)
+    }
 }
 
-pub use question::{CHUNKS, question_step};
+pub use question::{CHUNKS, beginning_step, beginning_steps, question_step};
 pub use records::{RECORD_STEPS, record_step};
+pub use settle::{SETTLE_STEPS, settle_step};

@@ -16,10 +16,11 @@ const END_MAX: u32 = 254;
 /// Reads up to sixteen bytes of the question's name from byte `chunk * 16` on.
 ///
 /// Written backwards, the name's first length byte becomes the NUL at the end of the reversed name,
-/// every other length byte a dot.
+/// every other length byte a dot. On the way the name's hash is made.
 #[inline(always)]
 pub fn question_step(message: &mut Message, chunk: u32) -> Step {
     let mut label_left = message.label_left;
+    let mut hash = message.hash;
     let len = message.len;
     for k in 0..CHUNK {
         let i = chunk * CHUNK + k;
@@ -32,6 +33,7 @@ pub fn question_step(message: &mut Message, chunk: u32) -> Step {
             if byte == 0 {
                 message.name_len = i;
                 message.at = at + 1;
+                message.name_hash = hash.finish();
                 return Step::Done;
             }
             // A question is the first name of a message, so it has nothing to point to.
@@ -48,7 +50,23 @@ pub fn question_step(message: &mut Message, chunk: u32) -> Step {
             label_left -= 1;
             message.put_reversed(i, byte.to_ascii_lowercase());
         }
+        hash.add(byte);
     }
     message.label_left = label_left;
+    message.hash = hash;
     Step::More
+}
+
+/// Writes sixteen bytes of the beginning of the question's name, from byte `chunk * 16` on.
+#[inline(always)]
+pub fn beginning_step(message: &mut Message, chunk: u32) {
+    for k in 0..CHUNK {
+        message.put_beginning(chunk * CHUNK + k);
+    }
+}
+
+/// How many such steps a head takes.
+#[inline(always)]
+pub const fn beginning_steps(longest: u8) -> u32 {
+    (longest as u32).div_ceil(CHUNK)
 }

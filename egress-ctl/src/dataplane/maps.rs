@@ -23,7 +23,7 @@ use egress_common::{
 
 /// Prefixes of addresses to numbers.
 pub type AddrTrie = LpmTrie<MapData, Addr, u64>;
-/// Prefixes of reversed names to ids of patterns.
+/// Prefixes of reversed names, or of lists and beginnings of names, to numbers.
 pub type NameTrie = LpmTrie<MapData, [u8; NAME_KEY_BYTES], u64>;
 /// Zones and prefixes of clients to numbers.
 pub type ClientTrie = LpmTrie<MapData, ZonedAddr, u64>;
@@ -104,6 +104,8 @@ pinned! {
     destinations: "DESTINATIONS", ArrayOfMaps => ArrayOfMaps<MapData, AddrTrie>;
     /// Names, by half.
     names: "NAMES", ArrayOfMaps => ArrayOfMaps<MapData, NameTrie>;
+    /// Heads, by half.
+    heads: "HEADS", ArrayOfMaps => ArrayOfMaps<MapData, NameTrie>;
     /// Rulesets, by half.
     rulesets: "RULESETS", Array => Array<MapData, Ruleset>;
     /// Numbers of the steerings of groups, by half and endpoint set.

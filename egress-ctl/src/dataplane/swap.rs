@@ -9,6 +9,7 @@ use egress_common::{
     flow::{Addr, FlowKey},
     learned::Learned,
     limits,
+    name::NAME_KEY_BYTES,
     rule::{ANY_VLAN, Destination, MachineKey, PlaceKey},
 };
 use ipnet::{IpNet, Ipv4Net};
@@ -19,6 +20,7 @@ use super::maps::{
 use crate::policy::{
     generation::{Generation, client_key, prefix_key},
     membership::Membership,
+    names::Names,
     steer::Steered,
 };
 
@@ -111,8 +113,12 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
         .map_err(of("destinations"))?;
     let mut outer = pinned.names()?;
     outer
-        .set(half, &names(generation)?, 0)
+        .set(half, &names(&generation.names)?, 0)
         .map_err(of("names"))?;
+    let mut outer = pinned.heads()?;
+    outer
+        .set(half, &heads(&generation.names)?, 0)
+        .map_err(of("heads"))?;
     let mut in_force = pinned.generation()?;
     in_force.set(0, &number, 0).map_err(of("generations"))
 }
@@ -160,9 +166,9 @@ fn fill_arrays(
     }
     // Patterns that this generation does not know have the empty ruleset.
     let mut of_pattern = vec![0; patterns_given as usize + 1];
-    for pattern in &generation.patterns {
-        if let Some(place) = of_pattern.get_mut(pattern.id as usize) {
-            *place = pattern.ruleset;
+    for (id, ruleset) in generation.taught_by() {
+        if let Some(place) = of_pattern.get_mut(id as usize) {
+            *place = ruleset;
         }
     }
     let mut patterns = pinned.patterns()?;
@@ -302,16 +308,30 @@ fn destinations(generation: &Generation) -> Result<AddrTrie, SwapError> {
     Ok(trie)
 }
 
-fn names(generation: &Generation) -> Result<NameTrie, SwapError> {
+fn names(names: &Names) -> Result<NameTrie, SwapError> {
     const TABLE: &str = "names";
     let mut trie = NameTrie::create(limits::PATTERNS, NO_PREALLOC).map_err(of(TABLE))?;
-    for pattern in &generation.patterns {
-        let Some(key) = pattern.key() else {
-            continue;
-        };
+    for (key, listed) in &names.listed {
         let key = NameTrieKey::new(key.len as u32 * 8, key.bytes);
-        let id = u64::from(pattern.id);
-        trie.insert(&key, &id, 0).map_err(of(TABLE))?;
+        trie.insert(&key, &listed.to_value(), 0)
+            .map_err(of(TABLE))?;
+    }
+    Ok(trie)
+}
+
+fn heads(names: &Names) -> Result<NameTrie, SwapError> {
+    const TABLE: &str = "heads";
+    let mut trie = NameTrie::create(limits::HEADS, NO_PREALLOC).map_err(of(TABLE))?;
+    for ((list, head), headed) in &names.heads {
+        let front = list.to_be_bytes().into_iter();
+        let mut bytes = [0; NAME_KEY_BYTES];
+        for (to, from) in bytes.iter_mut().zip(front.chain(head.bytes())) {
+            *to = from;
+        }
+        let bits = u32::BITS + 8 * head.len() as u32;
+        let key = NameTrieKey::new(bits, bytes);
+        trie.insert(&key, &headed.to_value(), 0)
+            .map_err(of(TABLE))?;
     }
     Ok(trie)
 }

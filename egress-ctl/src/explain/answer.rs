@@ -10,7 +10,6 @@ use std::{
 
 use egress_common::{
     judge::Tables as _,
-    pattern::NamePattern,
     verdict::{Reason, Verdict},
 };
 use jiff::Timestamp;
@@ -26,6 +25,7 @@ use super::{
     taught::{Teaching, left, refused_seconds_left, teachings},
     words,
 };
+use crate::policy::meet;
 
 /// What `explain --json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -184,13 +184,12 @@ fn rules<'a>(
     };
     let mut rules = near(config, &covers, None, asked);
     for teaching in taught {
-        let Ok(pattern) = teaching.pattern.parse::<NamePattern>() else {
-            continue;
-        };
-        let by_name = cover::of_pattern(config, &pattern);
-        let left = Some(teaching.seconds_left);
-        rules.extend(near(config, &by_name, left, asked));
-        covers.extend(by_name);
+        for pattern in meet::patterns(&teaching.pattern) {
+            let by_name = cover::of_pattern(config, &pattern);
+            let left = Some(teaching.seconds_left);
+            rules.extend(near(config, &by_name, left, asked));
+            covers.extend(by_name);
+        }
     }
     rules.sort_by_key(|near| near.says);
     (rules, covers)

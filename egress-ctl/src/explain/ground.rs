@@ -23,7 +23,7 @@ use crate::{
     feed::standing::Feeds,
     policy::{
         compile::Circumstances,
-        generation::{Generation, Pattern},
+        generation::Generation,
         ids::Ids,
         tables::{HostTables, longest},
     },
@@ -177,9 +177,9 @@ fn answered<'a>(name: &str, is_v4: bool, tables: &HostTables<'a>) -> (IpAddr, Ho
         ..HostTables::new(generation)
     };
     match generation.pattern_of(name) {
-        Some(Pattern { id, .. }) => {
+        Some(teacher) => {
             let slot = Slot {
-                pattern: *id,
+                pattern: teacher.id,
                 expires_ms: u64::MAX,
             };
             let learned = Learned::first(slot, tables.now_ms);

@@ -15,7 +15,10 @@ use jiff::{Span, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use super::piece::Entry;
-use crate::durable::{self, FileError};
+use crate::{
+    durable::{self, FileError},
+    policy::meet,
+};
 
 /// Days that are kept.
 const DAYS: i64 = 14;
@@ -55,7 +58,7 @@ impl Traffic {
             (Origin::Prefix(what), Entry::Prefix(prefix)) => what
                 .parse::<IpNet>()
                 .is_ok_and(|what| what.contains(prefix) || prefix.contains(&what)),
-            (Origin::Name(what), Entry::Name(name)) => *what == name.to_string(),
+            (Origin::Name(what), Entry::Name(name)) => meet::patterns(what).contains(name),
             (Origin::Prefix(_), Entry::Name(_)) | (Origin::Name(_), Entry::Prefix(_)) => false,
         })
     }

@@ -8,7 +8,6 @@ use std::{
 use egress_common::{
     flow::proto,
     limits,
-    pattern::{NameKey, NamePattern},
     rule::{
         ALLOW, ANY_PROTO, DENY, Destination, GroupPolicy, Rule, Ruleset, Settings, feature, mark,
     },
@@ -20,7 +19,8 @@ use super::{
     generation::{CompiledGroup, Generation, Pattern},
     ids::{Ids, OutOfIds},
     membership::{EVERYBODY, Membership},
-    nested::{Nests, Union, inherit},
+    names::{self, Compiled},
+    nested::{Union, inherit},
     steer::Steered,
 };
 use crate::{
@@ -41,6 +41,9 @@ pub enum CompileError {
     /// More rules than a ruleset holds.
     #[error("{0} collects more than {max} rules from the endpoint sets that cover it: select fewer", max = limits::RULES)]
     Rules(String),
+    /// Too many heads of patterns, or heads that meet in too many ways.
+    #[error("`{0}*`: patterns with a star inside meet in more ways than the kernel's tables hold ({max}): use fewer that begin so", max = limits::HEADS)]
+    Heads(String),
     /// More different rulesets than a generation holds.
     #[error("the selected endpoint sets make more than {max} different rulesets: select fewer", max = limits::RULESETS)]
     Rulesets,
@@ -87,7 +90,11 @@ pub fn compile(
         .into_iter()
         .map(|(prefix, said)| Ok((prefix, rulesets.destination(prefix, said)?)))
         .collect::<Result<BTreeMap<_, _>, CompileError>>()?;
-    let patterns = compiled(patterns, &mut rulesets, ids)?;
+    let Compiled {
+        patterns,
+        meetings,
+        names,
+    } = names::compiled(&patterns, &mut rulesets, ids)?;
     let membership = Membership::of(&config.groups);
     check_size("clients", membership.clients.len(), limits::CLIENTS)?;
     check_size("machines", 2 * membership.machines.len(), limits::MACHINES)?;
@@ -104,11 +111,13 @@ pub fn compile(
         },
         steered,
         groups: groups(config, ids)?,
-        warnings: warnings(config, &selected, &patterns, today),
+        warnings: warnings(config, &selected, today),
         sets: selected.len(),
         membership,
         destinations,
         patterns,
+        meetings,
+        names,
         rulesets: rulesets.list,
     })
 }
@@ -137,7 +146,7 @@ fn selected(config: &Config) -> Vec<Selected<'_>> {
         .collect()
 }
 
-/// What a prefix or pattern says: rules, and marks of a destination.
+/// What a prefix says: rules, and marks of a destination.
 #[derive(Clone, Debug, Default)]
 struct Said {
     rules: Vec<Rule>,
@@ -152,12 +161,11 @@ impl Union for Said {
 }
 
 type ByPrefix = BTreeMap<IpNet, Said>;
-type ByPattern = BTreeMap<NamePattern, Said>;
 
 /// What each prefix and each pattern says by itself.
-fn gather(selected: &[Selected<'_>], ids: &mut Ids) -> Result<(ByPrefix, ByPattern), OutOfIds> {
+fn gather(selected: &[Selected<'_>], ids: &mut Ids) -> Result<(ByPrefix, names::Rules), OutOfIds> {
     let mut prefixes = ByPrefix::new();
-    let mut patterns = ByPattern::new();
+    let mut patterns = names::Rules::new();
     for Selected { set, groups } in selected {
         let rules = rules(set, *groups, ids.set(&set.key)?);
         for prefix in &set.ips {
@@ -165,11 +173,7 @@ fn gather(selected: &[Selected<'_>], ids: &mut Ids) -> Result<(ByPrefix, ByPatte
             prefixes.entry(prefix).or_default().rules.extend(&rules);
         }
         for pattern in &set.urls {
-            patterns
-                .entry(pattern.clone())
-                .or_default()
-                .rules
-                .extend(&rules);
+            patterns.entry(pattern.clone()).or_default().extend(&rules);
         }
     }
     Ok((prefixes, patterns))
@@ -189,7 +193,7 @@ fn own_rules(config: &Config, today: Date) -> Vec<(u32, &OwnRule)> {
 fn add_own_rules(
     own: &[(u32, &OwnRule)],
     prefixes: &mut ByPrefix,
-    patterns: &mut ByPattern,
+    patterns: &mut names::Rules,
     ids: &mut Ids,
 ) -> Result<(), OutOfIds> {
     for (group, rule) in own {
@@ -210,10 +214,9 @@ fn add_own_rules(
         }
         for target in &rule.to {
             match target {
-                Target::Prefix(prefix) => prefixes.entry(*prefix).or_default(),
+                Target::Prefix(prefix) => &mut prefixes.entry(*prefix).or_default().rules,
                 Target::Name(name) => patterns.entry(name.clone()).or_default(),
             }
-            .rules
             .extend(&said);
         }
     }
@@ -255,38 +258,6 @@ fn marked(mut prefixes: ByPrefix, config: &Config, own: &[IpAddr]) -> ByPrefix {
         set((*addr).into(), mark::GATEWAY | local);
     }
     inherit(prefixes)
-}
-
-/// Keys of the kernel's trie nest as their prefixes do.
-impl Nests for Vec<u8> {
-    fn covers(&self, narrow: &Self) -> bool {
-        narrow.starts_with(self)
-    }
-}
-
-/// Lets patterns inherit, and gives each its id and its ruleset.
-fn compiled(
-    patterns: ByPattern,
-    rulesets: &mut Rulesets,
-    ids: &mut Ids,
-) -> Result<Vec<Pattern>, CompileError> {
-    let prefix = |key: NameKey| key.prefix().to_vec();
-    let nested = patterns
-        .iter()
-        .filter_map(|(pattern, said)| Some((prefix(pattern.key()?), said.clone())))
-        .collect();
-    let mut nested = inherit(nested);
-    let mut all = Vec::new();
-    for (pattern, said) in patterns {
-        let inherited = pattern.key().and_then(|key| nested.remove(&prefix(key)));
-        let text = pattern.to_string();
-        all.push(Pattern {
-            id: ids.pattern(&text)?,
-            ruleset: rulesets.index(&text, inherited.unwrap_or(said).rules)?,
-            pattern,
-        });
-    }
-    Ok(all)
 }
 
 /// Groups and what holds for them.
@@ -331,17 +302,25 @@ fn check_size(what: &'static str, count: usize, limit: u32) -> Result<(), Compil
 }
 
 /// The different rulesets so far; equal ones share an index.
-struct Rulesets {
+pub(super) struct Rulesets {
     list: Vec<Ruleset>,
     known: HashMap<Ruleset, u32>,
 }
 
 impl Rulesets {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             list: vec![Ruleset::EMPTY],
             known: HashMap::from([(Ruleset::EMPTY, 0)]),
         }
+    }
+
+    /// The rules of the ruleset with an index.
+    #[cfg(test)]
+    pub(super) fn rules_of(&self, index: u32) -> impl Iterator<Item = &Rule> {
+        let ruleset = self.list.get(index as usize);
+        let rules = ruleset.map(|ruleset| ruleset.rules.iter().take(ruleset.len as usize));
+        rules.into_iter().flatten()
     }
 
     fn destination(&mut self, prefix: IpNet, said: Said) -> Result<Destination, CompileError> {
@@ -352,7 +331,7 @@ impl Rulesets {
     }
 
     /// Index of the ruleset of these rules; `whose` is for the error.
-    fn index(&mut self, whose: &str, rules: Vec<Rule>) -> Result<u32, CompileError> {
+    pub(super) fn index(&mut self, whose: &str, rules: Vec<Rule>) -> Result<u32, CompileError> {
         let mut rules = merged(rules);
         if rules.len() > limits::RULES {
             rules = without_redundant(&rules);
@@ -415,12 +394,7 @@ fn without_redundant(rules: &[Rule]) -> Vec<Rule> {
     kept
 }
 
-fn warnings(
-    config: &Config,
-    selected: &[Selected<'_>],
-    patterns: &[Pattern],
-    today: Date,
-) -> Vec<String> {
+fn warnings(config: &Config, selected: &[Selected<'_>], today: Date) -> Vec<String> {
     let feeds = config.feeds.iter();
     let mut warnings: Vec<_> = feeds.flat_map(|feed| feed.warnings.clone()).collect();
     for group in &config.groups {
@@ -453,12 +427,6 @@ fn warnings(
                 "set {key} names no port, so it is reachable on none"
             ));
         }
-    }
-    for pattern in patterns.iter().filter(|p| p.key().is_none()) {
-        let text = &pattern.pattern;
-        warnings.push(format!(
-            "pattern `{text}` has its star inside, which the kernel does not match yet: its names stay blocked"
-        ));
     }
     warnings.extend(lint::warnings(config, today));
     warnings

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use egress_common::{
     flow::{Addr, V4_PREFIX_BITS},
-    pattern::{NameKey, NamePattern},
+    pattern::NamePattern,
     rule::{ClientKey, Destination, GroupPolicy, PrefixKey, Ruleset, Settings, ZONE_BITS},
 };
 use ipnet::IpNet;
 
-use super::{membership::Membership, steer::Steered};
+use super::{meet, membership::Membership, names::Names, steer::Steered};
 
 /// Everything that is swapped as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,10 @@ pub struct Generation {
     pub destinations: BTreeMap<IpNet, Destination>,
     /// Name patterns in the order of their texts.
     pub patterns: Vec<Pattern>,
+    /// Where several of them meet.
+    pub meetings: Vec<Meeting>,
+    /// Names, as the kernel looks them up.
+    pub names: Names,
     /// Rulesets; the first one is empty.
     pub rulesets: Vec<Ruleset>,
     /// How packets leave that are allowed.
@@ -54,11 +58,24 @@ pub struct Pattern {
     pub ruleset: u32,
 }
 
-impl Pattern {
-    /// Key in the kernel's trie; none for patterns that the kernel does not match.
-    pub fn key(&self) -> Option<NameKey> {
-        self.pattern.key()
-    }
+/// Names that several patterns match, of which none covers another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meeting {
+    /// The patterns' texts, see [`meet::text`].
+    pub text: String,
+    /// Its id, which stays over generations.
+    pub id: u32,
+    /// Index of its ruleset, the union over all patterns that match such names.
+    pub ruleset: u32,
+}
+
+/// What an address of a name is taught by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Teacher {
+    /// Id of a pattern or a meeting.
+    pub id: u32,
+    /// Index of its ruleset.
+    pub ruleset: u32,
 }
 
 /// A prefix as the kernel's tries hold it.
@@ -84,13 +101,36 @@ pub fn client_key(zone: u32, prefix: IpNet) -> ClientKey {
 }
 
 impl Generation {
-    /// The pattern that the kernel's trie finds for a name: the longest one that matches.
-    pub fn pattern_of(&self, name: &str) -> Option<&Pattern> {
-        self.patterns
-            .iter()
-            .filter(|pattern| pattern.pattern.matches(name))
-            .filter_map(|pattern| Some((pattern.key()?.len, pattern)))
-            .max_by_key(|(len, _)| *len)
-            .map(|(_, pattern)| pattern)
+    /// What the kernel finds for a name: of the patterns that match it the narrowest one, or the meeting of
+    /// those of which none covers another.
+    pub fn pattern_of(&self, name: &str) -> Option<Teacher> {
+        let matching = self.patterns.iter().map(|pattern| &pattern.pattern);
+        let narrowest = meet::narrowest(matching.filter(|pattern| pattern.matches(name)));
+        let of_pattern = |pattern: &Pattern| Teacher {
+            id: pattern.id,
+            ruleset: pattern.ruleset,
+        };
+        let of_meeting = |meeting: &Meeting| Teacher {
+            id: meeting.id,
+            ruleset: meeting.ruleset,
+        };
+        match narrowest.as_slice() {
+            [] => None,
+            [one] => {
+                let mut patterns = self.patterns.iter();
+                patterns.find(|p| p.pattern == **one).map(of_pattern)
+            }
+            several => {
+                let text = meet::text(several);
+                let mut meetings = self.meetings.iter();
+                meetings.find(|m| m.text == text).map(of_meeting)
+            }
+        }
+    }
+
+    /// Ids that teach, and the rulesets of each.
+    pub fn taught_by(&self) -> impl Iterator<Item = (u32, u32)> {
+        let patterns = self.patterns.iter().map(|one| (one.id, one.ruleset));
+        patterns.chain(self.meetings.iter().map(|one| (one.id, one.ruleset)))
     }
 }

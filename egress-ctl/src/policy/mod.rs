@@ -7,7 +7,9 @@
 pub mod compile;
 pub mod generation;
 pub mod ids;
+pub mod meet;
 pub mod membership;
+pub mod names;
 mod nested;
 pub mod steer;
 pub mod tables;

@@ -111,8 +111,9 @@ impl Tables for HostTables<'_> {
     }
 
     fn pattern_ruleset(&self, pattern: u32) -> u32 {
-        let known = self.generation.patterns.iter().find(|p| p.id == pattern);
-        known.map_or(0, |p| p.ruleset)
+        let mut known = self.generation.taught_by();
+        let known = known.find(|(id, _)| *id == pattern);
+        known.map_or(0, |(_, ruleset)| ruleset)
     }
 
     fn learned(&self, addr: &Addr) -> Option<&Learned> {

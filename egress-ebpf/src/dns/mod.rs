@@ -4,6 +4,7 @@
 
 mod learn;
 mod lessons;
+mod names;
 mod steps;
 
 use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
@@ -21,6 +22,7 @@ use egress_common::{
 
 use self::{
     learn::{Lesson, teach_all},
+    names::pattern_of,
     steps::Global,
 };
 use crate::{
@@ -28,7 +30,7 @@ use crate::{
     events::receiver,
     maps::{LAN, MESSAGE},
     replies,
-    stats::count_dns,
+    stats::{count_dns, count_dns_of},
     tables::Generation,
     view::{self, View},
 };
@@ -62,17 +64,24 @@ fn read(ctx: &TcContext, headers: &View, datagram: &Datagram) -> Result<Lesson, 
     let payload = udp_payload(headers, datagram).ok_or(Outcome::Malformed)?;
     let message = take_message(ctx, payload)?;
     read_question::<Global>(message)?;
-    let pattern = match message.name_key() {
-        // SAFETY: the key is a whole one.
-        Some(key) => unsafe { generation.pattern(key) },
-        None => None,
-    };
-    read_records::<Global>(message)?;
+    let pattern = pattern_of(message, generation);
+    let read = read_records::<Global>(message);
+    count_unlinked(message);
+    read?;
     Ok(Lesson {
         message,
         generation,
         pattern,
     })
+}
+
+/// Counts the addresses that are dropped because the question does not lead to their owners.
+#[inline(always)]
+fn count_unlinked(message: &Message) {
+    let unlinked = message.unlinked();
+    if unlinked != 0 {
+        count_dns_of(Outcome::UnlinkedOwner, unlinked.into());
+    }
 }
 
 /// Whether answers from there teach: made on this machine from one of its addresses, or forwarded

@@ -2,7 +2,7 @@
 //!
 //! A global function's pointer argument may be null to the verifier, so each checks it.
 
-use egress_common::dns::{Step, Steps, message::Message, question_step, record_step};
+use egress_common::dns::{Step, Steps, message::Message, question_step, record_step, settle_step};
 
 /// Steps as calls of global functions.
 pub struct Global;
@@ -16,6 +16,11 @@ impl Steps for Global {
     #[inline(always)]
     fn record(message: &mut Message) -> Step {
         Step::from_code(dns_record_step(message))
+    }
+
+    #[inline(always)]
+    fn settle(message: &mut Message) -> Step {
+        Step::from_code(dns_settle_step(message))
     }
 }
 
@@ -37,6 +42,17 @@ pub extern "C" fn dns_record_step(message: *mut Message) -> u32 {
     // SAFETY: null, or the one message of this CPU.
     match unsafe { message.as_mut() } {
         Some(message) => record_step(message).to_code(),
+        None => Step::Bad.to_code(),
+    }
+}
+
+/// See [`settle_step`].
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn dns_settle_step(message: *mut Message) -> u32 {
+    // SAFETY: null, or the one message of this CPU.
+    match unsafe { message.as_mut() } {
+        Some(message) => settle_step(message).to_code(),
         None => Step::Bad.to_code(),
     }
 }

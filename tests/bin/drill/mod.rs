@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::table::line;
 
+mod answers;
 mod differential;
 mod explain;
 mod feed;
@@ -17,6 +18,8 @@ mod traffic;
 
 #[derive(Subcommand)]
 pub(crate) enum Drill {
+    /// Read random and damaged DNS answers: is exactly that learned what a library reads from them?
+    Answers(answers::Options),
     /// Judge random packets on random policies: do kernel, judge and policy agree about each?
     Differential(differential::Options),
     /// Ask random questions on random policies: is every packet judged as it was explained?
@@ -35,6 +38,7 @@ pub(crate) enum Drill {
 /// Runs a drill and says whether it held.
 pub(crate) fn run(drill: Drill) -> Result<bool> {
     match drill {
+        Drill::Answers(options) => answers::run(&options),
         Drill::Differential(options) => differential::run(&options),
         Drill::Explain(options) => explain::run(&options),
         Drill::Feed(options) => feed::run(&options),
@@ -42,7 +46,9 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
         Drill::Swap(options) => swap::run(&options),
         Drill::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
-            bail!("there is no drill {name:?}; there are: differential, explain, feed, race, swap")
+            bail!(
+                "there is no drill {name:?}; there are: answers, differential, explain, feed, race, swap"
+            )
         }
     }
 }

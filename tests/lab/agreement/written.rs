@@ -183,19 +183,13 @@ impl<'a> Written<'a> {
     /// is valid; what admitted a connection admits it on.
     fn applies(&self, rule: &OwnRule, flow: &Flow) -> bool {
         let dst = IpAddr::from(flow.dst);
-        let serves = |service: &Service| {
-            [flow.proto, ANY_PROTO].contains(&service.proto)
-                && (service.low..=service.high).contains(&flow.dst_port)
-        };
         let covers = |target: &Target| match target {
             Target::Prefix(prefix) => prefix.contains(&dst),
             Target::Name(name) => {
                 self.is_taught(dst, name) || !rule.denies && self.is_admitted(flow, name)
             }
         };
-        rule.until.is_none_or(|until| until >= TODAY)
-            && rule.services.iter().any(serves)
-            && (rule.to.is_empty() || rule.to.iter().any(covers))
+        serves(rule, flow) && (rule.to.is_empty() || rule.to.iter().any(covers))
     }
 
     /// Whether a valid teaching of the address is by a pattern that `pattern` covers.
@@ -212,7 +206,18 @@ impl<'a> Written<'a> {
     /// Whether the packet goes on with a connection that a pattern admitted which `pattern` covers.
     fn is_admitted(&self, flow: &Flow, pattern: &NamePattern) -> bool {
         let by = self.admitted.get(&flow.key()).and_then(|(by, _)| *by);
-        !flow.opens && by.is_some_and(|by| self.is_covered(by, pattern))
+        let goes_on = |by| self.is_covered(by, pattern) && !self.denies_name(flow, by);
+        !flow.opens && by.is_some_and(goes_on)
+    }
+
+    /// Whether a rule of the client's group denies this packet to what the pattern `by` names.
+    fn denies_name(&self, flow: &Flow, by: &str) -> bool {
+        let names =
+            |target: &Target| matches!(target, Target::Name(name) if self.is_covered(by, name));
+        let denies =
+            |rule: &OwnRule| rule.denies && serves(rule, flow) && rule.to.iter().any(names);
+        self.group(flow)
+            .is_some_and(|group| group.rules.iter().any(denies))
     }
 
     /// Whether `narrow` is a pattern of the policy that `wide` covers.
@@ -228,4 +233,13 @@ impl<'a> Written<'a> {
         });
         (in_set || in_rule) && narrow.parse().is_ok_and(|narrow| wide.covers(&narrow))
     }
+}
+
+/// Whether a rule is about packets of this protocol and port today.
+fn serves(rule: &OwnRule, flow: &Flow) -> bool {
+    let serves = |service: &Service| {
+        [flow.proto, ANY_PROTO].contains(&service.proto)
+            && (service.low..=service.high).contains(&flow.dst_port)
+    };
+    rule.until.is_none_or(|until| until >= TODAY) && rule.services.iter().any(serves)
 }

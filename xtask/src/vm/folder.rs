@@ -39,6 +39,12 @@ impl Folder {
         Ok(path)
     }
 
+    /// Where something is put together that is then moved away. What is left of it goes with the value:
+    /// on a full disk nothing unfinished stays.
+    pub(crate) fn draft(&self) -> Result<Draft> {
+        self.fresh("incoming").map(Draft)
+    }
+
     /// What one step works in: emptied first.
     pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
@@ -48,6 +54,22 @@ impl Folder {
         }
         make(&path)?;
         Ok(path)
+    }
+}
+
+/// A folder that does not outlive this.
+pub(crate) struct Draft(PathBuf);
+
+impl Draft {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // It was moved away, or the next draft removes it and can say why it cannot.
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -178,14 +178,14 @@ fn fetch(folder: &Folder, into: &Path) -> Result<()> {
     eprintln!("vm: fetching {PACKAGE} from {target} into .tools/vm");
     let apt = Apt::update(&folder.fresh("apt/qemu")?, &[release, &security, &newer])?;
     let debs = apt.download_all(PACKAGE, target)?;
-    let draft = folder.fresh("incoming")?;
+    let draft = folder.draft()?;
     for file in debs {
-        deb::unpack(&file, &draft)?;
+        deb::unpack(&file, draft.path())?;
     }
     if into.exists() {
         fs::remove_dir_all(into)?;
     }
-    fs::rename(&draft, into).with_context(|| format!("cannot make {}", into.display()))?;
+    fs::rename(draft.path(), into).with_context(|| format!("cannot make {}", into.display()))?;
     Ok(())
 }
 

@@ -8,7 +8,6 @@ use anyhow::Result;
 use egress_common::{
     event::{Event, flag},
     learned::Slot,
-    pattern::NamePattern,
     verdict::{Action, NO_GROUP, NO_SET, Reason},
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -23,6 +22,7 @@ use crate::{
         nearest::{Nearest, nearest},
         words,
     },
+    policy::meet,
 };
 
 /// An event, as `--json` prints it.
@@ -187,10 +187,7 @@ fn nearest_to(
 ) -> Option<Nearest> {
     let addr = event.dst.into();
     let mut covers = cover::of_address(&force.config, addr);
-    for pattern in names
-        .iter()
-        .filter_map(|name| name.parse::<NamePattern>().ok())
-    {
+    for pattern in names.iter().flat_map(|name| meet::patterns(name)) {
         covers.extend(cover::of_pattern(&force.config, &pattern));
     }
     let service = (event.proto, event.dst_port);

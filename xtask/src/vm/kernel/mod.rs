@@ -2,8 +2,6 @@
 
 mod cache;
 
-use std::fs;
-
 use anyhow::{Context as _, Result};
 
 pub(crate) use self::cache::Kernel;
@@ -94,16 +92,16 @@ impl Line {
             pins.keep(self, fetch, &chosen)?;
             return Ok(kernel);
         }
-        let incoming = folder.fresh("incoming")?;
+        let draft = folder.draft()?;
+        let unpacked = draft.path().join("kernel");
         for deb in &chosen {
             eprintln!("vm: fetching {} {}", deb.package, deb.version);
-            let file = apt.download(deb, &incoming)?;
+            let file = apt.download(deb, draft.path())?;
             deb::check(&file, &deb.sha256)?;
-            deb::unpack(&file, &incoming.join("kernel"))?;
+            deb::unpack(&file, &unpacked)?;
         }
-        let kernel = self.install(folder, &incoming.join("kernel"), &chosen)?;
+        let kernel = self.install(folder, &unpacked, &chosen)?;
         pins.keep(self, fetch, &chosen)?;
-        fs::remove_dir_all(&incoming)?;
         Ok(kernel)
     }
 

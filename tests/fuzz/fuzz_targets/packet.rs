@@ -1,0 +1,73 @@
+//! Any bytes as a frame: parsed, judged, answered and read as a DNS message, as the kernel's programs do it.
+
+#![no_main]
+
+use std::{net::IpAddr, sync::OnceLock};
+
+use egress_common::{
+    dns::{
+        Direct,
+        answer::{read_question, read_records},
+        message::Message,
+    },
+    parse::{parse, udp_payload},
+    refusal::{answer, refusal},
+};
+use egress_ctl::{
+    config::Config,
+    policy::{
+        compile::{Circumstances, compile},
+        generation::Generation,
+        ids::Ids,
+        tables::HostTables,
+    },
+};
+use libfuzzer_sys::fuzz_target;
+
+const CONFIG: &str = r#"
+[gateway]
+mode = "enforce"
+lan = ["lan0"]
+default-group = "all"
+[group.all]
+allow = []
+default = "reject"
+[[group.all.rule]]
+action = "allow"
+to = ["192.0.2.0/24", "2001:db8::/32", "*.x.y"]
+"#;
+
+fuzz_target!(|frame: &[u8]| {
+    let Ok(datagram) = parse(frame) else {
+        return;
+    };
+    assert!(datagram.l3 <= datagram.l4 && datagram.l4 <= datagram.end);
+    assert!(datagram.end <= frame.len(), "it goes on behind its frame");
+    HostTables::new(generation()).judge_frame(frame, &datagram);
+    if let Some(kind) = refusal(frame, &datagram) {
+        let mut bytes = frame.to_vec();
+        if answer(&mut bytes, &datagram, kind) {
+            let back = parse(&bytes[..]).expect("an answer is sound");
+            assert_eq!(back.flow.dst, datagram.flow.src, "an answer goes back");
+        }
+    }
+    if let Some(payload) = udp_payload(frame, &datagram) {
+        let mut message = Box::new(Message::new());
+        message.fill(&frame[payload.at..payload.at + payload.len]);
+        let question = read_question::<Direct>(&mut message);
+        let _ = question.and_then(|()| read_records::<Direct>(&mut message));
+    }
+});
+
+fn generation() -> &'static Generation {
+    static GENERATION: OnceLock<Generation> = OnceLock::new();
+    GENERATION.get_or_init(|| {
+        let config = Config::parse(CONFIG).expect("a config");
+        let own: [IpAddr; 1] = ["192.0.2.1".parse().expect("an address")];
+        let circumstances = Circumstances {
+            own: &own,
+            today: "2026-01-01".parse().expect("a date"),
+        };
+        compile(&config, circumstances, &mut Ids::default()).expect("a generation")
+    })
+}

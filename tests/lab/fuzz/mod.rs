@@ -1,0 +1,328 @@
+//! A fuzzer of the program that learns: random and damaged answers go through `BPF_PROG_TEST_RUN`, and what
+//! stands in the kernel's map afterwards must be exactly what the [oracle] reads from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use egress_common::dns::Outcome;
+use egress_common::flow::Addr;
+use egress_common::learned::Slot;
+use egress_ctl::config::Config;
+use egress_ctl::dataplane::{boot_ms, counters};
+use egress_ctl::policy::generation::Generation;
+use fastrand::Rng;
+
+use crate::frame::{Frame, Transport};
+use crate::interrupt;
+use crate::kernel::Kernel;
+
+pub mod oracle;
+mod wire;
+
+/// The policy of the test: patterns of every kind.
+pub const CONFIG: &str = r#"
+[gateway]
+mode = "enforce"
+lan = ["lan"]
+resolvers = ["gateway"]
+internal = ["198.18.0.0/15"]
+
+[dns]
+ttl-floor = 30
+ttl-cap = 3600
+
+[source.corp]
+kind = "custom"
+[[source.corp.set]]
+id = 1
+urls = ["exact.example", "*.below.example", "*tail.example", "head*.star.example", "*.deep.star.example"]
+tcpPorts = "443"
+
+[group.a]
+clients = ["10.20.0.0/16"]
+allow = ["corp"]
+"#;
+
+const GATEWAY: &str = "10.20.0.1";
+const CLIENT: &str = "10.20.0.2";
+/// An address that teaches nothing because the gateway has it.
+const OWN: &str = "203.0.113.254";
+/// Bounds of TTLs in the policy, in seconds.
+const FLOOR_S: u32 = 30;
+const CAP_S: u32 = 3600;
+
+/// Messages whose lessons are looked at together.
+const BATCH: u16 = 256;
+/// Differences that are shown.
+const SHOWN: usize = 10;
+/// A message that takes less effort must be read.
+const EFFORT: usize = 4096;
+
+/// What a run found.
+#[derive(Debug, Default)]
+pub struct Fuzzed {
+    /// Messages that were shown to the program.
+    pub messages: u64,
+    /// What became of them, and of their addresses.
+    pub outcomes: BTreeMap<&'static str, u64>,
+    /// Addresses that the kernel learned.
+    pub addresses: u64,
+    /// Messages that the library alone read as well, with the same addresses.
+    pub by_library: u64,
+    /// Messages of which kernel and oracle say different things.
+    pub differences: u64,
+    /// The first of them.
+    pub shown: Vec<String>,
+}
+
+/// Shows so many messages to a kernel with [`CONFIG`] in force, or as many as there is time for.
+pub fn run(
+    kernel: &mut Kernel,
+    messages: u64,
+    seed: u64,
+    until: Option<Instant>,
+) -> Result<Fuzzed> {
+    let config = Config::parse(CONFIG).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let generation = kernel.put_into_force(&config, &[GATEWAY.parse()?, OWN.parse()?])?;
+    kernel.forget_addresses()?;
+    let mut rng = Rng::with_seed(seed);
+    let mut fuzzed = Fuzzed::default();
+    while fuzzed.messages < messages && until.is_none_or(|until| Instant::now() < until) {
+        interrupt::check()?;
+        let left = (messages - fuzzed.messages).min(BATCH.into()) as u16;
+        let batch: Vec<_> = (0..left)
+            .map(|number| wire::message(&mut rng, number))
+            .collect();
+        let expected: Vec<_> = batch
+            .iter()
+            .map(|bytes| Lesson::of(bytes, &generation))
+            .collect();
+        let taught = Taught::by(kernel, &batch)?;
+        match taught.difference(&expected) {
+            None => taught.count(&expected, &mut fuzzed),
+            // One by one, to find which; some may be right, as messages that are too long to be read.
+            Some(_) => {
+                for (bytes, lesson) in batch.iter().zip(expected) {
+                    let taught = Taught::by(kernel, std::slice::from_ref(bytes))?;
+                    taught.judge(bytes, lesson, &mut fuzzed);
+                }
+            }
+        }
+        fuzzed.messages += u64::from(left);
+    }
+    Ok(fuzzed)
+}
+
+/// The frame in which the gateway's resolver sends a message to a client.
+pub fn frame(message: Vec<u8>) -> Result<Vec<u8>> {
+    let payload = Transport::Udp(53, 40_000, message);
+    Ok(Frame::new(GATEWAY.parse()?, CLIENT.parse()?, payload).to_bytes())
+}
+
+/// How a message was counted: what became of it, and of how many of its addresses.
+type Counts = BTreeMap<&'static str, u64>;
+
+/// What the kernel must make of a message.
+#[derive(Clone, Debug, Default)]
+struct Lesson {
+    counts: Counts,
+    /// Who teaches an address, and the TTL in seconds.
+    addrs: BTreeMap<IpAddr, (u32, u32)>,
+    effort: usize,
+    by_library: bool,
+    /// What the library alone makes of it, where that is something else.
+    contradiction: Option<BTreeSet<IpAddr>>,
+}
+
+impl Lesson {
+    fn of(bytes: &[u8], generation: &Generation) -> Self {
+        let (outcome, said) = match oracle::read(bytes) {
+            Ok(said) => (None, said),
+            Err((outcome, said)) => (Some(outcome), said),
+        };
+        let mut lesson = Self {
+            effort: said.effort,
+            ..Self::default()
+        };
+        if said.unlinked > 0 && matches!(outcome, None | Some(Outcome::NoAddress)) {
+            lesson
+                .counts
+                .insert(Outcome::UnlinkedOwner.name(), said.unlinked);
+        }
+        let teacher = generation.pattern_of(&said.name);
+        let outcome = match (outcome, teacher) {
+            (Some(outcome), _) => outcome,
+            (None, None) => Outcome::NameNotListed,
+            (None, Some(teacher)) => {
+                lesson.teach(&said, teacher.id);
+                Outcome::Learned
+            }
+        };
+        *lesson.counts.entry(outcome.name()).or_default() += 1;
+        if matches!(outcome, Outcome::Learned | Outcome::NameNotListed)
+            && let Some(addrs) = oracle::by_library(bytes)
+        {
+            lesson.by_library = true;
+            let same = addrs.iter().eq(said.addrs.keys());
+            lesson.contradiction = (!same).then_some(addrs);
+        }
+        lesson
+    }
+
+    fn teach(&mut self, said: &oracle::Said, teacher: u32) {
+        for (addr, (ttl, times)) in &said.addrs {
+            let judged = Addr::from(*addr).learned_as();
+            match is_public(judged) {
+                true => {
+                    let ttl = (*ttl).clamp(FLOOR_S, CAP_S);
+                    let known = self.addrs.entry(judged.into()).or_default();
+                    *known = (teacher, known.1.max(ttl));
+                }
+                false => {
+                    let refused = self.counts.entry(Outcome::AddressRefused.name());
+                    *refused.or_default() += times;
+                }
+            }
+        }
+    }
+}
+
+/// Whether an address may be taught, by the config above.
+fn is_public(addr: Addr) -> bool {
+    let IpAddr::V4(v4) = IpAddr::from(addr) else {
+        return !addr.is_special();
+    };
+    let internal = v4.octets()[0] == 198 && v4.octets()[1] & 0xfe == 18;
+    !addr.is_special() && !internal && v4.to_string() != OWN
+}
+
+/// What the kernel made of some messages, which it has forgotten by now.
+struct Taught {
+    counts: Counts,
+    addrs: BTreeMap<IpAddr, Vec<Slot>>,
+    /// Before the first message, and after the last one.
+    between_ms: (u64, u64),
+}
+
+impl Taught {
+    fn by(kernel: &mut Kernel, messages: &[Vec<u8>]) -> Result<Self> {
+        let before = counters::dns(kernel.pinned())?;
+        let began_ms = boot_ms();
+        for bytes in messages {
+            let frame = frame(bytes.clone())?;
+            anyhow::ensure!(kernel.answer(&frame)?, "an answer must pass on");
+        }
+        let between_ms = (began_ms, boot_ms());
+        let before: BTreeMap<_, _> = before.iter().map(|(o, n)| (o.name(), *n)).collect();
+        let after = counters::dns(kernel.pinned())?.into_iter();
+        let risen = after.map(|(outcome, messages)| {
+            let name = outcome.name();
+            (name, messages - before.get(name).copied().unwrap_or(0))
+        });
+        let mut addrs = BTreeMap::new();
+        let mut map = kernel.pinned().learned()?;
+        for addr in map.keys().collect::<Result<Vec<_>, _>>()? {
+            let learned = map.get(&addr, 0).context("an entry that is there")?;
+            let slots = learned
+                .slots
+                .iter()
+                .filter_map(|word| Slot::from_word(*word));
+            addrs.insert(addr.into(), slots.collect());
+            map.remove(&addr)?;
+        }
+        Ok(Self {
+            counts: risen.filter(|(_, messages)| *messages > 0).collect(),
+            addrs,
+            between_ms,
+        })
+    }
+
+    /// How it differs from what was to be expected; nothing if it does not.
+    fn difference(&self, expected: &[Lesson]) -> Option<String> {
+        let mut counts = Counts::new();
+        let mut addrs: BTreeMap<IpAddr, Vec<(u32, u32)>> = BTreeMap::new();
+        for lesson in expected {
+            for (name, messages) in &lesson.counts {
+                *counts.entry(name).or_default() += messages;
+            }
+            for (addr, taught) in &lesson.addrs {
+                addrs.entry(*addr).or_default().push(*taught);
+            }
+            if let Some(library) = &lesson.contradiction {
+                return Some(format!("the library alone reads {library:?}"));
+            }
+        }
+        if counts != self.counts {
+            return Some(format!("counted {:?}, expected {counts:?}", self.counts));
+        }
+        let learned: Vec<_> = self.addrs.keys().collect();
+        let expected: Vec<_> = addrs.keys().collect();
+        if learned != expected {
+            return Some(format!("learned {learned:?}, expected {expected:?}"));
+        }
+        let wrong = addrs.iter().find(|(addr, lessons)| {
+            let slots = self.addrs.get(addr);
+            !slots.is_some_and(|slots| self.are_of(slots, lessons))
+        });
+        let (addr, lessons) = wrong?;
+        let slots = self.addrs.get(addr);
+        Some(format!(
+            "{addr} is taught by {slots:?}, expected pattern and TTL of {lessons:?}"
+        ))
+    }
+
+    /// Whether the slots of an address are those that the lessons about it leave.
+    fn are_of(&self, slots: &[Slot], lessons: &[(u32, u32)]) -> bool {
+        let mut longest: BTreeMap<u32, u32> = BTreeMap::new();
+        for (teacher, ttl) in lessons {
+            let known = longest.entry(*teacher).or_default();
+            *known = (*ttl).max(*known);
+        }
+        let (began, ended) = self.between_ms;
+        slots.len() == longest.len()
+            && slots.iter().all(|slot| {
+                let ttl = longest.get(&slot.pattern);
+                ttl.is_some_and(|ttl| {
+                    let ttl = u64::from(*ttl) * 1000;
+                    (began + ttl..=ended + ttl).contains(&slot.expires_ms)
+                })
+            })
+    }
+
+    fn count(&self, expected: &[Lesson], fuzzed: &mut Fuzzed) {
+        for (name, messages) in &self.counts {
+            *fuzzed.outcomes.entry(name).or_default() += messages;
+        }
+        fuzzed.addresses += self.addrs.len() as u64;
+        fuzzed.by_library += expected.iter().filter(|lesson| lesson.by_library).count() as u64;
+    }
+
+    /// Counts one message, and whether it differs.
+    fn judge(&self, bytes: &[u8], lesson: Lesson, fuzzed: &mut Fuzzed) {
+        let too_many = Counts::from([(Outcome::TooManyRecords.name(), 1)]);
+        let is_too_much =
+            self.counts == too_many && self.addrs.is_empty() && lesson.effort > EFFORT;
+        let expected = [lesson];
+        self.count(&expected, fuzzed);
+        let difference = self.difference(&expected);
+        if let (Some(difference), false) = (difference, is_too_much) {
+            fuzzed.differences += 1;
+            if fuzzed.shown.len() < SHOWN {
+                fuzzed
+                    .shown
+                    .push(format!("{difference}, of {}", hex(bytes)));
+            }
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing into a string cannot fail.
+        let _: std::fmt::Result = write!(text, "{byte:02x}");
+        text
+    })
+}
