@@ -22,7 +22,7 @@ use crate::{
     dataplane::{learned::Table, maps::Pinned},
     dns::{
         file::NamesFile,
-        heard::{Heard, hear},
+        heard::{HearError, Heard, hear},
         names::{Lesson, Line, Names},
         saved,
         time::Clocks,
@@ -96,6 +96,8 @@ struct Books {
     known: Option<Known>,
     /// Whether there is anything that the file of all names lacks.
     is_changed: bool,
+    /// Messages that the kernel read, and user space cannot.
+    unreadable: u64,
     /// What went wrong last, so that it is told once.
     complaint: Option<String>,
 }
@@ -123,6 +125,7 @@ impl Books {
             names,
             known: None,
             is_changed: false,
+            unreadable: 0,
             complaint: None,
         }
     }
@@ -176,15 +179,11 @@ impl Books {
     fn drain(&mut self) -> Vec<Line> {
         let clocks = Clocks::now();
         let mut new = Vec::new();
-        let mut bad = None;
         while let Some(heard) = self.ring.next().map(|record| hear(&record)) {
             match heard {
                 Ok(heard) => new.extend(self.learn(&heard, clocks)),
-                Err(fault) => bad = Some(fault.to_string()),
+                Err(fault) => self.cannot_read(&fault),
             }
-        }
-        if let Some(fault) = bad {
-            self.tell(Err(fault));
         }
         new.sort_unstable();
         new.dedup();
@@ -226,6 +225,17 @@ impl Books {
         let saved: Result<(), FileError> = self.file.save(&self.names);
         self.is_changed = saved.is_err();
         self.tell(saved.map_err(|fault| fault.to_string()));
+    }
+
+    /// Somebody may send such messages at will, so that they are told now and then.
+    fn cannot_read(&mut self, fault: &HearError) {
+        const EACH: u64 = 10_000;
+        if self.unreadable.is_multiple_of(EACH) {
+            warn!(
+                "names of learned addresses: {fault}; its addresses stay without a name, as those of the next {EACH} of its kind"
+            );
+        }
+        self.unreadable += 1;
     }
 
     /// Tells what went wrong, unless that was told already.
