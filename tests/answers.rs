@@ -13,7 +13,7 @@ use egress_ctl::policy::generation::Generation;
 use lab::answer::Answer;
 use lab::frame::{Frame, Transport};
 use lab::fuzz;
-use lab::kernel::{Kernel, inside};
+use lab::kernel::{self, Kernel};
 
 const CONFIG: &str = r#"
 [gateway]
@@ -25,6 +25,7 @@ internal = ["198.18.0.0/15"]
 [dns]
 ttl-floor = 30
 ttl-cap = 3600
+grace = 2
 
 [source.corp]
 kind = "custom"
@@ -109,12 +110,12 @@ fn addresses_are_learned_through_aliases_with_their_ttl() -> Result<()> {
             .pattern_of("a.below.example")
             .context("a pattern")?
             .id;
-        // Between the floor of 30 s and the cap of an hour; a TTL with the high bit set is 0.
+        // Two seconds beyond what is between the floor of 30 s and the cap of an hour; a TTL with the high bit set is 0.
         for (addr, ttl_s) in [
-            (A, 600),
-            (AAAA, 30),
-            ("203.0.113.8", 3600),
-            ("203.0.113.9", 30),
+            (A, 602),
+            (AAAA, 32),
+            ("203.0.113.8", 3602),
+            ("203.0.113.9", 32),
         ] {
             let learned = kernel.learned(addr.parse()?)?.context(addr)?;
             let slot = Slot::from_word(learned.slots[0]).context("a slot")?;
@@ -128,6 +129,218 @@ fn addresses_are_learned_through_aliases_with_their_ttl() -> Result<()> {
         ensure!(kernel.learned_addrs()?.len() == 4);
         Ok(())
     })
+}
+
+#[test]
+fn only_owners_that_aliases_lead_to_are_learned_in_any_order() -> Result<()> {
+    with_kernel(|kernel, _| {
+        let in_order = || {
+            Answer::to("exact.example")
+                .alias("b.example.net", 60)
+                .alias("c.example.net", 60)
+                .address(A, 60)
+        };
+        let long = (0..100).fold(Answer::to("exact.example"), |answer, i| {
+            answer.alias(&format!("c{i}.example.net"), 60)
+        });
+        let table = [
+            ("in order", in_order(), vec![A], 0),
+            ("backwards", in_order().backwards(), vec![A], 0),
+            ("100 aliases", long.clone().address(A, 60), vec![A], 0),
+            ("and backwards", long.address(A, 60).backwards(), vec![A], 0),
+            (
+                "an address of another name",
+                in_order().owner("d.example.net").address("203.0.113.8", 60),
+                vec![A],
+                1,
+            ),
+            (
+                "an alias of another name",
+                in_order()
+                    .owner("d.example.net")
+                    .alias("e.example.net", 60)
+                    .address("203.0.113.8", 60)
+                    .address(AAAA, 60),
+                vec![A],
+                2,
+            ),
+            (
+                "an alias in a circle",
+                in_order().alias("exact.example", 60).address(AAAA, 60),
+                vec![A, AAAA],
+                0,
+            ),
+            (
+                "the same name in capitals",
+                in_order().owner("C.EXAMPLE.NET").address(AAAA, 60),
+                vec![A, AAAA],
+                0,
+            ),
+        ];
+        for (what, answer, expected, unlinked) in table {
+            kernel.forget()?;
+            let before = counted(kernel, Outcome::UnlinkedOwner)?;
+            teach(kernel, &answer.to_bytes(), Outcome::Learned).context(what)?;
+            let mut expected: Vec<IpAddr> = expected
+                .iter()
+                .map(|addr| addr.parse())
+                .collect::<Result<_, _>>()?;
+            expected.sort();
+            let learned = kernel.learned_addrs()?;
+            ensure!(learned == expected, "{what}: {learned:?}");
+            let counted = counted(kernel, Outcome::UnlinkedOwner)? - before;
+            ensure!(counted == unlinked, "{what}: {counted} of other names");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn service_records_teach_their_hints_and_lead_on() -> Result<()> {
+    let hints = || {
+        [
+            hint(4, &[203, 0, 113, 7]),
+            hint(6, &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]),
+        ]
+        .concat()
+    };
+    let target = b"\x03svc\x07example\0";
+    let with = |priority: u8, target: &[u8], parameters: &[u8]| {
+        let data = [&[0, priority], target, parameters].concat();
+        Answer::to("exact.example").data(65, data)
+    };
+    let table = [
+        (
+            "hints of the owner",
+            with(1, b"\0", &hints()),
+            Outcome::Learned,
+            vec![A, AAAA],
+        ),
+        (
+            "hints of a target",
+            with(1, target, &hints()),
+            Outcome::Learned,
+            vec![A, AAAA],
+        ),
+        (
+            "an address of a target",
+            with(1, target, &[]).owner("svc.example").address(A, 60),
+            Outcome::Learned,
+            vec![A],
+        ),
+        (
+            "an address of what it is an alias of",
+            with(0, target, &[]).owner("svc.example").address(A, 60),
+            Outcome::Learned,
+            vec![A],
+        ),
+        (
+            "an alias with hints",
+            with(0, target, &hints()),
+            Outcome::NoAddress,
+            vec![],
+        ),
+        (
+            "other parameters",
+            with(
+                1,
+                b"\0",
+                &[hint(1, b"\x02h2"), hint(3, &[1, 187]), hints()].concat(),
+            ),
+            Outcome::Learned,
+            vec![A, AAAA],
+        ),
+        (
+            "keys that do not rise",
+            with(1, b"\0", &[hint(6, &[0x20; 16]), hint(4, &[1; 4])].concat()),
+            Outcome::Malformed,
+            vec![],
+        ),
+        (
+            "a key twice",
+            with(1, b"\0", &[hints(), hint(6, &[0x20; 16])].concat()),
+            Outcome::Malformed,
+            vec![],
+        ),
+        (
+            "a hint of three bytes",
+            with(1, b"\0", &hint(4, &[1; 3])),
+            Outcome::Malformed,
+            vec![],
+        ),
+        (
+            "no hint",
+            with(1, b"\0", &hint(4, &[])),
+            Outcome::Malformed,
+            vec![],
+        ),
+        (
+            "half a hint",
+            with(1, b"\0", &hint(6, &[0x20; 24])),
+            Outcome::Malformed,
+            vec![],
+        ),
+        (
+            "a port of one byte",
+            with(1, b"\0", &hint(3, &[1])),
+            Outcome::Malformed,
+            vec![],
+        ),
+        (
+            "half a parameter",
+            with(1, b"\0", &[0, 4, 0]),
+            Outcome::Malformed,
+            vec![],
+        ),
+        (
+            "a value beyond the record",
+            with(1, b"\0", &[0, 4, 0, 8, 1, 2, 3, 4]),
+            Outcome::Malformed,
+            vec![],
+        ),
+        (
+            "a target beyond the record",
+            with(1, b"\x3fsvc", &[]),
+            Outcome::Malformed,
+            vec![],
+        ),
+        (
+            "half a priority",
+            Answer::to("exact.example").data(64, vec![0]),
+            Outcome::Malformed,
+            vec![],
+        ),
+        (
+            "more hints than are read",
+            with(1, b"\0", &hint(4, &[9; 4 * 257])),
+            Outcome::TooManyRecords,
+            vec![],
+        ),
+    ];
+    with_kernel(move |kernel, _| {
+        for (what, answer, outcome, expected) in &table {
+            kernel.forget()?;
+            teach(kernel, &answer.to_bytes(), *outcome).with_context(|| (*what).to_owned())?;
+            let mut expected: Vec<IpAddr> = expected
+                .iter()
+                .map(|addr| addr.parse())
+                .collect::<Result<_, _>>()?;
+            expected.sort();
+            let learned = kernel.learned_addrs()?;
+            ensure!(learned == expected, "{what}: {learned:?}");
+        }
+        Ok(())
+    })
+}
+
+/// A parameter of a service.
+fn hint(key: u16, value: &[u8]) -> Vec<u8> {
+    [
+        &key.to_be_bytes()[..],
+        &(value.len() as u16).to_be_bytes(),
+        value,
+    ]
+    .concat()
 }
 
 #[test]
@@ -381,20 +594,19 @@ const AT_LEAST: u64 = 500;
 
 #[test]
 fn kernel_and_library_read_random_and_damaged_answers_alike() -> Result<()> {
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    kernel::with(|kernel| {
         let until = Instant::now() + AT_MOST;
         let seed = fastrand::u64(..);
         println!("seed {seed}");
-        let fuzzed = fuzz::run(&mut kernel, MESSAGES, seed, Some(until))?;
+        let fuzzed = fuzz::run(kernel, MESSAGES, seed, Some(until))?;
         println!("{fuzzed:#?}");
         ensure!(fuzzed.messages >= AT_LEAST, "{} messages", fuzzed.messages);
         ensure!(fuzzed.differences == 0, "{:#?}", fuzzed.shown);
         // Most are sound, else the test would test little.
         let learned = fuzzed.outcomes.get(Outcome::Learned.name());
-        ensure!(learned.is_some_and(|learned| *learned > fuzzed.messages / 5));
+        ensure!(learned.is_some_and(|learned| *learned > fuzzed.messages / 6));
         Ok(())
-    })?
+    })
 }
 
 /// Sends a payload from the gateway's resolver; the one counter that rises must be `outcome`'s.
@@ -429,11 +641,10 @@ fn counted(kernel: &Kernel, outcome: Outcome) -> Result<u64> {
 }
 
 fn with_kernel(test: impl FnOnce(&mut Kernel, &Generation) -> Result<()> + Send) -> Result<()> {
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    kernel::with(|kernel| {
         let config = Config::parse(CONFIG).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
         let own = [GATEWAY.parse()?, "203.0.113.254".parse()?];
         let generation = kernel.put_into_force(&config, &own)?;
-        test(&mut kernel, &generation)
-    })?
+        test(kernel, &generation)
+    })
 }

@@ -44,7 +44,7 @@ fn kernel_judge_and_policy_agree_about_random_packets() -> Result<()> {
 fn every_kind_of_verdict_occurs_among_random_packets() -> Result<()> {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for _ in 0..120 {
+    for _ in 0..300 {
         let mut ids = Ids::default();
         let config = random::config(&one(random::policy(), &mut runner)?);
         let own = ["203.0.112.1".parse().expect("an address")];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use lab::answer::Answer;
+use lab::answer::{Answer, query_of};
 use lab::frame::{Frame, Transport};
 use lab::gateway;
 use serde_json::Value;
@@ -42,6 +42,8 @@ type Packets = Vec<(u32, Vec<u8>)>;
 fn packets(resolver: &str) -> Result<Packets> {
     let client: IpAddr = CLIENT.parse()?;
     let answer = Answer::to("www.example.org").address(NAMED, 300).to_bytes();
+    let query = query_of(&answer).context("a query")?;
+    let query = Frame::new(client, resolver.parse()?, Transport::Udp(40_000, 53, query));
     let answer = Frame::new(
         resolver.parse()?,
         client,
@@ -52,6 +54,7 @@ fn packets(resolver: &str) -> Result<Packets> {
     };
     Ok(vec![
         (0, syn(NAMED, 443)?),
+        (1, query.to_bytes()),
         (1, answer.to_bytes()),
         (1, syn(NAMED, 443)?),
         (2, syn(LISTED, 443)?),
@@ -65,22 +68,24 @@ fn packets(resolver: &str) -> Result<Packets> {
 #[test]
 fn a_capture_is_judged_in_its_own_time() -> Result<()> {
     let stage = Stage::set()?;
-    for resolver in [RESOLVER, "10.20.0.1"] {
+    for (resolver, reason) in [(RESOLVER, "resolver"), ("10.20.0.1", "gateway")] {
         let file = stage.capture(packets(resolver)?)?;
         let report = stage.replay(&[&file, Path::new("--gateway"), Path::new("10.20.0.1")])?;
         ensure!(report["schema"] == "egress.replay/1");
         let counts = ["packets", "judged", "answers", "others", "seconds"];
         let counts = counts.map(|key| report[key].as_u64());
-        ensure!(counts == [8, 6, 1, 1, 310].map(Some), "{report:#}");
+        ensure!(counts == [9, 7, 1, 1, 310].map(Some), "{report:#}");
         let mut seen: Vec<_> = lines(&report["verdicts"], "reason")?;
         seen.sort();
-        let expected = [
+        let mut expected = [
+            (reason, 1),
             ("expired", 1),
             ("learned", 2),
             ("never-resolved", 1),
             ("prefix", 1),
             ("wrong-port", 1),
         ];
+        expected.sort_unstable();
         let expected = expected.map(|(reason, packets)| (reason.to_owned(), packets));
         ensure!(seen == expected, "{seen:?}");
         ensure!(report["clients"][0]["client"] == CLIENT);

@@ -1,22 +1,34 @@
-//! How many answers a client gets: a token bucket in one word.
+//! How often something may be done: a token bucket in one word.
 //!
-//! In: the word and the time. Out: the word after one more answer, or nothing where the bucket is empty.
-//! The word is the time at which the bucket is full again (the generic cell rate algorithm of ITU-T I.371).
+//! In: the word and the time. Out: the word after it was done once more, or nothing where the bucket is
+//! empty (the generic cell rate algorithm of ITU-T I.371). A word of 0 is a full bucket.
 
-/// One answer fills up again in this time, in ms: 50 a second.
-const EVERY_MS: u64 = 20;
-/// Answers of a full bucket.
-const BURST: u64 = 50;
+/// How often something may be done: `burst` times at once, then once every `every_ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Time between two of them in the long run.
+    pub every_ms: u64,
+    /// How many at once, after a silence.
+    pub burst: u64,
+}
 
-/// Takes an answer out of the bucket; a word of 0 is a full one.
-#[inline(always)]
-pub const fn take(full_ms: u64, now_ms: u64) -> Option<u64> {
-    let from = if full_ms > now_ms { full_ms } else { now_ms };
-    let full_ms = from + EVERY_MS;
-    if full_ms - now_ms > BURST * EVERY_MS {
-        return None;
+/// Answers of one client to its rejected packets: 50 at once, 50 a second.
+pub const REFUSALS: Rate = Rate {
+    every_ms: 20,
+    burst: 50,
+};
+
+impl Rate {
+    /// Whether it may be done now. `due_ms` is when the next one would be due if they came as regularly as
+    /// the rate wants it; the new value comes back where it may.
+    #[inline(always)]
+    pub const fn take(self, due_ms: u64, now_ms: u64) -> Option<u64> {
+        let due_ms = if due_ms < now_ms { now_ms } else { due_ms };
+        if due_ms - now_ms > (self.burst - 1) * self.every_ms {
+            return None;
+        }
+        Some(due_ms + self.every_ms)
     }
-    Some(full_ms)
 }
 
 #[cfg(test)]
@@ -26,7 +38,7 @@ mod tests {
     #[test]
     fn a_burst_passes_and_then_one_every_20_ms() {
         let mut word = 0;
-        let mut given = |now_ms| match take(word, now_ms) {
+        let mut given = |now_ms| match REFUSALS.take(word, now_ms) {
             Some(next) => {
                 word = next;
                 true

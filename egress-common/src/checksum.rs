@@ -87,6 +87,22 @@ impl Sum {
     }
 }
 
+/// The bytes with every bit the other way.
+#[inline(always)]
+const fn complement([first, second]: [u8; 2]) -> [u8; 2] {
+    [!first, !second]
+}
+
+/// A field of which two bytes at an even place were replaced (RFC 1624 section 3).
+#[inline(always)]
+pub const fn replaced(field: [u8; 2], old: [u8; 2], new: [u8; 2]) -> [u8; 2] {
+    Sum(0)
+        .pair(complement(field))
+        .pair(complement(old))
+        .pair(new)
+        .field()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,10 @@
 use core::cell::Cell;
 
 use crate::{
+    dns::{
+        message::Message,
+        policy::{self, Bytes, may_all_be_asked},
+    },
     flow::Flow,
     fragment::{DatagramKey, Note, Seen, follow},
     judge::{Tables, judge},
@@ -14,7 +18,7 @@ use crate::{
     parse::{
         Datagram, IPV4_HEADER_BYTES,
         options::{self, Options},
-        quote::{self, Message},
+        quote,
     },
     verdict::{Reason, Verdict},
 };
@@ -33,6 +37,8 @@ pub trait Steps {
     /// # Errors
     /// The reason that settles the packet.
     fn quoted(&self, datagram: &Datagram) -> Result<Flow, Reason>;
+    /// What holds for a DNS query that passes as `alone`; see [`policy::of_query`].
+    fn query(&self, datagram: &Datagram, alone: Verdict) -> Verdict;
     /// What holds for a fragment that was `alone` judged so; see [`follow`].
     fn follow(&self, datagram: &Datagram, alone: Verdict) -> Verdict;
 }
@@ -45,11 +51,14 @@ pub fn decide<S: Steps>(datagram: &Datagram, steps: &S) -> Verdict {
     {
         return Verdict::because(reason);
     }
-    let alone = steps.judge(&datagram.flow, true);
+    let mut alone = steps.judge(&datagram.flow, true);
+    if datagram.flow.is_dns_query() && alone.reason.passes() {
+        alone = steps.query(datagram, alone);
+    }
     let verdict = match quote::message(&datagram.flow) {
-        Message::Other => alone,
-        Message::Redirect => redirect(alone),
-        Message::Error => error(datagram, alone, steps),
+        quote::Message::Other => alone,
+        quote::Message::Redirect => redirect(alone),
+        quote::Message::Error => error(datagram, alone, steps),
     };
     let leads = verdict.reason.passes() && !is_settled(verdict.reason);
     if datagram.piece.is_fragment() && (leads || verdict.reason == Reason::FragmentUnknown) {
@@ -156,6 +165,17 @@ where
 
     fn judge(&self, flow: &Flow, _remembers: bool) -> Verdict {
         judge(flow, self.tables)
+    }
+
+    fn query(&self, datagram: &Datagram, alone: Verdict) -> Verdict {
+        policy::of_query(&datagram.flow, alone, self.tables, |group| {
+            let queries = Bytes {
+                packet: self.packet,
+                allows: |message: &mut Message| self.tables.may_ask(message, group),
+            };
+            let payload = policy::payload(self.packet, datagram);
+            payload.is_some_and(|payload| may_all_be_asked(&queries, datagram.flow.proto, payload))
+        })
     }
 
     fn quoted(&self, datagram: &Datagram) -> Result<Flow, Reason> {

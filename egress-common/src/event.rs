@@ -3,7 +3,10 @@
 //! In: a flow and its verdict, in the kernel. Out: records of a ring buffer, limited for each client and
 //! reason, and counted where they are not made.
 
-use crate::flow::{Addr, Flow};
+use crate::{
+    bucket::Rate,
+    flow::{Addr, Flow},
+};
 
 /// One packet that was not allowed, fixed when it was judged.
 #[repr(C)]
@@ -128,15 +131,6 @@ pub struct LimitKey {
 
 const _: () = assert!(size_of::<LimitKey>() == 24);
 
-/// How many events there may be: `burst` at once, then one every `every_ms`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Time between two events in the long run.
-    pub every_ms: u64,
-    /// Events at once, after a silence.
-    pub burst: u64,
-}
-
 /// Of one client for one reason: 10 at once, 5 a second.
 pub const CLIENT_RATE: Rate = Rate {
     every_ms: 200,
@@ -147,19 +141,6 @@ pub const CPU_RATE: Rate = Rate {
     every_ms: 1,
     burst: 1000,
 };
-
-impl Rate {
-    /// Whether there may be an event now. `due_ms` is when the next one would be due if they came as
-    /// regularly as the rate wants it; the new value comes back where the event may be.
-    #[inline(always)]
-    pub const fn take(self, due_ms: u64, now_ms: u64) -> Option<u64> {
-        let due_ms = if due_ms < now_ms { now_ms } else { due_ms };
-        if due_ms - now_ms > (self.burst - 1) * self.every_ms {
-            return None;
-        }
-        Some(due_ms + self.every_ms)
-    }
-}
 
 /// State of the limit of one client and reason.
 #[repr(C)]

@@ -224,6 +224,9 @@ const ECHO_REPLY_V6: u16 = 129 << 8;
 /// UDP and TCP port of DNS (RFC 1035 section 4.2).
 pub const DNS_PORT: u16 = 53;
 
+/// Port of DNS over TLS (TCP, RFC 7858) and over QUIC (UDP, RFC 9250).
+pub const ENCRYPTED_DNS_PORT: u16 = 853;
+
 /// One packet, as far as policy cares.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -335,6 +338,12 @@ impl Flow {
     #[inline(always)]
     pub const fn is_dns_query(&self) -> bool {
         self.dst_port == DNS_PORT && matches!(self.proto, proto::UDP | proto::TCP)
+    }
+
+    /// Whether this goes to the port of encrypted DNS.
+    #[inline(always)]
+    pub const fn is_encrypted_dns(&self) -> bool {
+        self.dst_port == ENCRYPTED_DNS_PORT && matches!(self.proto, proto::UDP | proto::TCP)
     }
 }
 

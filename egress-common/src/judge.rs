@@ -4,6 +4,7 @@
 //! the order of the functions below, from [`judge`] down.
 
 use crate::{
+    dns::{message::Message, policy::DnsPolicy},
     flow::{Addr, Flow},
     learned::{Slot, Slots},
     limits::TEACHERS,
@@ -30,6 +31,8 @@ pub trait Tables {
     fn decide(&self, index: u32, flow: &Flow, group: u32) -> Option<Match>;
     /// Index of the ruleset that this generation gives to a pattern; 0 where it does not know it.
     fn pattern_ruleset(&self, pattern: u32) -> u32;
+    /// Whether a client of `group` may ask for the name of the question that was read.
+    fn may_ask(&self, message: &mut Message, group: u32) -> bool;
     /// The slots of an address that DNS answers gave.
     fn learned(&self, addr: &Addr) -> Option<&Self::Learned>;
     /// What admitted this connection before, and until when it may be silent, as the word of a [`Slot`].
@@ -56,7 +59,27 @@ pub fn judge<T: Tables + ?Sized>(flow: &Flow, tables: &T) -> Verdict {
     let Some(group) = tables.group(flow) else {
         return Verdict::because(Reason::NoGroup);
     };
-    of_group(flow, group, destination, tables).of_group(group)
+    let verdict = of_group(flow, group, destination, tables);
+    let reason = by_port(flow, verdict.reason);
+    Verdict { reason, ..verdict }.of_group(group)
+}
+
+/// What nothing allows is named by its port where that says more: clients that try encrypted DNS look past
+/// the resolvers that teach.
+#[inline(always)]
+const fn by_port(flow: &Flow, reason: Reason) -> Reason {
+    if !flow.is_encrypted_dns() {
+        return reason;
+    }
+    match reason {
+        Reason::NoRule
+        | Reason::WrongPort
+        | Reason::WrongProtocol
+        | Reason::Expired
+        | Reason::NeverResolved
+        | Reason::NameNotAllowed => Reason::EncryptedDns,
+        reason => reason,
+    }
 }
 
 /// What a group may reach.
@@ -67,18 +90,23 @@ fn of_group<T: Tables + ?Sized>(
     destination: Destination,
     tables: &T,
 ) -> Verdict {
-    match tables.policy(group) {
+    let dns = match tables.policy(group) {
         None => return Verdict::because(Reason::NoPolicy),
         Some(policy) if matches!(policy.mode, Mode::Off) => {
             return Verdict::because(Reason::GroupOff);
         }
-        Some(_) => {}
-    }
+        Some(policy) => policy.dns,
+    };
     if flow.later_fragment {
         return Verdict::because(Reason::FragmentUnknown);
     }
-    if destination.is(mark::RESOLVER) && flow.is_dns_query() {
-        return Verdict::because(Reason::Resolver);
+    if flow.is_dns_query() {
+        if destination.is(mark::RESOLVER) {
+            return Verdict::because(Reason::Resolver);
+        }
+        if !matches!(dns, DnsPolicy::Watch) {
+            return Verdict::because(Reason::ResolverNotTrusted);
+        }
     }
     by_prefix(flow, group, destination, tables)
 }

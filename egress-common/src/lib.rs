@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod bucket;
 pub mod checksum;
 pub mod decide;
+pub mod divert;
 pub mod dns;
 pub mod event;
 pub mod flow;
@@ -28,6 +29,7 @@ pub mod parse;
 #[cfg(feature = "user")]
 pub mod pattern;
 pub mod refusal;
+pub mod rewrite;
 pub mod rule;
 pub mod steer;
 pub mod verdict;
@@ -38,6 +40,8 @@ mod pod {
     use aya::Pod;
 
     use crate::{
+        divert::Pair,
+        dns::asked::{Query, QueryKey},
         event::Watcher,
         flow::{Addr, FlowKey},
         fragment::{DatagramKey, Seen},
@@ -50,6 +54,12 @@ mod pod {
 
     // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
     unsafe impl Pod for Addr {}
+    // SAFETY: as above.
+    unsafe impl Pod for QueryKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for Query {}
+    // SAFETY: as above.
+    unsafe impl Pod for Pair {}
     // SAFETY: as above.
     unsafe impl Pod for PlaceKey {}
     // SAFETY: as above.

@@ -38,6 +38,12 @@ pub const TRAFFIC: u32 = 32_768;
 pub const FLOWS: u32 = 131_072;
 /// Datagrams whose fragments are on their way; the least recently used one leaves first.
 pub const FRAGMENTS: u32 = 16_384;
+/// Queries that clients wait for an answer to; the oldest one leaves first. Some 17 MiB.
+pub const QUERIES: u32 = 131_072;
+/// TCP connections to resolvers; the least recently used one leaves first. Some 7 MiB.
+pub const STREAMS: u32 = 65_536;
+/// Clients and machines whose queries are counted; the least recently used one leaves first.
+pub const SHARES: u32 = 16_384;
 /// Clients that are told of rejected packets; the least recently used one leaves first.
 pub const REFUSALS: u32 = 16_384;
 /// Patterns that can teach one address at the same time.
@@ -48,6 +54,11 @@ pub const HALVES: u32 = 2;
 pub const EVENT_BYTES: usize = 1 << 20;
 /// Clients and reasons whose events are limited at the same time; the least recently used one leaves first.
 pub const EVENT_LIMITS: u32 = 16_384;
+/// Resolvers that are reached directly over TCP for a while, because this machine does not reach them.
+pub const DIRECT: u32 = 1024;
+/// Clients and resolvers whose connections over TCP are on their way to the proxy; the least recently used
+/// pair leaves first.
+pub const GIVEN: u32 = 4096;
 /// Bytes of the ring buffer of lessons, a power of two: some 9,000 of them, if an answer has 170 bytes.
 pub const LESSON_BYTES: usize = 1 << 21;
 /// Destinations that clients tried without an answer that allows them; the least recently used one leaves

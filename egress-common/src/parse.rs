@@ -139,6 +139,12 @@ impl Network {
     pub const fn is_ipv6(&self) -> bool {
         self.ether_type == ether_type::IPV6
     }
+
+    /// Whether a VLAN tag stands in its place.
+    #[inline(always)]
+    pub const fn is_tagged(&self) -> bool {
+        matches!(self.ether_type, ether_type::VLAN | ether_type::SERVICE_VLAN)
+    }
 }
 
 /// Parses a frame.
@@ -411,9 +417,9 @@ fn transport<P: Packet + ?Sized>(packet: &P, to: &mut Datagram) -> Result<(), Re
     Ok(())
 }
 
-/// Where a UDP payload lies in its frame.
+/// Where what UDP or TCP carries lies in its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UdpPayload {
+pub struct Payload {
     /// Offset in the frame.
     pub at: usize,
     /// Length in bytes.
@@ -422,14 +428,45 @@ pub struct UdpPayload {
 
 /// The payload of a UDP datagram that is whole: the header's length must fill the IP payload.
 #[inline(always)]
-pub fn udp_payload<P: Packet + ?Sized>(packet: &P, datagram: &Datagram) -> Option<UdpPayload> {
+pub fn udp_payload<P: Packet + ?Sized>(packet: &P, datagram: &Datagram) -> Option<Payload> {
     let udp: &UdpHeader = packet.view(datagram.l4)?;
     let len = usize::from(u16::from_be_bytes(udp.len));
     if len < UDP_HEADER_BYTES || datagram.l4 + len != datagram.end {
         return None;
     }
-    Some(UdpPayload {
+    Some(Payload {
         at: datagram.l4 + UDP_HEADER_BYTES,
         len: len - UDP_HEADER_BYTES,
+    })
+}
+
+/// What a TCP segment carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpPayload {
+    /// Where it lies; it may be empty.
+    pub payload: Payload,
+    /// Sequence number of the segment.
+    pub sequence: u32,
+    /// Whether the stream begins here (SYN).
+    pub begins: bool,
+}
+
+/// The payload of a TCP segment.
+#[inline(always)]
+pub fn tcp_payload<P: Packet + ?Sized>(packet: &P, datagram: &Datagram) -> Option<TcpPayload> {
+    const WORD: usize = 4;
+    /// Among the flags (RFC 9293 section 3.1).
+    const SYN: u8 = 0x02;
+
+    let tcp: &TcpHeader = packet.view(datagram.l4)?;
+    let at = datagram.l4 + usize::from(tcp.words >> 4) * WORD;
+    if datagram.end < at {
+        return None;
+    }
+    let len = datagram.end - at;
+    Some(TcpPayload {
+        payload: Payload { at, len },
+        sequence: u32::from_be_bytes(tcp.sequence),
+        begins: tcp.flags & SYN != 0,
     })
 }

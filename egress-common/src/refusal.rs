@@ -17,8 +17,10 @@ use crate::{
 };
 
 mod headers;
+mod query;
 
 use self::headers::{ErrorV4, ErrorV6, ResetV4, ResetV6};
+pub use self::query::refuse_query;
 
 /// How a client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The compiled policy as the kernel's maps hold it.
 
 use crate::{
+    dns::policy::DnsPolicy,
     flow::Addr,
     limits::RULES,
     opaque::opaque,
@@ -22,7 +23,7 @@ pub struct Rule {
     pub set: u16,
     /// IP protocol number, or [`ANY_PROTO`].
     pub proto: u8,
-    /// [`DENY`] or [`ALLOW`].
+    /// [`DENY`], [`ALLOW`] or [`ASK`].
     pub effect: u8,
 }
 
@@ -32,6 +33,8 @@ pub const ANY_PROTO: u8 = 255;
 pub const DENY: u8 = 0;
 /// Effect of a rule that allows.
 pub const ALLOW: u8 = 1;
+/// Effect of a rule that allows nothing but to ask a resolver for the name; its range of ports is empty.
+pub const ASK: u8 = 2;
 
 const _: () = assert!(size_of::<Rule>() == 16);
 
@@ -157,7 +160,8 @@ impl Ruleset {
             let is_proto = u32::from(rule.proto == proto) | u32::from(rule.proto == ANY_PROTO);
             let proto = group & is_proto;
             let port = proto & u32::from(rule.port_low <= port) & u32::from(port <= rule.port_high);
-            let allows = u32::from(rule.effect);
+            // A rule to ask for a name is no miss either.
+            let allows = u32::from(rule.effect) & 1;
             if port != 0 {
                 return if allows == 0 {
                     Match::Denied(rule.set)
@@ -169,6 +173,21 @@ impl Ruleset {
             misses = misses.and(Misses((group | proto << 1) * allows));
         }
         Match::Not(misses)
+    }
+
+    /// Whether a client of `group` may ask for the names that this is the ruleset of: those that it may use on
+    /// some port, and those that it may ask for besides.
+    #[inline(always)]
+    pub fn asks(&self, group: u32) -> bool {
+        let mut asks = 0;
+        for (i, rule) in self.rules.iter().enumerate() {
+            if i as u32 >= self.len {
+                break;
+            }
+            let group = (rule.groups >> (group & 63)) as u32 & 1;
+            asks |= group & u32::from(rule.effect != DENY);
+        }
+        asks != 0
     }
 }
 
@@ -230,9 +249,21 @@ pub struct Settings {
     pub ttl_cap: u32,
     /// Bits of [`feature`]: what the tables hold at all, so that a packet asks no table in vain.
     pub features: u32,
+    /// How much longer than its TTL an answer teaches, in seconds.
+    pub grace: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 16);
+const _: () = assert!(size_of::<Settings>() == 20);
+
+impl Settings {
+    /// How long an answer with a TTL in seconds teaches, in ms: the TTL between floor and cap, and the grace.
+    #[inline(always)]
+    pub fn taught_ms(&self, ttl: u32) -> u64 {
+        const MS_PER_S: u64 = 1000;
+        let ttl = ttl.max(self.ttl_floor).min(self.ttl_cap);
+        (u64::from(ttl) + u64::from(self.grace)) * MS_PER_S
+    }
+}
 
 /// What a generation makes use of.
 pub mod feature {
@@ -246,11 +277,13 @@ pub mod feature {
     pub const STEERS: u32 = 8;
     /// Replies are counted.
     pub const COUNTS_REPLIES: u32 = 16;
+    /// Some group may ask for its own names only.
+    pub const STRICT_DNS: u32 = 32;
 }
 
 /// What holds for one client group.
 ///
-/// In the map: a `u32` of mode (byte 0), denial (byte 1) and place of its counters (byte 2).
+/// In the map: a `u32` of mode (byte 0), denial (byte 1), place of its counters (byte 2) and DNS policy (byte 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GroupPolicy {
     /// What becomes of verdicts.
@@ -259,6 +292,8 @@ pub struct GroupPolicy {
     pub denial: Denial,
     /// Place of its counters; 0 belongs to packets of no group.
     pub counters: u8,
+    /// What becomes of its DNS queries.
+    pub dns: DnsPolicy,
 }
 
 impl GroupPolicy {
@@ -267,6 +302,7 @@ impl GroupPolicy {
         mode: Mode::Enforce,
         denial: Denial::Drop,
         counters: 0,
+        dns: DnsPolicy::Watch,
     };
 
     /// From the map's value.
@@ -276,12 +312,16 @@ impl GroupPolicy {
             mode: Mode::from_number(value & 0xff),
             denial: Denial::from_number(value >> 8 & 0xff),
             counters: (value >> 16) as u8,
+            dns: DnsPolicy::from_number(value >> 24),
         }
     }
 
     /// The map's value.
     pub const fn to_value(self) -> u32 {
-        self.mode as u32 | (self.denial as u32) << 8 | (self.counters as u32) << 16
+        self.mode as u32
+            | (self.denial as u32) << 8
+            | (self.counters as u32) << 16
+            | (self.dns as u32) << 24
     }
 }
 
@@ -438,6 +478,24 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_to_ask_for_a_name_allows_nothing_else() {
+        let ask = Rule {
+            effect: ASK,
+            ..rule(0b01, ANY_PROTO, (1, 0), u16::MAX)
+        };
+        let deny = Rule {
+            effect: DENY,
+            ..rule(0b100, ANY_PROTO, (0, u16::MAX), 7)
+        };
+        let set = ruleset(&[deny, rule(0b10, 6, (443, 443), 1), ask]);
+        for port in [0, 1, 53, u16::MAX] {
+            assert_eq!(set.decide(17, port, 0), Match::Not(Misses::NONE), "{port}");
+        }
+        let asks = [0, 1, 2, 3].map(|group| set.asks(group));
+        assert_eq!(asks, [true, true, false, false]);
+    }
+
+    #[test]
     fn matches_survive_a_global_function() {
         let misses = (0..8).map(|bits| Match::Not(Misses(bits)));
         let rules = [0, 1, u16::MAX];
@@ -454,11 +512,12 @@ mod tests {
     fn policies_of_groups_survive_the_map() {
         for mode in [Mode::Off, Mode::Audit, Mode::Enforce] {
             for denial in [Denial::Drop, Denial::Reject] {
-                for counters in [0, 1, 127] {
+                for (counters, dns) in [0, 1, 127].into_iter().zip(DnsPolicy::ALL) {
                     let policy = GroupPolicy {
                         mode,
                         denial,
                         counters,
+                        dns,
                     };
                     assert_eq!(GroupPolicy::from_value(policy.to_value()), policy);
                 }

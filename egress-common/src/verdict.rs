@@ -175,10 +175,16 @@ reasons! {
     FragmentOverlap = 30, "fragment-overlap", false;
     /// A client tells a machine elsewhere to use another route.
     Redirect = 31, "redirect", false;
+    /// A DNS query to a resolver whose answers do not teach, from a group that may ask none other.
+    ResolverNotTrusted = 32, "resolver-not-trusted", false;
+    /// A DNS query for a name that its group may not ask for.
+    DnsNameRefused = 33, "dns-name-refused", false;
+    /// DNS over TLS or QUIC (RFC 7858, RFC 9250) that nothing allows.
+    EncryptedDns = 34, "encrypted-dns", false;
 }
 
 /// Places for reasons in a table of counters.
-pub const REASONS: usize = 32;
+pub const REASONS: usize = 64;
 
 const _: () = {
     let mut i = 0;
@@ -284,6 +290,8 @@ impl Mode {
     pub const fn action(self, reason: Reason, denial: Denial) -> Action {
         match (reason.passes(), self, denial) {
             (true, _, _) => Action::Allow,
+            // A resolver says so at once: whoever waits for an answer asks another one, and waits again.
+            (false, Self::Enforce, _) if matches!(reason, Reason::DnsNameRefused) => Action::Reject,
             (false, Self::Enforce, Denial::Drop) => Action::Drop,
             (false, Self::Enforce, Denial::Reject) => Action::Reject,
             (false, Self::Audit | Self::Off, _) => Action::WouldDrop,

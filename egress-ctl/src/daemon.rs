@@ -34,7 +34,7 @@ use self::{enforce::Force, feeds::Following, names::Bookkeeper, watch::Watch};
 use crate::{
     config::Config,
     dataplane::{
-        attach,
+        attach::{self, Needs},
         bind::Bound,
         hook::{Choice, attached},
         load::{Loaded, load, prepare},
@@ -43,6 +43,7 @@ use crate::{
     },
     feed::{sha::Sha, standing::Feeds},
     policy::ids::Ids,
+    proxy::Proxy,
     remarks::Remarks,
     state::{Snapshot, StateDir},
 };
@@ -94,6 +95,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
         }
     }
     traffic::record(&daemon.places, &daemon.past.ids);
+    daemon.proxy.end(&daemon.places.state_dir).await;
     daemon.names.end();
     info!("ends; what is pinned goes on enforcing, learning and counting");
     Ok(())
@@ -111,6 +113,9 @@ struct Daemon {
     /// The configured interfaces, and what is known of each.
     bound: Vec<Bound>,
     remarks: Remarks,
+    /// Programs that the policy in force needs besides.
+    needs: Needs,
+    proxy: Proxy,
     following: Following,
     names: Bookkeeper,
     /// What went wrong when it last followed a change, so that it is told once.
@@ -150,6 +155,8 @@ impl Daemon {
             force: None,
             bound: Vec::new(),
             remarks: Remarks::read(&places.state_dir),
+            needs: Needs::default(),
+            proxy: Proxy::default(),
             following: Following::new(&places.state_dir),
             names: Bookkeeper::start(places)?,
             complaint: None,

@@ -2,7 +2,9 @@
 //!
 //! The way of the data, one folder a stage: [`catalogue`] says which endpoints there are, [`config`]
 //! who may reach which, [`policy`] compiles both into a generation, [`dataplane`] puts that into
-//! the kernel's maps. [`dns`] keeps the names of what it learns. [`replay`] shows a capture to the same programs. [`daemon`] keeps it so; [`command`] are the commands.
+//! the kernel's maps. [`proxy`] relays DNS over TCP, [`dns`] keeps the names of
+//! what was learned. [`replay`] shows a capture to the same programs. [`daemon`] keeps it so; [`command`] are
+//! the commands.
 
 pub mod catalogue;
 pub mod command;
@@ -15,6 +17,7 @@ pub mod explain;
 pub mod feed;
 pub mod policy;
 pub mod prefix;
+pub mod proxy;
 pub mod remarks;
 pub mod replay;
 pub mod state;

@@ -25,7 +25,7 @@ use egress_common::{
 use crate::{
     fragments,
     ingress::Hook,
-    maps::DATAGRAM,
+    maps::{DATAGRAM, TOLD_IN},
     stats::count_traffic,
     tables::{Generation, remember},
     tc::{HEADERS_BYTES, network},
@@ -63,6 +63,19 @@ impl<H: Hook> Steps for Global<'_, H> {
     fn judge(&self, flow: &Flow, remembers: bool) -> Verdict {
         let bytes = if remembers { self.bytes } else { 0 };
         Verdict::from_code(judge_flow(flow, self.generation.half(), bytes))
+    }
+
+    #[inline(always)]
+    fn query(&self, datagram: &Datagram, alone: Verdict) -> Verdict {
+        if !self.generation.is_strict() {
+            return alone;
+        }
+        let half = self.generation.half();
+        let told = self.hook.may_ask(datagram, half, alone.to_code());
+        match Verdict::from_code(told) {
+            refused if matches!(refused.reason, Reason::DnsNameRefused) => refused,
+            _ => alone,
+        }
     }
 
     #[inline(always)]
@@ -156,6 +169,15 @@ pub fn leaving<const ETHERNET: bool>(ctx: &TcContext) -> Parsed {
     Ok(unsafe { &*datagram })
 }
 
+/// The same of a packet that user space hands over.
+#[inline(always)]
+pub fn told(ctx: &TcContext) -> Parsed {
+    let datagram = TOLD_IN.get_ptr_mut(0).ok_or(Reason::NoPolicy)?;
+    from_code(parse_buffer(ctx.as_ptr().cast(), datagram))?;
+    // SAFETY: this CPU's own place.
+    Ok(unsafe { &*datagram })
+}
+
 /// See [`parse::read`]; the datagram is where `datagram` points.
 #[inline(never)]
 #[unsafe(no_mangle)]
@@ -195,8 +217,9 @@ fn parse_skb<const ETHERNET: bool>(skb: *mut __sk_buff, datagram: *mut Datagram)
     put(datagram, read, interface)
 }
 
+/// The context of a global function.
 #[inline(always)]
-const fn buffer(skb: *mut __sk_buff) -> TcContext {
+pub const fn buffer(skb: *mut __sk_buff) -> TcContext {
     // SAFETY: a program has a context, and hands it on.
     TcContext::new(unsafe { NonNull::new_unchecked(skb) })
 }

@@ -36,8 +36,12 @@ pub trait Hook {
     fn options(&self, datagram: *const Datagram) -> u32;
     /// Reads the flow that it is about.
     fn quoted(&self, datagram: *const Datagram, flow: *mut Flow) -> u32;
-    /// Turns it into its rejection; tells whether it did.
-    fn answers(&self, datagram: *const Datagram) -> bool;
+    /// The verdict on a DNS query that passes as `alone`, both as codes.
+    fn may_ask(&self, datagram: *const Datagram, half: u32, alone: u32) -> u32;
+    /// Notes what it asks a trusted resolver.
+    fn asks(&self, datagram: *const Datagram, half: u32);
+    /// Turns it into its rejection for a reason; tells whether it did.
+    fn answers(&self, datagram: *const Datagram, reason: Reason) -> bool;
 }
 
 /// What was decided about a packet.
@@ -63,26 +67,41 @@ pub fn judged<H: Hook>(hook: &H) -> Option<Judged> {
         return Some(lawless(hook));
     };
     let everybody = generation.everybody();
+    let parsed = parsed(hook);
     if matches!(everybody.mode, Mode::Off) {
+        // What is learned meanwhile is known once packets are judged again.
+        note_query(hook, parsed, generation);
         return None;
     }
-    let parsed = parsed(hook);
     let bytes = bytes(hook, parsed);
     let verdict = decide(hook, parsed, generation, bytes);
     let policy = generation.policy(u32::from(verdict.group));
     let policy = policy.unwrap_or(everybody);
     let action = policy.mode.action(verdict.reason, policy.denial);
-    let action = answered(hook, action, parsed);
+    let action = answered(hook, action, parsed, verdict.reason);
     count_verdict(policy.counters, action, verdict, bytes);
     if let Ok(datagram) = parsed {
         missed::note(&datagram.flow, verdict.reason);
     }
     tell(hook, parsed, generation.number(), verdict, action, bytes);
+    if matches!(action, Action::Allow | Action::WouldDrop) {
+        note_query(hook, parsed, generation);
+    }
     Some(Judged {
         action,
         verdict,
         generation: Some(generation),
     })
+}
+
+/// Notes a query of a packet that passes.
+#[inline(always)]
+fn note_query<H: Hook>(hook: &H, parsed: Parsed, generation: Generation) {
+    if let Ok(datagram) = parsed
+        && datagram.flow.is_dns_query()
+    {
+        hook.asks(datagram, generation.half());
+    }
 }
 
 /// No generation, no packet.
@@ -131,9 +150,9 @@ fn bytes<H: Hook>(hook: &H, parsed: Parsed) -> usize {
 
 /// What is done with a packet. A rejected one becomes its answer, or is dropped where there is none.
 #[inline(always)]
-fn answered<H: Hook>(hook: &H, action: Action, parsed: Parsed) -> Action {
+fn answered<H: Hook>(hook: &H, action: Action, parsed: Parsed, reason: Reason) -> Action {
     match (action, parsed) {
-        (Action::Reject, Ok(datagram)) if hook.answers(datagram) => Action::Reject,
+        (Action::Reject, Ok(datagram)) if hook.answers(datagram, reason) => Action::Reject,
         (Action::Reject, _) => Action::Drop,
         (action, _) => action,
     }

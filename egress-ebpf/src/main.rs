@@ -9,6 +9,7 @@
 )]
 
 mod datagram;
+mod divert;
 mod dns;
 mod events;
 mod fragments;
@@ -82,6 +83,27 @@ fn lan_ingress_ip(ctx: TcContext) -> i32 {
 fn lan_steer(ctx: TcContext) -> i32 {
     steer::lan_steer(&ctx);
     TC_ACT_UNSPEC
+}
+
+/// LAN ingress behind all others, where DNS over TCP goes through the proxy on this machine.
+#[classifier]
+fn lan_divert(ctx: TcContext) -> i32 {
+    divert::lan_divert::<true>(&ctx);
+    TC_ACT_UNSPEC
+}
+
+/// The same for a device without a link layer.
+#[classifier]
+fn lan_divert_ip(ctx: TcContext) -> i32 {
+    divert::lan_divert::<false>(&ctx);
+    TC_ACT_UNSPEC
+}
+
+/// What is to be learned from an answer that user space relays. It is attached nowhere:
+/// `BPF_PROG_TEST_RUN` hands the answer over, and gets the number of its outcome.
+#[classifier]
+fn lan_teach(ctx: TcContext) -> i32 {
+    dns::told::teach(&ctx) as i32
 }
 
 #[panic_handler]

@@ -7,11 +7,17 @@
 use aya_ebpf::{
     btf_maps::{
         Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, PerCpuArray, RingBuf,
+        SockMap,
     },
     macros::btf_map,
 };
 use egress_common::{
-    dns::{OUTCOMES, message::Message},
+    divert,
+    dns::{
+        OUTCOMES,
+        asked::{Query, QueryKey},
+        message::Message,
+    },
     event::{Event, FATES, Limit, LimitKey, Watcher},
     flow::{Addr, FlowKey},
     fragment::{DatagramKey, Seen},
@@ -130,6 +136,26 @@ pub static FRAGMENTS: LruHashMap<DatagramKey, Seen, { limits::FRAGMENTS as usize
 #[btf_map(pin_by_name)]
 pub static REFUSALS: LruHashMap<Addr, u64, { limits::REFUSALS as usize }> = LruHashMap::new();
 
+/// Query that a client waits for an answer to, to what it asked. Written at LAN ingress, taken at LAN egress;
+/// it outlives generations. When it is full, the oldest query leaves.
+#[btf_map(pin_by_name)]
+pub static QUERIES: LruHashMap<QueryKey, Query, { limits::QUERIES as usize }> = LruHashMap::new();
+
+/// TCP connection of a client to a resolver, to where the next message of the resolver's stream begins. Written
+/// and read at LAN egress. When it is full, the connection that was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static STREAMS: LruHashMap<FlowKey, u64, { limits::STREAMS as usize }> = LruHashMap::new();
+
+/// Client or machine to when its next query is due, in boot-time ms. Written and read at LAN ingress. When it
+/// is full, the one that was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static SHARES: LruHashMap<Addr, u64, { limits::SHARES as usize }> = LruHashMap::new();
+
+/// What names are hashed with, so that nobody can prepare two names of one hash. Written by user space when
+/// the maps are made, read by the programs that note queries and that learn.
+#[btf_map(pin_by_name)]
+pub static SEED: Array<u64, 1> = Array::new();
+
 /// Indices of LAN interfaces. Written by user space, read at LAN egress.
 #[btf_map(pin_by_name)]
 pub static LAN: HashMap<u32, u32, { limits::LAN_INTERFACES as usize }> = HashMap::new();
@@ -158,7 +184,7 @@ pub static SET_REPLIES: PerCpuArray<Counter, { limits::SETS as usize }> = PerCpu
 pub static TRAFFIC: LruPerCpuHashMap<TrafficKey, Counter, { limits::TRAFFIC as usize }> =
     LruPerCpuHashMap::new();
 
-/// DNS messages by outcome. Written at LAN egress, read by user space.
+/// DNS messages by outcome. Written at LAN egress and ingress, read by user space.
 #[btf_map(pin_by_name)]
 pub static DNS: PerCpuArray<u64, OUTCOMES> = PerCpuArray::new();
 
@@ -166,9 +192,36 @@ pub static DNS: PerCpuArray<u64, OUTCOMES> = PerCpuArray::new();
 #[btf_map]
 pub static DATAGRAM: PerCpuArray<Datagram, 2> = PerCpuArray::new();
 
+/// The query being noted. Written and read at LAN ingress, whose programs do not interrupt each other.
+#[btf_map]
+pub static QUERY: PerCpuArray<Message, 1> = PerCpuArray::new();
+
 /// The DNS message being read. Written and read at LAN egress.
 #[btf_map]
 pub static MESSAGE: PerCpuArray<Message, 1> = PerCpuArray::new();
+
+/// The answer that user space hands over, and the datagram that it comes in: what reads them may be
+/// interrupted by programs at LAN egress. Written and read by the program that is told.
+#[btf_map]
+pub static TOLD: PerCpuArray<Message, 1> = PerCpuArray::new();
+#[btf_map]
+pub static TOLD_IN: PerCpuArray<Datagram, 1> = PerCpuArray::new();
+
+/// Listeners for DNS over TCP, one a family; there is none while nobody listens. Written by user space, read
+/// at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static LISTENERS: SockMap<{ divert::LISTENERS }> = SockMap::new();
+
+/// Resolver to the time until which clients reach it directly over TCP, in boot-time ms. Written by user
+/// space, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static DIRECT: LruHashMap<Addr, u64, { limits::DIRECT as usize }> = LruHashMap::new();
+
+/// Client and resolver to when a connection of theirs was given to a listener that has not taken it, in
+/// boot-time ms. Written at LAN ingress, removed by user space that takes it. When it is full, the pair that
+/// was used least recently leaves.
+#[btf_map(pin_by_name)]
+pub static GIVEN: LruHashMap<divert::Pair, u64, { limits::GIVEN as usize }> = LruHashMap::new();
 
 /// Events of packets that are not allowed. Written at LAN ingress, read by the one watcher that there is.
 #[btf_map(pin_by_name)]

@@ -8,6 +8,7 @@ use core::{
 
 use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_map_lookup_elem};
 use egress_common::{
+    dns::message::Message,
     flow::{Addr, Flow},
     heads::{Headed, Listed},
     judge::Tables,
@@ -21,9 +22,10 @@ use egress_common::{
     verdict::{Mode, Verdict},
 };
 
+use crate::dns::pattern_of;
 use crate::maps::{
     CLIENTS, CLOCK, DESTINATIONS, FLOWS, GENERATION, GROUPS, HEADS, LEARNED, MACHINES, NAMES,
-    PATTERNS, PLACES, REFUSED, RULESETS, SETTINGS, STEERED, STEERINGS,
+    PATTERNS, PLACES, REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS,
 };
 
 /// The generation in force, as one packet sees it.
@@ -92,6 +94,12 @@ impl Generation {
             Some(settings) => settings.features & features != 0,
             None => false,
         }
+    }
+
+    /// Whether some group may ask for its own names only.
+    #[inline(always)]
+    pub fn is_strict(self) -> bool {
+        self.has(feature::STRICT_DNS)
     }
 
     /// How packets with this verdict are steered; nothing where none is.
@@ -248,6 +256,19 @@ impl Tables for Generation {
     }
 
     #[inline(always)]
+    fn may_ask(&self, message: &mut Message, group: u32) -> bool {
+        let pattern = pattern_of(message, *self);
+        let ruleset = pattern.map_or(0, |pattern| self.pattern_ruleset(pattern));
+        if ruleset >= limits::RULESETS {
+            return false;
+        }
+        match RULESETS.get_ptr(self.half * limits::RULESETS + ruleset) {
+            Some(ruleset) => ruleset_asks(ruleset, group) != 0,
+            None => false,
+        }
+    }
+
+    #[inline(always)]
     fn learned(&self, addr: &Addr) -> Option<&MapSlots> {
         MapSlots::of(addr)
     }
@@ -283,6 +304,17 @@ pub extern "C" fn ruleset_decide(ruleset: *const Ruleset, proto: u8, port: u16, 
     }
 }
 
+/// [`Ruleset::asks`] as a global function.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn ruleset_asks(ruleset: *const Ruleset, group: u32) -> u32 {
+    // SAFETY: null, or a ruleset in the map.
+    match unsafe { ruleset.as_ref() } {
+        Some(ruleset) => u32::from(ruleset.asks(group)),
+        None => 0,
+    }
+}
+
 /// Remembers what admits a connection, and until when it may be silent. Written anew at most once a
 /// second, and as a new entry: a full map may give the place of the old one to another connection. Then
 /// the address notes that it is used.
@@ -313,6 +345,12 @@ pub fn now_ms() -> u64 {
     let ahead = CLOCK.get(0).copied().unwrap_or(0);
     // SAFETY: the helper takes no arguments and reads a clock.
     ahead + unsafe { bpf_ktime_get_boot_ns() / NS_PER_MS }
+}
+
+/// What hashes of names begin with.
+#[inline(always)]
+pub fn seed() -> u64 {
+    SEED.get(0).copied().unwrap_or(0)
 }
 
 /// Slots of an address in the map, which other CPUs change meanwhile.

@@ -13,6 +13,7 @@ use egress_common::{
 
 use crate::{
     datagram::{buffer_options, buffer_quoted, parse_bare, parse_buffer},
+    dns::{query::buffer_query, strict::buffer_strict},
     events::sender,
     ingress::{Hook, judged},
     steer::apply,
@@ -96,9 +97,19 @@ impl<const ETHERNET: bool> Hook for Buffer<'_, ETHERNET> {
         buffer_quoted(self.skb(), datagram, flow)
     }
 
+    #[inline(always)]
+    fn may_ask(&self, datagram: *const Datagram, half: u32, alone: u32) -> u32 {
+        buffer_strict(self.skb(), datagram, half, alone)
+    }
+
+    #[inline(always)]
+    fn asks(&self, datagram: *const Datagram, half: u32) {
+        buffer_query(self.skb(), datagram, half);
+    }
+
     /// There is no `XDP_TX` here to send an answer by: the packet is dropped in silence.
     #[inline(always)]
-    fn answers(&self, _: *const Datagram) -> bool {
+    fn answers(&self, _: *const Datagram, _: Reason) -> bool {
         false
     }
 }

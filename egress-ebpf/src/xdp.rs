@@ -13,9 +13,10 @@ use egress_common::{
 
 use crate::{
     datagram::{decide, packet_options, parse_frame, parsed, quoted_flow},
+    dns::{query::frame_query, strict::frame_strict},
     events::sender,
     ingress::{Hook, judged},
-    refuse::refuse,
+    refuse::{refuse, refuse_name},
     tables::Generation,
     view::{View, leave},
 };
@@ -86,7 +87,21 @@ impl Hook for XdpContext {
     }
 
     #[inline(always)]
-    fn answers(&self, datagram: *const Datagram) -> bool {
-        refuse(self.ctx, datagram) == XDP_TX
+    fn may_ask(&self, datagram: *const Datagram, half: u32, alone: u32) -> u32 {
+        frame_strict(self.ctx, datagram, half, alone)
+    }
+
+    #[inline(always)]
+    fn asks(&self, datagram: *const Datagram, half: u32) {
+        frame_query(self.ctx, datagram, half);
+    }
+
+    #[inline(always)]
+    fn answers(&self, datagram: *const Datagram, reason: Reason) -> bool {
+        let action = match reason {
+            Reason::DnsNameRefused => refuse_name(self.ctx, datagram),
+            _ => refuse(self.ctx, datagram),
+        };
+        action == XDP_TX
     }
 }

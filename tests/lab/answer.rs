@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use hickory_proto::op::{Edns, Message, OpCode, Query};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, NULL};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 /// An answer that is being put together; the owner of its addresses is the last alias.
@@ -41,6 +41,31 @@ impl Answer {
     pub fn address(mut self, addr: &str, ttl: u32) -> Self {
         let record = Record::from_rdata(self.owner.clone(), ttl, data(addr));
         self.message.add_answer(record);
+        self
+    }
+
+    /// What follows belongs to this name.
+    #[must_use]
+    pub fn owner(mut self, owner: &str) -> Self {
+        self.owner = name(owner);
+        self
+    }
+
+    /// Adds a record of a type by number; its data are not looked at.
+    #[must_use]
+    pub fn data(mut self, kind: u16, data: Vec<u8>) -> Self {
+        let code = kind.into();
+        let rdata = NULL::with(data);
+        let data = RData::Unknown { code, rdata };
+        self.message
+            .add_answer(Record::from_rdata(self.owner.clone(), 60, data));
+        self
+    }
+
+    /// Turns the order of the answers round.
+    #[must_use]
+    pub fn backwards(mut self) -> Self {
+        self.message.answers.reverse();
         self
     }
 
@@ -88,4 +113,20 @@ fn data(addr: &str) -> RData {
         IpAddr::V4(v4) => RData::A(A(v4)),
         IpAddr::V6(v6) => RData::AAAA(AAAA(v6)),
     }
+}
+
+/// The query that a payload answers, as far as its question can be read.
+pub fn query_of(payload: &[u8]) -> Option<Vec<u8>> {
+    /// A standard query for one name, recursion desired.
+    const HEADER: [u8; 10] = [1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    let mut at = 12;
+    loop {
+        match usize::from(*payload.get(at)?) {
+            0 => break,
+            len @ 1..64 => at += 1 + len,
+            _ => return None,
+        }
+    }
+    let question = payload.get(12..at + 5)?;
+    Some([payload.get(..2)?, &HEADER, question].concat())
 }

@@ -14,6 +14,7 @@ resolvers = ["gateway"]
 
 [dns]
 ttl-floor = 1
+grace = 0
 
 [source.intune]
 kind = "builtin"
@@ -51,6 +52,7 @@ resolvers = ["gateway"]
 
 [dns]
 ttl-floor = 1
+grace = 0
 
 [source.lab]
 kind = "custom"

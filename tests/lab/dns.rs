@@ -9,7 +9,7 @@ use hickory_proto::rr::{Name, RData, RecordType};
 
 use crate::flow::Family;
 
-const PORT: u16 = 53;
+pub(crate) const PORT: u16 = 53;
 
 /// What a resolver answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Answer {
     pub code: ResponseCode,
     /// The addresses and how many seconds each may be kept, through aliases.
     pub addresses: Vec<(IpAddr, u32)>,
+    /// Whether it is cut off, and must be asked for over TCP.
+    pub truncated: bool,
 }
 
 /// Why there is no answer.
@@ -69,7 +71,7 @@ pub fn resolve(
     })
 }
 
-fn question(name: &str, family: Family) -> Result<Message, Error> {
+pub(crate) fn question(name: &str, family: Family) -> Result<Message, Error> {
     let mut name = Name::from_ascii(name).map_err(unreadable)?;
     name.set_fqdn(true);
     let kind = match family {
@@ -82,7 +84,7 @@ fn question(name: &str, family: Family) -> Result<Message, Error> {
     Ok(message)
 }
 
-fn read(message: &Message) -> Answer {
+pub(crate) fn read(message: &Message) -> Answer {
     let addresses = message.answers.iter().filter_map(|record| {
         let address = match &record.data {
             RData::A(a) => IpAddr::V4(a.0),
@@ -94,9 +96,10 @@ fn read(message: &Message) -> Answer {
     Answer {
         code: message.metadata.response_code,
         addresses: addresses.collect(),
+        truncated: message.metadata.truncation,
     }
 }
 
-fn unreadable(error: impl ToString) -> Error {
+pub(crate) fn unreadable(error: impl ToString) -> Error {
     Error::Message(error.to_string())
 }

@@ -57,6 +57,8 @@ pub enum Extension {
 pub enum Transport {
     /// A TCP segment between two ports, without payload.
     Tcp(u16, u16),
+    /// A TCP segment between two ports with this sequence number, these flags (RFC 9293 section 3.1), and a payload.
+    Segment(u16, u16, u32, u8, Vec<u8>),
     /// The first segment of a TCP connection.
     Syn(u16, u16),
     /// A UDP datagram between two ports, with a payload.
@@ -228,7 +230,7 @@ impl Transport {
     /// The protocol's number; `icmp` is that of the family's ICMP.
     fn number(&self, icmp: u8) -> u8 {
         match self {
-            Self::Tcp(..) | Self::Syn(..) => 6,
+            Self::Tcp(..) | Self::Segment(..) | Self::Syn(..) => 6,
             Self::Udp(..) => 17,
             Self::Icmp(..) => icmp,
             Self::Ports(number, ..) | Self::Other(number) => *number,
@@ -243,6 +245,14 @@ impl Transport {
             }
             .to_bytes()
             .to_vec(),
+            Self::Segment(from, to, sequence, flags, payload) => {
+                let header = TcpHeader {
+                    syn: flags & 0x02 != 0,
+                    ack: flags & 0x10 != 0,
+                    ..TcpHeader::new(*from, *to, *sequence, 65_535)
+                };
+                [&header.to_bytes()[..], payload].concat()
+            }
             Self::Syn(from, to) => TcpHeader {
                 syn: true,
                 ..TcpHeader::new(*from, *to, 1, 65_535)

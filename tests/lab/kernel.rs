@@ -11,6 +11,7 @@ use aya::programs::{TestRun, TestRunOptions, XdpMode};
 use egress_common::flow::{Addr, FlowKey};
 use egress_common::fragment::DatagramKey;
 use egress_common::learned::{Learned, Slot};
+use egress_common::parse::{parse, udp_payload};
 use egress_common::verdict::{Action, Counter, Reason, Verdict, counter_index};
 use egress_ctl::config::Config;
 use egress_ctl::dataplane::load::{Loaded, load};
@@ -22,6 +23,8 @@ use egress_ctl::policy::generation::Generation;
 use egress_ctl::policy::ids::Ids;
 use jiff::civil::Date;
 
+use crate::answer::query_of;
+use crate::frame::{Frame, Transport};
 use crate::host::{Host, Life};
 
 /// What a program said of a frame, and what it counted.
@@ -142,6 +145,14 @@ impl Kernel {
         Ok(generation)
     }
 
+    /// Gives ids to patterns and meetings of patterns.
+    pub fn know(&mut self, texts: &[&str]) -> Result<()> {
+        for text in texts {
+            self.ids.pattern(text)?;
+        }
+        Ok(())
+    }
+
     /// The maps.
     pub fn pinned(&self) -> Pinned<'_> {
         Pinned(&self.pin_dir)
@@ -207,6 +218,28 @@ impl Kernel {
             XDP_TX => Fate::IsAnswered(sent_back),
             action => bail!("XDP action {action}"),
         })
+    }
+
+    /// A frame that a client sent, as it passes on.
+    pub fn passed(&mut self, frame: &[u8]) -> Result<Vec<u8>> {
+        let mut left = vec![0; frame.len()];
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.data_out = Some(&mut left);
+        self.loaded.ingress()?.test_run(options)?;
+        Ok(left)
+    }
+
+    /// The same at TC ingress.
+    pub fn passed_tc(&mut self, frame: &[u8]) -> Result<Vec<u8>> {
+        let mut left = vec![0; frame.len()];
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.data_out = Some(&mut left);
+        self.loaded
+            .classifier("lan_ingress_tc")?
+            .test_run(options)?;
+        Ok(left)
     }
 
     /// Gives every client all its answers back.
@@ -295,20 +328,56 @@ impl Kernel {
         }))
     }
 
-    /// Shows a frame to the program that learns, as one that this machine made; tells whether it passes on.
+    /// Has the client ask for what a frame answers, and shows the frame to the program that learns, as one that
+    /// this machine made; tells whether it passes on.
     pub fn answer(&mut self, frame: &[u8]) -> Result<bool> {
+        if let Some(query) = query(frame) {
+            self.ask_resolver(&query)?;
+        }
+        self.answer_unasked(frame)
+    }
+
+    /// Sends a query past LAN ingress, however many there were.
+    pub fn ask_resolver(&mut self, query: &[u8]) -> Result<()> {
+        self.give_shares_back()?;
+        self.passes(query)?;
+        Ok(())
+    }
+
+    /// Lets every client ask again as much as it may.
+    pub fn give_shares_back(&self) -> Result<()> {
+        let mut shares = self.pinned().shares()?;
+        let whose: Vec<Addr> = shares.keys().collect::<Result<_, _>>()?;
+        for one in whose {
+            shares.remove(&one)?;
+        }
+        Ok(())
+    }
+
+    /// Shows a frame to the program that learns, as one that came in by the interface of this index.
+    pub fn forward(&mut self, frame: &[u8], came_in: u32) -> Result<()> {
+        Ok(self.loaded.answer(frame, came_in)?)
+    }
+
+    /// Shows a frame to the program that learns, as one that this machine made; tells whether it passes on.
+    pub fn answer_unasked(&mut self, frame: &[u8]) -> Result<bool> {
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         let action = self.loaded.egress()?.test_run(options)?.return_value;
         Ok(action == TC_ACT_UNSPEC)
     }
 
-    /// How long that program takes for a frame, on the average of so many times.
+    /// How long that program takes at least for a frame that answers what was asked, of so many times.
     pub fn answer_time(&mut self, frame: &[u8], times: u32) -> Result<Duration> {
-        let mut options = TestRunOptions::new();
-        options.data_in = Some(frame);
-        options.repeat = times;
-        Ok(self.loaded.egress()?.test_run(options)?.duration)
+        let query = query(frame).context("no answer that can be read")?;
+        let mut least = Duration::MAX;
+        for _ in 0..times {
+            self.ask_resolver(&query)?;
+            let mut options = TestRunOptions::new();
+            options.data_in = Some(frame);
+            least = least.min(self.loaded.egress()?.test_run(options)?.duration);
+        }
+        Ok(least)
     }
 
     /// What was learned of an address.
@@ -360,6 +429,17 @@ impl Kernel {
         }
         Ok(())
     }
+}
+
+/// The frame of the query that a frame answers; none where it is no answer that can be read so far.
+pub fn query(answer: &[u8]) -> Option<Vec<u8>> {
+    let datagram = parse(answer).ok()?;
+    let payload = udp_payload(answer, &datagram)?;
+    let payload = answer.get(payload.at..payload.at + payload.len)?;
+    let flow = datagram.flow;
+    let asked = Transport::Udp(flow.dst_port, flow.src_port, query_of(payload)?);
+    let frame = Frame::new(flow.dst.into(), flow.src.into(), asked);
+    Some(frame.to_bytes())
 }
 
 /// Counters by place of the group, action and reason.

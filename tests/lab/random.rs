@@ -15,7 +15,11 @@ use crate::frame::{Extension, Frame, Transport};
 use crate::kernel::INTERFACE;
 
 /// Patterns of a random policy; learned addresses name them.
-pub const PATTERNS: [&str; 6] = ["x.y", "*.x.y", "*x.y", "a.x.y", "*.a.x.y", "z.y"];
+pub const PATTERNS: [&str; 9] = [
+    "x.y", "*.x.y", "*x.y", "a.x.y", "*.a.x.y", "z.y", "a*.x.y", "a*.y", "aa*.y",
+];
+/// Where some of them meet; learned addresses name these as well.
+pub const MEETINGS: [&str; 3] = ["*.x.y & a*.y", "*.a.x.y & a*.x.y", "a*.x.y & aa*.y"];
 
 /// MAC addresses of frames; groups list some of them.
 pub const MACS: [[u8; 6]; 3] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 3]];
@@ -90,6 +94,7 @@ struct Group {
     macs: Vec<[u8; 6]>,
     mode: Option<&'static str>,
     default: &'static str,
+    dns: &'static str,
     picks: Vec<Index>,
     rules: Vec<String>,
 }
@@ -109,12 +114,13 @@ impl Group {
             .iter()
             .map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":"));
         let mut text = format!(
-            "[group.{name}]\nclients = {:?}\ninterfaces = {:?}\nvlans = {:?}\nmacs = {:?}\nallow = {allow:?}\ndefault = \"{}\"\n",
+            "[group.{name}]\nclients = {:?}\ninterfaces = {:?}\nvlans = {:?}\nmacs = {:?}\nallow = {allow:?}\ndefault = \"{}\"\ndns = \"{}\"\n",
             texts(&self.clients),
             self.interfaces,
             self.vlans,
             macs.collect::<Vec<_>>(),
             self.default,
+            self.dns,
         );
         if let Some(mode) = self.mode {
             text += &format!("mode = \"{mode}\"\n");
@@ -170,18 +176,24 @@ fn group() -> impl Strategy<Value = Group> {
         prop::collection::vec(prefix(), some(2)),
         marks,
         prop::option::weighted(0.2, select(vec!["enforce", "audit", "off"])),
-        select(vec!["drop", "reject"]),
+        select(vec![
+            ("drop", "watch"),
+            ("reject", "watch"),
+            ("drop", "trusted-only"),
+            ("drop", "strict"),
+        ]),
         prop::collection::vec(any::<Index>(), 0..4),
         prop::collection::vec(rule(), 0..3),
     )
         .prop_map(
-            |(clients, (interfaces, vlans, macs), mode, default, picks, rules)| Group {
+            |(clients, (interfaces, vlans, macs), mode, (default, dns), picks, rules)| Group {
                 clients,
                 interfaces,
                 vlans,
                 macs,
                 mode,
                 default,
+                dns,
                 picks,
                 rules,
             },
@@ -268,7 +280,7 @@ fn v6() -> impl Strategy<Value = Ipv6Addr> {
 }
 
 fn port() -> impl Strategy<Value = u16> {
-    prop_oneof![8 => select(vec![53, 80, 81, 443, 444, 65_535]), 1 => 1..=u16::MAX]
+    prop_oneof![8 => select(vec![53, 80, 81, 443, 444, 853, 65_535]), 1 => 1..=u16::MAX]
 }
 
 /// About so many frames in the order in which a client sends them; fragments of a datagram follow each
@@ -460,13 +472,14 @@ pub struct Teaching {
     pub left_ms: i64,
 }
 
+/// What an address was taught by, or a connection admitted.
+fn teacher() -> impl Strategy<Value = &'static str> {
+    prop_oneof![4 => select(&PATTERNS[..]), 1 => select(&MEETINGS[..])]
+}
+
 /// Some teachings.
 pub fn teachings() -> impl Strategy<Value = Vec<Teaching>> {
-    let one = (
-        address(),
-        select(&PATTERNS[..]),
-        select(vec![-3_600_000, 3_600_000]),
-    );
+    let one = (address(), teacher(), select(vec![-3_600_000, 3_600_000]));
     let one = one.prop_map(|(addr, pattern, left_ms)| Teaching {
         // An IPv4-mapped address is the IPv4 address that it means.
         addr: addr.to_canonical(),
@@ -491,7 +504,7 @@ pub struct Admission {
 /// Some admissions.
 pub fn admissions() -> impl Strategy<Value = Vec<Admission>> {
     let left_ms = select(vec![-3_600_000, 3_600_000]);
-    let one = (any::<Index>(), select(&PATTERNS[..]), left_ms);
+    let one = (any::<Index>(), teacher(), left_ms);
     let one = one.prop_map(|(frame, pattern, left_ms)| Admission {
         frame,
         pattern,

@@ -11,16 +11,37 @@ use crate::address::{INTERNET, LAN, LAN_OF_STRANGER};
 use crate::dns;
 use crate::flow::Family;
 use crate::host::Host;
+use crate::long::{LONG, ZONE};
 use crate::process::Process;
 use crate::topology::Lab;
+use crate::unbound;
 use crate::wait;
 use crate::zone::Zone;
 
 /// Every zone has this name, for asking whether a resolver is up.
-const READY: &str = "ready.lab.example";
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const READY: &str = "ready.lab.example";
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 /// No files of the machine, no daemon, no pid file, no names but our own.
 const COMMON: &str = "no-resolv\nno-hosts\nbind-interfaces\n";
+
+/// Which program is the resolver of the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// dnsmasq.
+    Dnsmasq,
+    /// Unbound.
+    Unbound,
+}
+
+impl Program {
+    /// Starts it.
+    pub fn start(self, lab: &Lab) -> Result<Process> {
+        match self {
+            Self::Dnsmasq => forwarder(lab),
+            Self::Unbound => unbound::forwarder(lab),
+        }
+    }
+}
 
 /// Starts the resolver of the internet, on 192.0.2.2.
 pub fn upstream(lab: &Lab, zone: &Zone) -> Result<Process> {
@@ -43,7 +64,7 @@ pub fn forwarder(lab: &Lab) -> Result<Process> {
         LAN.v4, LAN.v6, LAN_OF_STRANGER.v4, LAN_OF_STRANGER.v6
     );
     let config = format!(
-        "{listen}server={}\ncache-size=10000\ndns-forward-max=10000\n",
+        "{listen}server={}\nserver=/{ZONE}/{LONG}\ncache-size=10000\ndns-forward-max=10000\n",
         INTERNET.v4
     );
     start(lab, &lab.gateway, "dnsmasq-gateway", LAN.v4.into(), &config)
@@ -56,7 +77,8 @@ fn start(lab: &Lab, host: &Host, name: &str, at: IpAddr, config: &str) -> Result
     command
         .arg(format!("--conf-file={}", file.display()))
         .args([
-            "--no-daemon",
+            // Not `--no-daemon`: then a TCP connection would keep it from everything else.
+            "--keep-in-foreground",
             "--pid-file=",
             "--user=root",
             "--log-facility=-",
@@ -70,6 +92,6 @@ fn start(lab: &Lab, host: &Host, name: &str, at: IpAddr, config: &str) -> Result
     Ok(process)
 }
 
-fn answers(at: IpAddr) -> bool {
+pub(crate) fn answers(at: IpAddr) -> bool {
     dns::resolve(at, READY, Family::Ipv4, Duration::from_millis(200)).is_ok()
 }

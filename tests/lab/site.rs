@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::host::{Host, Life};
 use crate::process::Process;
-use crate::resolver;
+use crate::resolver::{self, Program};
 use crate::server::WebServer;
 use crate::topology::Lab;
 use crate::zone::Zone;
@@ -24,10 +24,20 @@ pub struct Site {
 impl Site {
     /// Builds the lab and starts everything in it.
     pub fn start(life: Life, zone: &Zone, certificate_names: &[String]) -> Result<Self> {
+        Self::start_with(Program::Dnsmasq, life, zone, certificate_names)
+    }
+
+    /// The same, with a resolver of choice on the gateway.
+    pub fn start_with(
+        program: Program,
+        life: Life,
+        zone: &Zone,
+        certificate_names: &[String],
+    ) -> Result<Self> {
         let lab = Lab::build(life)?;
         Ok(Self {
             upstream: resolver::upstream(&lab, zone)?,
-            forwarder: resolver::forwarder(&lab)?,
+            forwarder: program.start(&lab)?,
             web: WebServer::start(&lab, certificate_names)?,
             lab,
         })

@@ -18,7 +18,7 @@ struct Package {
     purpose: &'static str,
 }
 
-const NEEDED: [Package; 6] = [
+const NEEDED: [Package; 7] = [
     Package {
         name: "ca-certificates",
         provides: "update-ca-certificates",
@@ -48,6 +48,11 @@ const NEEDED: [Package; 6] = [
         name: "openssl",
         provides: "openssl",
         purpose: "certificates of the lab",
+    },
+    Package {
+        name: "unbound",
+        provides: "unbound",
+        purpose: "another resolver on the gateway",
     },
 ];
 

@@ -3,7 +3,8 @@
 //! In: the bytes of a name as they stand on the wire, each label behind its length, without the 0 that
 //! ends the last one. Out: 64 bits, the same for names that differ in case alone.
 
-/// What the hashes of all names begin with.
+/// What hashes of names begin with where nobody could prepare two names of one hash; the kernel has a seed of
+/// its own.
 pub const NAME_SEED: u64 = 0x243f_6a88_85a3_08d3;
 
 /// The hash of a name of which some bytes were read.

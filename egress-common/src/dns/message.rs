@@ -137,6 +137,32 @@ impl Message {
         self.set_len(payload.len().min(MESSAGE_MAX) as u32);
     }
 
+    /// Takes bytes over one by one; tells whether all of them were there, and no more than [`MESSAGE_MAX`].
+    pub fn fill_with(&mut self, bytes: impl Iterator<Item = Option<u8>>) -> bool {
+        let mut len = 0;
+        for byte in bytes {
+            let (Some(byte), Some(place)) = (byte, self.bytes.get_mut(len)) else {
+                return false;
+            };
+            *place = byte;
+            len += 1;
+        }
+        self.set_len(len as u32);
+        len <= MESSAGE_MAX
+    }
+
+    /// Offset of the end of the question; 0 where none was read.
+    #[inline(always)]
+    pub fn question_end(&self) -> u32 {
+        self.at
+    }
+
+    /// Forgets the question.
+    #[inline(always)]
+    pub fn forget_question(&mut self) {
+        self.at = 0;
+    }
+
     /// Where a payload of up to [`MESSAGE_MAX`] bytes is copied to.
     #[inline(always)]
     pub fn buffer(&mut self) -> *mut u8 {
@@ -154,6 +180,18 @@ impl Message {
         self.kept = 0;
         self.label_left = 0;
         self.name_len = 0;
+    }
+
+    /// Sets what hashes of names begin with.
+    #[inline(always)]
+    pub fn set_seed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
+    /// Id of the message; of one that is shorter than its header any number.
+    #[inline(always)]
+    pub fn id(&self) -> u16 {
+        self.be16(0, 0) as u16
     }
 
     /// The byte `k` behind `at`; beyond the end of the message it is any byte, so check first.

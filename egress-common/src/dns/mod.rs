@@ -9,18 +9,23 @@
 //! kernel calls them as global functions, user space directly.
 
 pub mod answer;
+pub mod asked;
+pub mod edns;
 pub mod hash;
 pub mod message;
 mod names;
+pub mod policy;
+pub mod query;
 mod question;
 mod records;
 mod service;
 mod settle;
+pub mod stream;
 mod walk;
 
 use message::Message;
 
-/// What became of one message from port 53 to a client; the number indexes the kernel's counters.
+/// What became of one message from port 53 to a client, or of a query; the number indexes the kernel's counters.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -52,6 +57,16 @@ pub enum Outcome {
     TooManyRecords = 12,
     /// One of its addresses belongs to a name that the question does not lead to, and was not learned.
     UnlinkedOwner = 13,
+    /// The client did not ask for it, asked too long ago, or has an answer already.
+    NotAsked = 16,
+    /// The client asked this resolver for another name or type.
+    AskedOtherwise = 17,
+    /// A query whose answer will teach nothing: its client sends more than its share.
+    ShareExceeded = 18,
+    /// It comes in fragments.
+    Fragmented = 19,
+    /// It goes on in another segment of its TCP stream.
+    InPieces = 20,
 }
 
 impl Outcome {
@@ -71,6 +86,11 @@ impl Outcome {
         Self::NoPolicy,
         Self::TooManyRecords,
         Self::UnlinkedOwner,
+        Self::NotAsked,
+        Self::AskedOtherwise,
+        Self::ShareExceeded,
+        Self::Fragmented,
+        Self::InPieces,
     ];
 
     /// The name in commands' output.
@@ -90,6 +110,11 @@ impl Outcome {
             Self::NoPolicy => "no-policy",
             Self::TooManyRecords => "too-many-records",
             Self::UnlinkedOwner => "unlinked-owner",
+            Self::NotAsked => "not-asked",
+            Self::AskedOtherwise => "asked-otherwise",
+            Self::ShareExceeded => "share-exceeded",
+            Self::Fragmented => "fragmented",
+            Self::InPieces => "in-pieces",
         }
     }
 }
@@ -97,7 +122,13 @@ impl Outcome {
 /// Places for outcomes in a table of counters.
 pub const OUTCOMES: usize = 32;
 
-const _: () = assert!(Outcome::ALL.len() <= OUTCOMES);
+const _: () = {
+    let mut i = 0;
+    while i < Outcome::ALL.len() {
+        assert!((Outcome::ALL[i] as usize) < OUTCOMES);
+        i += 1;
+    }
+};
 
 /// Whether a step ended its part of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -111,7 +111,7 @@ const HOPS: u8 = 64;
 
 /// Back to where a packet came from, with `len` bytes behind the header.
 #[inline(always)]
-fn ipv4(asked: &Ipv4Header, proto: u8, len: usize) -> Ipv4Header {
+pub fn ipv4(asked: &Ipv4Header, proto: u8, len: usize) -> Ipv4Header {
     const DO_NOT_FRAGMENT: [u8; 2] = [0x40, 0];
     const VERSION_AND_WORDS: u8 = 0x45;
 
@@ -140,7 +140,7 @@ fn ipv4(asked: &Ipv4Header, proto: u8, len: usize) -> Ipv4Header {
 
 /// Back to where a packet came from, with `len` bytes behind the header.
 #[inline(always)]
-fn ipv6(asked: &Ipv6Header, next: u8, len: usize) -> Ipv6Header {
+pub fn ipv6(asked: &Ipv6Header, next: u8, len: usize) -> Ipv6Header {
     Ipv6Header {
         version_and_class: 0x60,
         class_and_label: [0; 3],
@@ -154,7 +154,7 @@ fn ipv6(asked: &Ipv6Header, next: u8, len: usize) -> Ipv6Header {
 
 /// Protocol and length of the pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1).
 #[inline(always)]
-fn pseudo(sum: Sum, proto: u8, len: usize) -> Sum {
+pub fn pseudo(sum: Sum, proto: u8, len: usize) -> Sum {
     sum.pair([0, proto]).pair((len as u16).to_be_bytes())
 }
 

@@ -8,6 +8,7 @@ use crate::{
     daemon::{self, Places},
     dataplane::attach,
     dns::saved,
+    proxy::route,
 };
 
 /// Take all programs off their interfaces and forget what was learned and counted.
@@ -27,6 +28,7 @@ impl Detach {
             return print("nothing was attached\n");
         }
         let _lock = daemon::pins(&places.pin_dir)?;
+        route::remove_now()?;
         let detached = attach::detach(&places.pin_dir)?;
         saved::forget(&places.state_dir)?;
         if detached.is_empty() {

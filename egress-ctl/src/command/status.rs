@@ -22,6 +22,7 @@ use crate::{
         events,
         maps::Pinned,
     },
+    proxy::Told,
     state::Snapshot,
 };
 use egress_common::{
@@ -52,6 +53,7 @@ struct Report {
     groups: Vec<GroupCount>,
     sets: Vec<SetCount>,
     dns: Vec<DnsCount>,
+    dns_tcp: Told,
     events: Vec<EventCount>,
     lessons: Vec<LessonCount>,
     warnings: Vec<String>,
@@ -183,6 +185,7 @@ impl Report {
             groups: groups(&snapshot, &verdicts, &replies),
             sets: sets(pinned, &snapshot)?,
             dns: dns(pinned)?,
+            dns_tcp: dns_tcp(places, pid.is_some()),
             events: event_counts(pinned)?,
             lessons: lessons(pinned)?,
             generation: Generation::of(&snapshot),
@@ -304,6 +307,7 @@ impl Report {
                 self.learned.connections_capacity,
             ),
         );
+        line("dns tcp", self.dns_tcp.to_string());
         if let Some(pid) = self.watcher {
             line("watched", format!("by process {pid}"));
         }
@@ -403,6 +407,15 @@ fn dns(pinned: Pinned<'_>) -> Result<Vec<DnsCount>> {
         messages,
     });
     Ok(row.collect())
+}
+
+/// What becomes of DNS over TCP: without a daemon, nobody relays it.
+fn dns_tcp(places: &Places, runs: bool) -> Told {
+    let told = Told::read(&places.state_dir).unwrap_or_default();
+    if runs || !told.active {
+        return told;
+    }
+    told.ended("the daemon does not run")
 }
 
 fn event_counts(pinned: Pinned<'_>) -> Result<Vec<EventCount>> {

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use egress_common::{
+    dns::policy::DnsPolicy,
     limits,
+    pattern::NamePattern,
     verdict::{Denial, Mode},
 };
 use ipnet::IpNet;
@@ -46,6 +48,10 @@ pub struct Group {
     pub rules: Vec<OwnRule>,
     /// How its traffic is steered.
     pub steer: Steer,
+    /// What becomes of its DNS queries.
+    pub dns: DnsPolicy,
+    /// Names that it may ask for besides those that it may use.
+    pub dns_names: Vec<NamePattern>,
 }
 
 /// Marks of clients; one that is empty does not matter, and each of the others must fit.
@@ -130,6 +136,13 @@ pub(super) fn groups(
             is_default,
             mode: raw.mode.map(Into::into),
             denial: denial(&name, raw.default.as_ref(), problems),
+            dns: dns(&name, raw.dns.as_ref(), problems),
+            dns_names: parsed(
+                &raw.dns_names,
+                &format!("group.{name}.dns-names"),
+                problems,
+                str::parse::<NamePattern>,
+            ),
             allow,
             empty,
             rules: rule::rules(&name, raw.rule, problems),
@@ -171,6 +184,24 @@ fn denial(name: &str, raw: Option<&Spanned<String>>, problems: &mut Problems<'_>
             Denial::default()
         }
     }
+}
+
+fn dns(name: &str, raw: Option<&Spanned<String>>, problems: &mut Problems<'_>) -> DnsPolicy {
+    let Some(raw) = raw else {
+        return DnsPolicy::default();
+    };
+    let text = raw.get_ref();
+    let mut known = DnsPolicy::ALL.into_iter();
+    known
+        .find(|policy| policy.name() == text)
+        .unwrap_or_else(|| {
+            let near = nearest_of(text, DnsPolicy::ALL.map(DnsPolicy::name));
+            let message = format!(
+                "unknown DNS policy `{text}`{near}; there are `watch`, `trusted-only` and `strict`"
+            );
+            problems.add(raw.span(), &format!("group.{name}.dns"), message);
+            DnsPolicy::default()
+        })
 }
 
 fn members(name: &str, raw: &RawGroup, others: &[Group], problems: &mut Problems<'_>) -> Members {

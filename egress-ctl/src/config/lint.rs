@@ -2,7 +2,7 @@
 //!
 //! In: a [`Config`]. Out: warnings, one line each.
 
-use egress_common::{flow::proto, rule::ANY_PROTO};
+use egress_common::{dns::policy::DnsPolicy, flow::proto, rule::ANY_PROTO};
 use jiff::civil::Date;
 
 use super::{
@@ -54,7 +54,7 @@ fn pairs(groups: &[Group]) -> impl Iterator<Item = (&Group, &Group)> {
 fn of_group(config: &Config, group: &Group, today: Date) -> Vec<String> {
     let holds = |rule: &&OwnRule| rule.until.is_none_or(|until| until >= today);
     let rules = || group.rules.iter().filter(holds);
-    let mut warnings = Vec::new();
+    let mut warnings = of_dns(config, group);
     for rule in rules().filter(|rule| !rule.denies) {
         let mut denials = rules().filter(|other| other.denies);
         let key = &rule.key;
@@ -74,6 +74,25 @@ fn of_group(config: &Config, group: &Group, today: Date) -> Vec<String> {
                 group.name
             ));
         }
+    }
+    warnings
+}
+
+/// What a group says of DNS without any effect.
+fn of_dns(config: &Config, group: &Group) -> Vec<String> {
+    let name = &group.name;
+    let gateway = &config.gateway;
+    let mut warnings = Vec::new();
+    if group.dns != DnsPolicy::Watch && gateway.resolvers.is_empty() && !gateway.own_resolver {
+        let dns = group.dns.name();
+        warnings.push(format!(
+            "group `{name}`: with dns = \"{dns}\" it may ask no resolver, since gateway.resolvers names none"
+        ));
+    }
+    if group.dns != DnsPolicy::Strict && !group.dns_names.is_empty() {
+        warnings.push(format!(
+            "group `{name}`: dns-names says nothing without dns = \"strict\", since every name may be asked for"
+        ));
     }
     warnings
 }
@@ -163,6 +182,23 @@ tcpPorts = "80-443"
         );
         let expected = "groups `b` and `a` overlap: 10.1.0.0/16 is inside of 10.0.0.0/8, and the longer prefix wins";
         assert_eq!(seen, [expected], "VLANs come before addresses");
+    }
+
+    #[test]
+    fn dns_policies_without_effect_are_named() {
+        let table = [
+            ("dns = \"strict\"", "may ask no resolver"),
+            ("dns = \"trusted-only\"", "may ask no resolver"),
+            ("dns-names = [\"*.x.y\"]", "dns-names says nothing"),
+            ("dns = \"watch\"", ""),
+        ];
+        for (keys, expected) in table {
+            let group =
+                format!("[group.a]\nclients = [\"10.0.0.0/8\"]\nallow = [\"corp\"]\n{keys}\n");
+            let seen = warned(&group).join("\n");
+            assert_eq!(seen.is_empty(), expected.is_empty(), "{keys}: {seen}");
+            assert!(seen.contains(expected), "{keys}: {seen}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod shape;
 pub mod show;
 pub mod steer;
 
-use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, path::Path};
+use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, ops::RangeInclusive, path::Path};
 
 use egress_common::verdict::Mode;
 use ipnet::IpNet;
@@ -52,7 +52,7 @@ use crate::{
 pub struct Config {
     /// The gateway's own part.
     pub gateway: Gateway,
-    /// How long DNS answers teach.
+    /// How long DNS answers teach, and how they come.
     pub dns: Dns,
     /// The endpoint sets of all sources.
     pub catalogue: Catalogue,
@@ -81,13 +81,19 @@ pub struct Gateway {
     pub count_replies: bool,
 }
 
-/// How long DNS answers teach.
+/// How long DNS answers teach, and how they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dns {
     /// Shortest time, in seconds.
     pub ttl_floor: u32,
     /// Longest time, in seconds.
     pub ttl_cap: u32,
+    /// How much longer than that, in seconds.
+    pub grace: u32,
+    /// Whether DNS over TCP goes through the proxy on this machine.
+    pub tcp_proxy: bool,
+    /// How long a connection of the proxy may be idle, in seconds.
+    pub tcp_idle: u32,
     /// Whether what was learned before a reboot counts after it, for the rest of its time.
     pub restore: bool,
 }
@@ -95,11 +101,19 @@ pub struct Dns {
 impl Dns {
     /// Longest cap, in seconds; an expiry must fit into its bits in the kernel's map.
     const TTL_CAP_MAX: u32 = 31_536_000;
+    /// Longest grace, in seconds: more is a floor or a cap.
+    const GRACE_MAX: u32 = 3600;
+    /// Bounds of the time that a connection may be idle; a resolver's own is mostly half a minute.
+    const TCP_IDLE: RangeInclusive<u32> = 1..=3_600;
 
-    /// A minute, so that a connection begun late in a short TTL still passes, and a day.
+    /// A minute, so that a connection begun late in a short TTL still passes, and a day; and as long as a
+    /// connection may take from its lookup to its first packet, whatever the TTL.
     const DEFAULT: Self = Self {
         ttl_floor: 60,
         ttl_cap: 86_400,
+        grace: 5,
+        tcp_proxy: true,
+        tcp_idle: 30,
         restore: true,
     };
 }
@@ -230,6 +244,9 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
     let RawDns {
         ttl_floor,
         ttl_cap,
+        grace,
+        tcp_proxy,
+        tcp_idle,
         restore,
     } = raw;
     let value =
@@ -237,8 +254,23 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
     let dns = Dns {
         ttl_floor: value(&ttl_floor, Dns::DEFAULT.ttl_floor),
         ttl_cap: value(&ttl_cap, Dns::DEFAULT.ttl_cap),
+        grace: value(&grace, Dns::DEFAULT.grace),
+        tcp_proxy: tcp_proxy.unwrap_or(Dns::DEFAULT.tcp_proxy),
+        tcp_idle: value(&tcp_idle, Dns::DEFAULT.tcp_idle),
         restore: restore.unwrap_or(Dns::DEFAULT.restore),
     };
+    if let Some(grace) = grace.filter(|grace| *grace.get_ref() > Dns::GRACE_MAX) {
+        let message = format!("at most an hour, {} s", Dns::GRACE_MAX);
+        problems.add(grace.span(), "dns.grace", message);
+    }
+    if let Some(idle) = tcp_idle
+        .as_ref()
+        .filter(|idle| !Dns::TCP_IDLE.contains(idle.get_ref()))
+    {
+        let (least, most) = (Dns::TCP_IDLE.start(), Dns::TCP_IDLE.end());
+        let message = format!("between {least} and {most} s");
+        problems.add(idle.span(), "dns.tcp-idle", message);
+    }
     if let Some(cap) = ttl_cap
         .as_ref()
         .filter(|cap| *cap.get_ref() > Dns::TTL_CAP_MAX)

@@ -58,6 +58,9 @@ impl From<RawMode> for Mode {
 pub(super) struct RawDns {
     pub(super) ttl_floor: Option<Spanned<u32>>,
     pub(super) ttl_cap: Option<Spanned<u32>>,
+    pub(super) grace: Option<Spanned<u32>>,
+    pub(super) tcp_proxy: Option<bool>,
+    pub(super) tcp_idle: Option<Spanned<u32>>,
     pub(super) restore: Option<bool>,
 }
 
@@ -103,6 +106,9 @@ pub(super) struct RawGroup {
     #[serde(default)]
     pub(super) allow: Vec<Spanned<String>>,
     pub(super) default: Option<Spanned<String>>,
+    pub(super) dns: Option<Spanned<String>>,
+    #[serde(default, rename = "dns-names")]
+    pub(super) dns_names: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) rule: Vec<Spanned<RawRule>>,
     #[serde(default)]

@@ -57,6 +57,9 @@ pub fn effective(text: &str, config: &Config) -> Result<Effective, toml::de::Err
             Value::from(i64::from(config.dns.ttl_floor)),
         );
         default(dns, "ttl-cap", Value::from(i64::from(config.dns.ttl_cap)));
+        default(dns, "grace", Value::from(i64::from(config.dns.grace)));
+        default(dns, "tcp-proxy", Value::from(config.dns.tcp_proxy));
+        default(dns, "tcp-idle", Value::from(i64::from(config.dns.tcp_idle)));
         default(dns, "restore", Value::from(config.dns.restore));
     });
     within(&mut table, "group", |groups| {
@@ -76,7 +79,15 @@ fn group_defaults(table: &mut Table, group: &Group, config: &Config) {
     let mode = group.mode.unwrap_or(config.gateway.mode);
     default(table, "mode", Value::from(mode.name()));
     default(table, "default", Value::from(group.denial.name()));
-    for key in ["clients", "interfaces", "vlans", "macs", "allow"] {
+    default(table, "dns", Value::from(group.dns.name()));
+    for key in [
+        "clients",
+        "interfaces",
+        "vlans",
+        "macs",
+        "allow",
+        "dns-names",
+    ] {
         default(table, key, Value::Array(Vec::new()));
     }
     name_rules(table);
@@ -242,6 +253,8 @@ allow = ["corp"]
         assert_eq!(compiled(&shown), compiled(TEXT), "{shown}");
         for part in [
             "ttl-floor = 60\n",
+            "grace = 5\n",
+            "dns = \"watch\"\n",
             "restore = true\n",
             "mode = \"audit\"\n",
             "default = \"drop\"\n",

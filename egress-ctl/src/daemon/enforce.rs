@@ -8,14 +8,14 @@ use std::{
 
 use anyhow::Result;
 use jiff::{Zoned, civil::Date};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use super::{Daemon, Past, addresses};
+use super::{Daemon, Past, Places, addresses};
 use crate::{
     config::Config,
     dataplane::{
         ask,
-        attach::{self, Plan},
+        attach::{self, Needs, Plan},
         bind::{self, bind},
         hook::attached,
         interface::devices,
@@ -30,6 +30,7 @@ use crate::{
         generation::Generation,
         ids::Ids,
     },
+    proxy,
     state::{Made, Snapshot, StateDir, Summary},
 };
 
@@ -58,11 +59,11 @@ impl Daemon {
         let pinned = attached(&self.places.pin_dir)?;
         let bound = bind(lan, &devices().await?, &pinned);
         self.remarks.keep(lan);
-        let steers = force.generation.steered.steers();
+        let (needs, proxy) = self.needs_of(&force);
         let plan = Plan {
             bound: &bound,
             choice: self.options.choice,
-            steers,
+            needs,
             force: self.options.force,
         };
         // Where a generation is in force, interfaces come before the new one: what cannot be attached
@@ -83,7 +84,12 @@ impl Daemon {
             self.following.follow(feeds.map(|feed| &feed.settings));
         }
         ask::pin(&mut self.loaded, &self.places.pin_dir)?;
-        attach::let_go(&self.places.pin_dir, &bound, steers)?;
+        let Places { pin_dir, state_dir } = &self.places;
+        self.proxy
+            .settle(proxy, &mut self.loaded, pin_dir, state_dir)
+            .await;
+        self.needs = needs;
+        attach::let_go(&self.places.pin_dir, &bound, needs)?;
         for one in attached(&self.places.pin_dir)? {
             info!("attached to {one}");
         }
@@ -91,6 +97,23 @@ impl Daemon {
         self.take_bound(bound);
         self.tell_generation(began.elapsed());
         Ok(())
+    }
+
+    /// Programs that a generation needs besides, and how the proxy is to work, or why it does not.
+    fn needs_of(&mut self, force: &Force) -> (Needs, Result<proxy::Settings, String>) {
+        let wanted = proxy::Settings::of(&force.config).map_err(str::to_owned);
+        let wanted = wanted.and_then(|settings| match self.loaded.for_proxy() {
+            Ok(()) => Ok(settings),
+            Err(fault) => {
+                debug!("{fault}: {:?}", std::error::Error::source(&fault));
+                Err(proxy::why(fault))
+            }
+        });
+        let needs = Needs {
+            steers: force.generation.steered.steers(),
+            diverts: wanted.is_ok(),
+        };
+        (needs, wanted)
     }
 
     /// Compiles what is in force once more, for other circumstances, and swaps it in.

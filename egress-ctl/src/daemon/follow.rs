@@ -40,6 +40,7 @@ impl Daemon {
             info!("it is {today}: rules that ended do not hold any more");
             self.renew(own, today)?;
         }
+        self.proxy.keep(&self.places.state_dir).await;
         self.follow_interfaces().await
     }
 
@@ -48,11 +49,11 @@ impl Daemon {
         let Some(force) = &self.force else {
             return Ok(());
         };
-        let steers = force.generation.steered.steers();
+        let needs = self.needs;
         let pin_dir = self.places.pin_dir.clone();
         let pinned = attached(&pin_dir)?;
         let bound = bind(&force.config.gateway.lan, &devices().await?, &pinned);
-        let lost = attach::lost(&mut self.loaded, &pin_dir, &bound, steers).await?;
+        let lost = attach::lost(&mut self.loaded, &pin_dir, &bound, needs).await?;
         let before = bind::indices(&self.bound);
         let now = bind::indices(&bound);
         if now != before {
@@ -65,22 +66,22 @@ impl Daemon {
             let lost: Vec<Role> = roles_of(&lost, &one.name);
             if !lost.is_empty() {
                 let is_new = !before.iter().any(|known| is_same(known, one));
-                self.attach_one(one, &lost, is_new, steers);
+                self.attach_one(one, &lost, is_new);
             }
         }
         if now != before || !lost.is_empty() {
-            attach::let_go(&pin_dir, &bound, steers)?;
+            attach::let_go(&pin_dir, &bound, needs)?;
         }
         self.take_bound(bound);
         Ok(())
     }
 
     /// Attaches to one interface; what goes wrong there holds up no other one.
-    fn attach_one(&mut self, one: &Bound, lost: &[Role], is_new: bool, steers: bool) {
+    fn attach_one(&mut self, one: &Bound, lost: &[Role], is_new: bool) {
         let plan = Plan {
             bound: std::slice::from_ref(one),
             choice: self.options.choice,
-            steers,
+            needs: self.needs,
             force: self.options.force,
         };
         let name = &one.name;
@@ -185,6 +186,7 @@ fn named(roles: &[Role]) -> String {
     let names = roles.iter().map(|role| match role {
         Role::Judge => "the program that judges",
         Role::Steer => "the program that steers",
+        Role::Divert => "the program for DNS over TCP",
         Role::Learn => "the program that learns",
     });
     names.collect::<Vec<_>>().join(", ")

@@ -30,6 +30,8 @@ impl Watch {
             MulticastGroup::Link,
             MulticastGroup::Ipv4Ifaddr,
             MulticastGroup::Ipv6Ifaddr,
+            MulticastGroup::Ipv4Rule,
+            MulticastGroup::Ipv6Rule,
         ];
         let opened: io::Result<_> = rtnetlink::new_multicast_connection(&groups);
         let (connection, _, messages) = opened.context("cannot open netlink")?;

@@ -15,10 +15,10 @@ use aya::{
 use aya_obj::programs::XdpAttachType;
 use egress_common::verdict::Verdict;
 
-use super::load::{ASK, LoadError, Loaded};
+use super::load::{ASK, LoadError, Loaded, TEACH};
 
 /// Folder of programs below the pin directory.
-const PROGRAMS: &str = "programs";
+pub(super) const PROGRAMS: &str = "programs";
 
 /// Why the kernel does not answer.
 #[derive(Debug, thiserror::Error)]
@@ -118,26 +118,35 @@ pub(super) fn ask(program: &Xdp, frame: &[u8], interface: u32) -> Result<Verdict
 /// # Errors
 /// The pin cannot be made; the one before stays.
 pub fn pin(loaded: &mut Loaded, pin_dir: &Path) -> Result<(), AskError> {
+    let program = loaded.asked()?;
+    put(pin_dir, ASK, |path| program.pin(path))
+}
+
+/// Makes the pin of a program, in place of the one before.
+pub(super) fn put(
+    pin_dir: &Path,
+    name: &str,
+    pin: impl FnOnce(&Path) -> Result<(), PinError>,
+) -> Result<(), AskError> {
     let folder = pin_dir.join(PROGRAMS);
-    let (new, path) = (folder.join("next"), folder.join(ASK));
+    let (new, path) = (folder.join("next"), folder.join(name));
     let fault = |source: PinFault| AskError::Pin {
         path: path.clone(),
         source,
     };
     fs::create_dir_all(&folder).map_err(|source| fault(source.into()))?;
     remove(&new).map_err(|source| fault(source.into()))?;
-    let pinned = loaded.asked()?.pin(&new);
-    pinned.map_err(|source| fault(source.into()))?;
+    pin(&new).map_err(|source| fault(source.into()))?;
     fs::rename(&new, &path).map_err(|source| fault(source.into()))
 }
 
-/// Removes the pin and its folder.
+/// Removes the pins of programs and their folder.
 ///
 /// # Errors
 /// They cannot be removed.
 pub fn unpin(pin_dir: &Path) -> io::Result<()> {
     let folder = pin_dir.join(PROGRAMS);
-    for name in ["next", ASK] {
+    for name in ["next", ASK, TEACH] {
         remove(&folder.join(name))?;
     }
     match fs::remove_dir(folder) {

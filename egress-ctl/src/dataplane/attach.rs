@@ -108,10 +108,19 @@ pub struct Plan<'a> {
     pub bound: &'a [Bound],
     /// Hooks that may be used.
     pub choice: Choice,
-    /// Whether the policy steers.
-    pub steers: bool,
+    /// Programs that not every policy needs.
+    pub needs: Needs,
     /// Whether XDP programs of others are replaced.
     pub force: bool,
+}
+
+/// Programs that only some policies need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Packets are steered.
+    pub steers: bool,
+    /// DNS over TCP goes through the proxy on this machine.
+    pub diverts: bool,
 }
 
 /// Something about an interface that the administrator should know.
@@ -207,12 +216,12 @@ fn check_layer(name: &str, device: &Device) -> Result<(), AttachError> {
     }
 }
 
-/// Takes the programs off every interface that no device of `bound` is, and those that steer where the
-/// policy does not or XDP does not judge.
+/// Takes the programs off every interface that no device of `bound` is, those that are not needed, and those
+/// that steer where XDP does not judge.
 ///
 /// # Errors
 /// A pin could not be removed.
-pub fn let_go(pin_dir: &Path, bound: &[Bound], steers: bool) -> Result<(), AttachError> {
+pub fn let_go(pin_dir: &Path, bound: &[Bound], needs: Needs) -> Result<(), AttachError> {
     let devices = bound.iter().filter_map(|bound| bound.device.as_ref());
     let indices: Vec<_> = devices.map(|device| device.index).collect();
     let all = list(pin_dir)?;
@@ -221,7 +230,11 @@ pub fn let_go(pin_dir: &Path, bound: &[Bound], steers: bool) -> Result<(), Attac
         judging.any(|one| one.hook.is_xdp())
     };
     for old in &all {
-        let is_idle = old.hook.role() == Role::Steer && !(steers && by_xdp(old.index));
+        let is_idle = match old.hook.role() {
+            Role::Steer => !(needs.steers && by_xdp(old.index)),
+            Role::Divert => !needs.diverts,
+            Role::Judge | Role::Learn => false,
+        };
         if is_idle || !indices.contains(&old.index) {
             detach_one(pin_dir, old)?;
         }

@@ -22,6 +22,10 @@ pub enum Hook {
     TcxSteer,
     /// Steering at TC ingress, by filter.
     ClsactSteer,
+    /// Diverting to the proxy for DNS over TCP at TC ingress, by link.
+    TcxDivert,
+    /// Diverting to the proxy for DNS over TCP at TC ingress, by filter.
+    ClsactDivert,
     /// Learning at TC egress, by link.
     Tcx,
     /// Learning at TC egress, by filter.
@@ -35,18 +39,22 @@ pub enum Role {
     Judge,
     /// Writes marks, priorities and DSCPs behind XDP.
     Steer,
+    /// Brings DNS over TCP to the proxy on this machine.
+    Divert,
     /// Learns from answers to clients.
     Learn,
 }
 
 impl Hook {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::XdpNative,
         Self::XdpGeneric,
         Self::TcxIngress,
         Self::ClsactIngress,
         Self::TcxSteer,
         Self::ClsactSteer,
+        Self::TcxDivert,
+        Self::ClsactDivert,
         Self::Tcx,
         Self::Clsact,
     ];
@@ -60,6 +68,8 @@ impl Hook {
             Self::ClsactIngress => "clsact-ingress",
             Self::TcxSteer => "tcx-steer",
             Self::ClsactSteer => "clsact-steer",
+            Self::TcxDivert => "tcx-divert",
+            Self::ClsactDivert => "clsact-divert",
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
         }
@@ -72,6 +82,7 @@ impl Hook {
                 Role::Judge
             }
             Self::TcxSteer | Self::ClsactSteer => Role::Steer,
+            Self::TcxDivert | Self::ClsactDivert => Role::Divert,
             Self::Tcx | Self::Clsact => Role::Learn,
         }
     }
@@ -83,7 +94,10 @@ impl Hook {
 
     /// Whether it is a filter of clsact, which has no link.
     pub fn is_filter(self) -> bool {
-        matches!(self, Self::ClsactIngress | Self::ClsactSteer | Self::Clsact)
+        matches!(
+            self,
+            Self::ClsactIngress | Self::ClsactSteer | Self::ClsactDivert | Self::Clsact
+        )
     }
 
     /// The mode, as `status` shows it.
@@ -91,8 +105,8 @@ impl Hook {
         match self {
             Self::XdpNative => "native",
             Self::XdpGeneric => "generic",
-            Self::TcxIngress | Self::TcxSteer | Self::Tcx => "tcx",
-            Self::ClsactIngress | Self::ClsactSteer | Self::Clsact => "clsact",
+            Self::TcxIngress | Self::TcxSteer | Self::TcxDivert | Self::Tcx => "tcx",
+            Self::ClsactIngress | Self::ClsactSteer | Self::ClsactDivert | Self::Clsact => "clsact",
         }
     }
 
@@ -102,6 +116,7 @@ impl Hook {
             Role::Judge if self.is_xdp() => "XDP",
             Role::Judge => "TC ingress",
             Role::Steer => "TC ingress, steering",
+            Role::Divert => "TC ingress, DNS over TCP",
             Role::Learn => "TC egress",
         }
     }
@@ -153,6 +168,8 @@ impl Choice {
             (Role::Judge, TcBy::Clsact) => Hook::ClsactIngress,
             (Role::Steer, TcBy::Tcx) => Hook::TcxSteer,
             (Role::Steer, TcBy::Clsact) => Hook::ClsactSteer,
+            (Role::Divert, TcBy::Tcx) => Hook::TcxDivert,
+            (Role::Divert, TcBy::Clsact) => Hook::ClsactDivert,
             (Role::Learn, TcBy::Tcx) => Hook::Tcx,
             (Role::Learn, TcBy::Clsact) => Hook::Clsact,
         };

@@ -5,15 +5,18 @@ use std::{fs, io, path::Path};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
+    maps::MapError,
     programs::{ProgramError, SchedClassifier, TestRun as _, TestRunOptions, Xdp},
 };
 use egress_common::verdict::Verdict;
 use rustix::fs::statfs;
+use uuid::Uuid;
 
 use super::{
     ask::{AskError, ask},
     hook::{Hook, LINKS},
     interface::Layer,
+    maps::{Pinned, PinnedError},
 };
 
 /// The kernel object, built with this binary.
@@ -32,12 +35,18 @@ pub(super) fn name(hook: Hook, layer: Layer) -> &'static str {
         (Hook::TcxIngress | Hook::ClsactIngress, Layer::Ip) => "lan_ingress_ip",
         (Hook::TcxIngress | Hook::ClsactIngress, _) => "lan_ingress_tc",
         (Hook::TcxSteer | Hook::ClsactSteer, _) => "lan_steer",
+        (Hook::TcxDivert | Hook::ClsactDivert, Layer::Ip) => "lan_divert_ip",
+        (Hook::TcxDivert | Hook::ClsactDivert, _) => DIVERT,
         (Hook::Tcx | Hook::Clsact, Layer::Ip) => "lan_egress_ip",
         (Hook::Tcx | Hook::Clsact, _) => EGRESS,
     }
 }
 /// Name of the program at LAN egress of devices with an Ethernet header.
 const EGRESS: &str = "lan_egress";
+/// Name of the program that brings DNS over TCP to the proxy, on devices with an Ethernet header.
+const DIVERT: &str = "lan_divert";
+/// Name of the program that learns from what the proxy relays.
+pub const TEACH: &str = "lan_teach";
 
 /// Why nothing was loaded.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +77,15 @@ pub enum LoadError {
         name: &'static str,
         /// Why.
         source: ProgramError,
+    },
+    /// A map that was just made is not there.
+    #[error(transparent)]
+    Pinned(#[from] PinnedError),
+    /// The kernel refused the seed.
+    #[error("cannot write what names are hashed with")]
+    Seed {
+        /// Why.
+        source: MapError,
     },
     /// The kernel did not run a program for a frame.
     #[error("the kernel does not run a program by itself (BPF_PROG_TEST_RUN)")]
@@ -106,7 +124,19 @@ pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
         .default_map_pin_directory(pin_dir)
         .load(OBJECT)
         .map_err(|source| LoadError::Object { source })?;
+    seed(Pinned(pin_dir))?;
     Ok(Loaded { ebpf })
+}
+
+/// Gives new maps what they hash names with; nobody gets to know it.
+fn seed(pinned: Pinned<'_>) -> Result<(), LoadError> {
+    let mut map = pinned.seed()?;
+    let refused = |source| LoadError::Seed { source };
+    if map.get(&0, 0).map_err(refused)? != 0 {
+        return Ok(());
+    }
+    let (seed, _) = Uuid::new_v4().as_u64_pair();
+    map.set(0, &seed, 0).map_err(refused)
 }
 
 /// Makes the pin directory, which must be on a BPF file system.
@@ -215,6 +245,15 @@ impl Loaded {
     /// The object does not hold it, or the kernel refuses it.
     pub fn asked(&mut self) -> Result<&mut Xdp, LoadError> {
         self.xdp(ASK)
+    }
+
+    /// The programs that the proxy for DNS over TCP needs; they are loaded now if they were not yet.
+    ///
+    /// # Errors
+    /// The object does not hold them, or the kernel refuses them.
+    pub fn for_proxy(&mut self) -> Result<(), LoadError> {
+        self.classifier(DIVERT)?;
+        self.classifier(TEACH).map(drop)
     }
 
     /// What the program at LAN ingress would make of a frame; nothing is counted or remembered.

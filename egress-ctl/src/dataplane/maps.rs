@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use aya::maps::{
     Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, PerCpuHashMap,
-    RingBuf, lpm_trie,
+    RingBuf, SockMap, lpm_trie,
 };
 use egress_common::{
+    divert::Pair,
+    dns::asked::{Query, QueryKey},
     event::Watcher,
     flow::{Addr, FlowKey},
     fragment::{DatagramKey, Seen},
@@ -122,6 +124,14 @@ pinned! {
     fragments: "FRAGMENTS", LruHashMap => HashMap<MapData, DatagramKey, Seen>;
     /// Clients that were told of rejected packets, and the words of their buckets.
     refusals: "REFUSALS", LruHashMap => HashMap<MapData, Addr, u64>;
+    /// Queries that clients wait for an answer to.
+    queries: "QUERIES", LruHashMap => HashMap<MapData, QueryKey, Query>;
+    /// TCP connections to resolvers, and where the next message begins.
+    streams: "STREAMS", LruHashMap => HashMap<MapData, FlowKey, u64>;
+    /// Clients and machines, and when their next query is due.
+    shares: "SHARES", LruHashMap => HashMap<MapData, Addr, u64>;
+    /// What names are hashed with.
+    seed: "SEED", Array => Array<MapData, u64>;
     /// Indices of LAN interfaces.
     lan: "LAN", HashMap => HashMap<MapData, u32, u32>;
     /// Addresses of names that are not allowed, and until when in boot-time ms.
@@ -138,6 +148,12 @@ pinned! {
     traffic: "TRAFFIC", PerCpuLruHashMap => PerCpuHashMap<MapData, TrafficKey, Counter>;
     /// Counters by outcome of DNS messages.
     dns: "DNS", PerCpuArray => PerCpuArray<MapData, u64>;
+    /// Listeners of the proxy for DNS over TCP.
+    listeners: "LISTENERS", SockMap => SockMap<MapData>;
+    /// Resolvers that clients reach directly over TCP, and until when in boot-time ms.
+    direct: "DIRECT", LruHashMap => HashMap<MapData, Addr, u64>;
+    /// Connections that were given to a listener which has not taken them, in boot-time ms.
+    given: "GIVEN", LruHashMap => HashMap<MapData, Pair, u64>;
     /// Events of packets that are not allowed.
     events: "EVENTS", RingBuf => RingBuf<MapData>;
     /// Who reads events.

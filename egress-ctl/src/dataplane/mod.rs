@@ -18,5 +18,6 @@ pub mod load;
 pub mod maps;
 pub mod missed;
 pub mod swap;
+pub mod teach;
 
 pub use clock::{boot_ms, boot_ns};

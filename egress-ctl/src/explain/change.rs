@@ -54,7 +54,8 @@ pub fn changes(
         | Reason::WrongProtocol
         | Reason::Expired
         | Reason::NeverResolved
-        | Reason::NameNotAllowed => {
+        | Reason::NameNotAllowed
+        | Reason::EncryptedDns => {
             let Some(group) = ground.group_named(told.verdict.group) else {
                 return Vec::new();
             };

@@ -59,7 +59,8 @@ fn payload(number: u8, port: u16) -> Vec<u8> {
     [&ports, rest].concat()
 }
 
-fn ipv4(src: Ipv4Addr, dst: Ipv4Addr, number: u8, mut payload: Vec<u8>) -> Vec<u8> {
+/// An IPv4 packet with right checksums; that of `payload` is still zero.
+pub(crate) fn ipv4(src: Ipv4Addr, dst: Ipv4Addr, number: u8, mut payload: Vec<u8>) -> Vec<u8> {
     const HEADER: usize = 20;
     let len = (HEADER + payload.len()) as u16;
     let [len_high, len_low] = len.to_be_bytes();
@@ -73,7 +74,8 @@ fn ipv4(src: Ipv4Addr, dst: Ipv4Addr, number: u8, mut payload: Vec<u8>) -> Vec<u
     [header, payload].concat()
 }
 
-fn ipv6(src: Ipv6Addr, dst: Ipv6Addr, number: u8, mut payload: Vec<u8>) -> Vec<u8> {
+/// An IPv6 packet, likewise.
+pub(crate) fn ipv6(src: Ipv6Addr, dst: Ipv6Addr, number: u8, mut payload: Vec<u8>) -> Vec<u8> {
     let [len_high, len_low] = (payload.len() as u16).to_be_bytes();
     let mut header = vec![0x60, 0, 0, 0, len_high, len_low, number, 64];
     header.extend(src.octets());

@@ -106,6 +106,9 @@ pub fn reason(reason: Reason) -> &'static str {
         Reason::FragmentOverlap => "it overlaps another fragment of its datagram",
         Reason::Redirect => "clients do not redirect machines elsewhere",
         Reason::Denied => "a rule denies it",
+        Reason::ResolverNotTrusted => "its group may ask configured resolvers only",
+        Reason::DnsNameRefused => "it asks for a name that its group may not ask for",
+        Reason::EncryptedDns => "it is encrypted DNS, which nothing allows",
     }
 }
 

@@ -6,11 +6,15 @@ use std::{
 };
 
 use egress_common::{
+    dns::policy::DnsPolicy,
     flow::proto,
     limits,
+    pattern::NamePattern,
     rule::{
-        ALLOW, ANY_PROTO, DENY, Destination, GroupPolicy, Rule, Ruleset, Settings, feature, mark,
+        ALLOW, ANY_PROTO, ASK, DENY, Destination, GroupPolicy, Rule, Ruleset, Settings, feature,
+        mark,
     },
+    verdict::NO_SET,
 };
 use ipnet::IpNet;
 use jiff::civil::Date;
@@ -26,7 +30,7 @@ use super::{
 use crate::{
     catalogue::set::EndpointSet,
     config::{
-        Config, lint,
+        Config, Group, lint,
         rule::{OwnRule, Target},
     },
     prefix::canonical,
@@ -86,6 +90,7 @@ pub fn compile(
     let (mut destinations, mut patterns) = gather(&selected, ids)?;
     let own_rules = own_rules(config, today);
     add_own_rules(&own_rules, &mut destinations, &mut patterns, ids)?;
+    add_names(&config.groups, &mut patterns);
     let destinations = marked(destinations, config, own)
         .into_iter()
         .map(|(prefix, said)| Ok((prefix, rulesets.destination(prefix, said)?)))
@@ -105,9 +110,11 @@ pub fn compile(
             mode: config.gateway.mode as u32,
             ttl_floor: config.dns.ttl_floor,
             ttl_cap: config.dns.ttl_cap,
+            grace: config.dns.grace,
             features: features(&membership, &patterns, &rulesets)
                 | bit(steered.steers(), feature::STEERS)
-                | bit(config.gateway.count_replies, feature::COUNTS_REPLIES),
+                | bit(config.gateway.count_replies, feature::COUNTS_REPLIES)
+                | bit(is_strict(&config.groups), feature::STRICT_DNS),
         },
         steered,
         groups: groups(config, ids)?,
@@ -223,6 +230,29 @@ fn add_own_rules(
     Ok(())
 }
 
+/// Zones of reverse lookups, which name nothing that a client could reach.
+const REVERSE: [&str; 2] = [".in-addr.arpa", ".ip6.arpa"];
+
+/// Adds the names that strict groups may ask for besides those that they may use.
+fn add_names(groups: &[Group], patterns: &mut names::Rules) {
+    for (number, group) in groups.iter().enumerate() {
+        if group.dns != DnsPolicy::Strict {
+            continue;
+        }
+        let reverse = REVERSE.map(|tail| NamePattern::Tail(tail.to_owned()));
+        for name in group.dns_names.iter().cloned().chain(reverse) {
+            patterns.entry(name).or_default().push(Rule {
+                groups: 1 << number,
+                port_low: 1,
+                port_high: 0,
+                set: NO_SET,
+                proto: ANY_PROTO,
+                effect: ASK,
+            });
+        }
+    }
+}
+
 fn rules(set: &EndpointSet, groups: u64, id: u16) -> Vec<Rule> {
     let of = |proto, ports: &crate::catalogue::ports::Ports| -> Vec<Rule> {
         let rule = |range: &std::ops::RangeInclusive<u16>| Rule {
@@ -269,6 +299,7 @@ fn groups(config: &Config, ids: &mut Ids) -> Result<Vec<CompiledGroup>, OutOfIds
                 mode: group.mode.unwrap_or(config.gateway.mode),
                 denial: group.denial,
                 counters: ids.group(&group.name)?,
+                dns: group.dns,
             },
         })
     });
@@ -292,6 +323,12 @@ fn features(membership: &Membership, patterns: &[Pattern], rulesets: &Rulesets) 
 
 const fn bit(holds: bool, bit: u32) -> u32 {
     if holds { bit } else { 0 }
+}
+
+/// Whether names of queries need to be looked up.
+fn is_strict(groups: &[Group]) -> bool {
+    let mut policies = groups.iter().map(|group| group.dns);
+    policies.any(|dns| dns == DnsPolicy::Strict)
 }
 
 fn check_size(what: &'static str, count: usize, limit: u32) -> Result<(), CompileError> {

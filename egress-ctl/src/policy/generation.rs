@@ -58,14 +58,14 @@ pub struct Pattern {
     pub ruleset: u32,
 }
 
-/// Names that several patterns match, of which none covers another.
+/// Names that several patterns match, of which none covers another; or did, in an earlier generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meeting {
     /// The patterns' texts, see [`meet::text`].
     pub text: String,
     /// Its id, which stays over generations.
     pub id: u32,
-    /// Index of its ruleset, the union over all patterns that match such names.
+    /// Index of its ruleset, the union over all of these patterns, and of what covers them.
     pub ruleset: u32,
 }
 

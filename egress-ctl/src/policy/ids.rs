@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use egress_common::limits;
 use serde::{Deserialize, Serialize};
 
+use super::meet;
+
 /// Ids by name; ids of patterns and of groups begin at 1, those of sets at 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ids {
@@ -27,7 +29,7 @@ pub struct OutOfIds {
 }
 
 impl Ids {
-    /// The pattern's id, given now if it is new.
+    /// The id of a pattern, or of a meeting of several, given now if it is new.
     ///
     /// # Errors
     /// All ids are given.
@@ -107,6 +109,12 @@ impl Ids {
     /// How many ids of patterns were given; they are 1 to this number.
     pub fn patterns_given(&self) -> u32 {
         self.patterns.len() as u32
+    }
+
+    /// All meetings of patterns and their ids.
+    pub fn meetings(&self) -> impl Iterator<Item = (String, u32)> {
+        let all = self.patterns.iter().map(|(text, id)| (text.clone(), *id));
+        all.filter(|(text, _)| meet::is_meeting(text))
     }
 
     /// The endpoint set with an id.

@@ -29,6 +29,11 @@ pub fn text(narrowest: &[&NamePattern]) -> String {
     texts.join(BETWEEN)
 }
 
+/// Whether a text is one of several patterns.
+pub fn is_meeting(text: &str) -> bool {
+    text.contains(BETWEEN)
+}
+
 /// The patterns of such a text; none where it is no text of patterns.
 pub fn patterns(text: &str) -> Vec<NamePattern> {
     let patterns = text.split(BETWEEN).map(str::parse);

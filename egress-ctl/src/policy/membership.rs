@@ -205,6 +205,8 @@ mod tests {
             empty: Vec::new(),
             rules: Vec::new(),
             steer: crate::config::steer::Steer::default(),
+            dns: egress_common::dns::policy::DnsPolicy::Watch,
+            dns_names: Vec::new(),
         }
     }
 

@@ -68,6 +68,7 @@ pub(super) fn compiled(
         compiler.add(&end, &here)?;
         path.push(end);
     }
+    compiler.remember();
     let Compiler {
         teachers, names, ..
     } = compiler;
@@ -244,6 +245,26 @@ impl<'a> Compiler<'a> {
             }
         }
         Ok(first)
+    }
+
+    /// Adds meetings that taught addresses in earlier generations and do not occur any more: those of their
+    /// patterns that are left allow on.
+    fn remember(&mut self) {
+        let known: Vec<_> = self.ids.meetings().collect();
+        for (text, id) in known {
+            let mut left = meet::patterns(&text);
+            left.retain(|pattern| self.rules.contains_key(pattern));
+            if left.is_empty() || self.teachers.contains_key(&text) {
+                continue;
+            }
+            let covers = |wide: &NamePattern| left.iter().any(|narrow| wide.covers(narrow));
+            let covering = self.rules.iter().filter(|(wide, _)| covers(wide));
+            let rules = covering.flat_map(|(_, rules)| rules).copied().collect();
+            // Where there is no room, the next answer teaches such addresses again.
+            if let Ok(ruleset) = self.rulesets.index(&text, rules) {
+                self.teachers.insert(text, Teacher { id, ruleset });
+            }
+        }
     }
 
     /// Id and ruleset of names that patterns match: nested ones without a head, and others.

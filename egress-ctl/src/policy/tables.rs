@@ -6,6 +6,7 @@ use std::{collections::HashMap, net::IpAddr};
 
 use egress_common::{
     decide::decide_packet,
+    dns::message::Message,
     flow::{Addr, Flow, FlowKey},
     fragment::{DatagramKey, Seen},
     judge::Tables,
@@ -114,6 +115,15 @@ impl Tables for HostTables<'_> {
         let mut known = self.generation.taught_by();
         let known = known.find(|(id, _)| *id == pattern);
         known.map_or(0, |(_, ruleset)| ruleset)
+    }
+
+    fn may_ask(&self, message: &mut Message, group: u32) -> bool {
+        let reversed = message.reversed_name().iter().rev().skip(1);
+        let name: Vec<u8> = reversed.copied().collect();
+        let pattern = self.generation.pattern_of(&String::from_utf8_lossy(&name));
+        let ruleset = pattern.map_or(0, |pattern| pattern.ruleset);
+        let ruleset = self.generation.rulesets.get(ruleset as usize);
+        ruleset.is_some_and(|ruleset| ruleset.asks(group))
     }
 
     fn learned(&self, addr: &Addr) -> Option<&Learned> {

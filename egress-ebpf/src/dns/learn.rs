@@ -3,13 +3,13 @@
 use egress_common::{
     dns::{
         Outcome,
-        message::{ADDRESSES, Found, Message},
+        message::{ADDRESSES, Message},
     },
     flow::{Addr, Flow},
     judge::Tables as _,
     learned::{Learned, SharedSlots, Slot, Taught, teach},
     limits::TEACHERS,
-    rule::{Settings, mark},
+    rule::mark,
 };
 
 use super::lessons::{self, note_refused};
@@ -67,7 +67,7 @@ pub extern "C" fn dns_teach_step(
     let (Some(found), Some(settings)) = (read.found(i), generation.settings()) else {
         return 1;
     };
-    let expires_ms = now_ms + ttl_ms(found, settings);
+    let expires_ms = now_ms + settings.taught_ms(found.ttl);
     // On the stack: Linux 6.1 refuses a map key behind a global function's pointer.
     let addr = found.addr;
     if pattern == 0 {
@@ -88,13 +88,6 @@ pub extern "C" fn dns_teach_step(
         }
     }
     0
-}
-
-/// How long an address is taught: its TTL between floor and cap.
-#[inline(always)]
-fn ttl_ms(found: &Found, settings: &Settings) -> u64 {
-    const MS_PER_S: u64 = 1000;
-    u64::from(found.ttl.max(settings.ttl_floor).min(settings.ttl_cap)) * MS_PER_S
 }
 
 /// Whether no answer may teach this address: nobody reaches a public service there.

@@ -1,11 +1,16 @@
-//! LAN egress: what DNS answers on their way to a client teach.
+//! LAN egress: what DNS answers on their way to a client teach. LAN ingress: what clients ask for.
 //!
 //! The answer is in the map before the client has it, so the first packet to the address passes.
 
+mod asked;
 mod learn;
 mod lessons;
 mod names;
+pub mod query;
+mod segment;
 mod steps;
+pub mod strict;
+pub mod told;
 
 use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
 use egress_common::{
@@ -14,28 +19,29 @@ use egress_common::{
         answer::{read_question, read_records},
         message::{MESSAGE_MAX, Message},
     },
-    flow::{DNS_PORT, proto},
+    flow::{DNS_PORT, Flow, proto},
     judge::Tables as _,
-    parse::{Datagram, UdpPayload, udp_payload},
+    parse::{Datagram, Payload, udp_payload},
     rule::mark,
 };
 
+pub use self::names::pattern_of;
 use self::{
     learn::{Lesson, teach_all},
-    names::pattern_of,
+    segment::of_segment,
     steps::Global,
 };
 use crate::{
-    datagram::leaving,
+    datagram::{buffer, leaving},
     events::receiver,
     maps::{LAN, MESSAGE},
     replies,
     stats::{count_dns, count_dns_of},
-    tables::Generation,
+    tables::{Generation, seed},
     view::{self, View},
 };
 
-/// Counts a packet to a client, and learns from it if it is a DNS answer. Nothing is ever dropped here.
+/// Counts a packet to a client, and learns from it if it holds DNS answers. Nothing is ever dropped here.
 #[inline(always)]
 pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
     let Ok(datagram) = leaving::<ETHERNET>(ctx) else {
@@ -45,25 +51,98 @@ pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
     let to = if ETHERNET { receiver(&headers) } else { [0; 6] };
     replies::count(ctx, datagram, to);
     let flow = &datagram.flow;
-    if flow.proto != proto::UDP || flow.src_port != DNS_PORT || flow.later_fragment {
+    if flow.src_port != DNS_PORT || flow.later_fragment {
         return;
     }
-    let outcome = match read(ctx, &headers, datagram) {
-        Ok(lesson) => teach_all(lesson, flow),
-        Err(outcome) => outcome,
-    };
-    count_dns(outcome);
+    match flow.proto {
+        proto::UDP => {
+            if let Err(outcome) = of_datagram(ctx, &headers, datagram) {
+                count_dns(outcome);
+            }
+        }
+        proto::TCP => of_segment(ctx, &headers, datagram),
+        _ => {}
+    }
 }
 
 #[inline(always)]
-fn read(ctx: &TcContext, headers: &View, datagram: &Datagram) -> Result<Lesson, Outcome> {
-    let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
-    if !is_trusted(ctx, datagram, generation) {
-        return Err(Outcome::ResolverNotTrusted);
+fn of_datagram(ctx: &TcContext, headers: &View, datagram: &Datagram) -> Result<(), Outcome> {
+    let generation = trusting(ctx, datagram)?;
+    if datagram.piece.is_fragment() {
+        return Err(Outcome::Fragmented);
     }
     let payload = udp_payload(headers, datagram).ok_or(Outcome::Malformed)?;
+    learn(ctx, &datagram.flow, payload, generation);
+    Ok(())
+}
+
+/// The generation in force, if it trusts the sender. Answers count that were made on this machine from one of
+/// its addresses, or forwarded from a configured resolver. What comes in from a LAN interface is no answer of
+/// a resolver: a client forges it.
+///
+/// # Errors
+/// It does not, or none is in force.
+#[inline(always)]
+fn trusting(ctx: &TcContext, datagram: &Datagram) -> Result<Generation, Outcome> {
+    let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
+    // SAFETY: the context is valid for the program's life.
+    let from = unsafe { (*ctx.as_ptr().cast::<__sk_buff>()).ingress_ifindex };
+    let wanted = if from == 0 {
+        mark::LOCAL_RESOLVER
+    } else if LAN.get_ptr(&from).is_some() {
+        return Err(Outcome::ResolverNotTrusted);
+    } else {
+        mark::RESOLVER
+    };
+    match generation.destination(&datagram.flow.src).is(wanted) {
+        true => Ok(generation),
+        false => Err(Outcome::ResolverNotTrusted),
+    }
+}
+
+/// Learns from a message, and counts it.
+#[inline(always)]
+fn learn(ctx: &TcContext, flow: &Flow, message: Payload, generation: Generation) {
+    let (at, len) = (message.at as u32, message.len as u32);
+    dns_learn(ctx.as_ptr().cast(), flow, at, len, generation.half());
+}
+
+/// [`learn`] as a global function: verified once, however many messages a packet holds.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn dns_learn(
+    ctx: *mut __sk_buff,
+    flow: *const Flow,
+    at: u32,
+    len: u32,
+    half: u32,
+) -> u32 {
+    // SAFETY: null, or a flow on the caller's stack.
+    let Some(flow) = (unsafe { flow.as_ref() }) else {
+        return 0;
+    };
+    let payload = Payload {
+        at: at as usize,
+        len: len as usize,
+    };
+    let generation = Generation::of_half(half);
+    count_dns(match read(&buffer(ctx), flow, payload, generation) {
+        Ok(lesson) => teach_all(lesson, flow),
+        Err(outcome) => outcome,
+    });
+    0
+}
+
+#[inline(always)]
+fn read(
+    ctx: &TcContext,
+    flow: &Flow,
+    payload: Payload,
+    generation: Generation,
+) -> Result<Lesson, Outcome> {
     let message = take_message(ctx, payload)?;
     read_question::<Global>(message)?;
+    asked::take(flow, message)?;
     let pattern = pattern_of(message, generation);
     let read = read_records::<Global>(message);
     count_unlinked(message);
@@ -84,26 +163,9 @@ fn count_unlinked(message: &Message) {
     }
 }
 
-/// Whether answers from there teach: made on this machine from one of its addresses, or forwarded
-/// from a configured resolver. What comes in from a LAN interface is no answer of a resolver: a
-/// client forges it.
-#[inline(always)]
-fn is_trusted(ctx: &TcContext, datagram: &Datagram, generation: Generation) -> bool {
-    // SAFETY: the context is valid for the program's life.
-    let from = unsafe { (*ctx.as_ptr().cast::<__sk_buff>()).ingress_ifindex };
-    let wanted = if from == 0 {
-        mark::LOCAL_RESOLVER
-    } else if LAN.get_ptr(&from).is_some() {
-        return false;
-    } else {
-        mark::RESOLVER
-    };
-    generation.destination(&datagram.flow.src).is(wanted)
-}
-
 /// Copies the message to where its steps can read it.
 #[inline(always)]
-fn take_message(ctx: &TcContext, payload: UdpPayload) -> Result<&'static mut Message, Outcome> {
+fn take_message(ctx: &TcContext, payload: Payload) -> Result<&'static mut Message, Outcome> {
     if payload.len > MESSAGE_MAX {
         return Err(Outcome::TooLong);
     }
@@ -116,5 +178,6 @@ fn take_message(ctx: &TcContext, payload: UdpPayload) -> Result<&'static mut Mes
         return Err(Outcome::Malformed);
     }
     message.set_len(len);
+    message.set_seed(seed());
     Ok(message)
 }

@@ -1,25 +1,30 @@
 //! `drill race`: each cycle resolves a name never asked before, and connects as soon as the answer
 //! is there. A filter that learns late loses the first packet.
 
-use std::net::{IpAddr, Ipv4Addr, TcpStream};
+mod asker;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use lab::address::LAN;
+use lab::address::{INTERNET, LAN};
+use lab::config;
 use lab::flow::Family;
 use lab::gateway::Egress;
 use lab::host::Life;
 use lab::interrupt;
+use lab::long::{self, LONG, ZONE};
+use lab::resolver::Program;
 use lab::server::HTTPS;
 use lab::site::Site;
 use lab::status::Action;
 use lab::zone::Zone;
-use lab::{config, dns};
 use serde::Serialize;
 
+use self::asker::Asker;
 use super::Report;
 use super::timing::Timing;
 
@@ -34,15 +39,19 @@ const ENOUGH: u32 = 20;
 const REPEATED: Duration = Duration::from_millis(900);
 const SETS: &str = r#"[[source.lab.set]]
 id = 1
-urls = ["*.race.example"]
+urls = ["*.race.example", "*.long.example"]
 tcpPorts = "443"
 "#;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The resolver on the gateway
+    /// The resolver on the gateway, or one that it forwards queries to
     #[arg(long, value_enum, default_value_t = Resolver::Dnsmasq)]
     resolver: Resolver,
+    /// How the client asks: over IPv6 it resolves and connects by that alone; truncated, it asks over UDP
+    /// first, and over TCP as the answer tells it to
+    #[arg(long, value_enum, default_value_t = Transport::Udp)]
+    transport: Transport,
     /// How often to resolve and connect
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=MOST))]
     cycles: u32,
@@ -58,6 +67,17 @@ pub(crate) struct Options {
 #[serde(rename_all = "lowercase")]
 enum Resolver {
     Dnsmasq,
+    Unbound,
+    Forwarded,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Transport {
+    Udp,
+    Tcp,
+    Udp6,
+    Truncated,
 }
 
 #[derive(Serialize)]
@@ -65,8 +85,10 @@ struct RaceReport {
     schema: &'static str,
     drill: &'static str,
     resolver: Resolver,
+    transport: Transport,
     threads: u16,
     cycles: usize,
+    cycles_per_second: f64,
     /// By the filter, repetitions included.
     first_packets_dropped: u64,
     /// Answered only after a second, though the filter may not have dropped them.
@@ -84,15 +106,19 @@ struct Cycle {
 }
 
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    let site = Site::start(Life::Bound, &zone(options.cycles), &[])?;
-    let egress = Egress::start(&site.lab, &config::custom(SETS))?;
+    let zone = zone(options);
+    let site = Site::start_with(options.resolver.program(), Life::Bound, &zone, &[])?;
+    long::start(&site.lab.internet, |name| cycle_of(name).map(address))?;
+    let egress = Egress::start(&site.lab, &options.config())?;
     let before = egress.settled()?;
+    let began = Instant::now();
     let cycles = site.lab.client.run(|| race(options))?;
+    let took = began.elapsed();
     interrupt::check()?;
     let after = egress.settled()?;
 
     let dropped = after.total(Action::Drop) - before.total(Action::Drop);
-    let report = RaceReport::of(options, &cycles, dropped);
+    let report = RaceReport::of(options, &cycles, dropped, took);
     super::print(&report, options.json)?;
     if let Some(Err(first)) = cycles.iter().find(|cycle| cycle.is_err()) {
         eprintln!("first failure: {first}");
@@ -101,7 +127,12 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 }
 
 impl RaceReport {
-    fn of(options: &Options, cycles: &[Result<Cycle, String>], dropped: u64) -> Self {
+    fn of(
+        options: &Options,
+        cycles: &[Result<Cycle, String>],
+        dropped: u64,
+        took: Duration,
+    ) -> Self {
         let reached = || cycles.iter().filter_map(|cycle| cycle.as_ref().ok());
         let failures = cycles.len() - reached().count();
         let repeated = reached().filter(|cycle| cycle.connect >= REPEATED).count();
@@ -109,8 +140,10 @@ impl RaceReport {
             schema: "egress.drill/1",
             drill: "race",
             resolver: options.resolver,
+            transport: options.transport,
             threads: options.threads,
             cycles: cycles.len(),
+            cycles_per_second: (cycles.len() as f64 / took.as_secs_f64()).round(),
             first_packets_dropped: dropped,
             repeated_first_packets: repeated,
             failures,
@@ -129,6 +162,7 @@ impl Report for RaceReport {
         vec![
             ("cycles", self.cycles.to_string()),
             ("threads", self.threads.to_string()),
+            ("a second", self.cycles_per_second.to_string()),
             (
                 "first packets dropped",
                 self.first_packets_dropped.to_string(),
@@ -144,10 +178,66 @@ impl Report for RaceReport {
     }
 }
 
-fn zone(cycles: u32) -> Zone {
-    (0..cycles).fold(Zone::new(), |zone, cycle| {
-        zone.host_v4(&name(cycle), address(cycle), TTL)
-    })
+impl Resolver {
+    /// What runs on the gateway.
+    fn program(self) -> Program {
+        match self {
+            Self::Unbound => Program::Unbound,
+            Self::Dnsmasq | Self::Forwarded => Program::Dnsmasq,
+        }
+    }
+}
+
+impl Options {
+    fn family(&self) -> Family {
+        match self.transport {
+            Transport::Udp6 => Family::Ipv6,
+            Transport::Udp | Transport::Tcp | Transport::Truncated => Family::Ipv4,
+        }
+    }
+
+    /// Whom the client asks.
+    fn asked(&self) -> IpAddr {
+        match (self.resolver, self.transport) {
+            (Resolver::Forwarded, Transport::Truncated) => LONG.into(),
+            (Resolver::Forwarded, _) => INTERNET.of(self.family()),
+            (Resolver::Dnsmasq | Resolver::Unbound, _) => LAN.of(self.family()),
+        }
+    }
+
+    /// Trusts that resolver alone.
+    fn config(&self) -> String {
+        let config = config::custom(SETS);
+        match self.resolver {
+            Resolver::Dnsmasq | Resolver::Unbound => config,
+            Resolver::Forwarded => config.replace("\"gateway\"", &format!("\"{}\"", self.asked())),
+        }
+    }
+
+    fn name(&self, cycle: u32) -> String {
+        match self.transport {
+            Transport::Truncated => format!("n{cycle}.{ZONE}"),
+            Transport::Udp | Transport::Tcp | Transport::Udp6 => format!("n{cycle}.race.example"),
+        }
+    }
+
+    /// Where the name of a cycle leads to.
+    fn address(&self, cycle: u32) -> IpAddr {
+        match self.family() {
+            Family::Ipv4 => address(cycle).into(),
+            Family::Ipv6 => address_v6(cycle).into(),
+        }
+    }
+}
+
+/// Names that dnsmasq serves; those of the other zone are made when they are asked for.
+fn zone(options: &Options) -> Zone {
+    let host = |zone: Zone, cycle| match options.transport {
+        Transport::Truncated => zone,
+        Transport::Udp6 => zone.host(&options.name(cycle), address(cycle), address_v6(cycle), TTL),
+        Transport::Udp | Transport::Tcp => zone.host_v4(&options.name(cycle), address(cycle), TTL),
+    };
+    (0..options.cycles).fold(Zone::new(), host)
 }
 
 /// All cycles, by all threads; ends early when interrupted, or when enough have failed.
@@ -155,14 +245,17 @@ fn race(options: &Options) -> Vec<Result<Cycle, String>> {
     let (next, failed) = (AtomicU32::new(0), AtomicU32::new(0));
     let work = || {
         let mut done = Vec::new();
+        let mut asker = Asker::new(options);
         while interrupt::check().is_ok() && failed.load(Ordering::Relaxed) < ENOUGH {
             let cycle = next.fetch_add(1, Ordering::Relaxed);
             if cycle >= options.cycles {
                 break;
             }
-            done.push(resolve_and_connect(cycle).inspect_err(|_| {
-                failed.fetch_add(1, Ordering::Relaxed);
-            }));
+            done.push(
+                resolve_and_connect(options, &mut asker, cycle).inspect_err(|_| {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                }),
+            );
         }
         done
     };
@@ -176,22 +269,37 @@ fn race(options: &Options) -> Vec<Result<Cycle, String>> {
     })
 }
 
-fn resolve_and_connect(cycle: u32) -> Result<Cycle, String> {
+fn resolve_and_connect(
+    options: &Options,
+    asker: &mut Asker<'_>,
+    cycle: u32,
+) -> Result<Cycle, String> {
+    let (name, address) = (options.name(cycle), options.address(cycle));
     let begin = Instant::now();
-    let address = dns::resolve(LAN.v4.into(), &name(cycle), Family::Ipv4, LIMIT)
-        .map_err(|error| format!("{}: {error}", name(cycle)))?;
+    let answer = asker.ask(&name);
+    let answer = answer.map_err(|error| format!("{name}: {error}"))?;
     let resolve = begin.elapsed();
+    if !answer.addresses.iter().any(|(addr, _)| *addr == address) {
+        return Err(format!("{name}: {answer:?} does not hold {address}"));
+    }
     TcpStream::connect_timeout(&(address, HTTPS).into(), LIMIT)
-        .map_err(|error| format!("{} at {address}: {error}", name(cycle)))?;
+        .map_err(|error| format!("{name} at {address}: {error}"))?;
     let connect = begin.elapsed() - resolve;
-    debug_assert_eq!(address, IpAddr::V4(self::address(cycle)));
     Ok(Cycle { resolve, connect })
 }
 
-fn name(cycle: u32) -> String {
-    format!("n{cycle}.race.example")
+/// The cycle that a name is asked for in.
+fn cycle_of(name: &str) -> Option<u32> {
+    let (first, _) = name.split_once('.')?;
+    first.strip_prefix('n')?.parse().ok()
 }
 
 fn address(cycle: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(FIRST.to_bits() + 1 + cycle)
+}
+
+fn address_v6(cycle: u32) -> Ipv6Addr {
+    /// 2001:db8:5::/64, for documentation (RFC 3849).
+    const FIRST_V6: u128 = 0x2001_0db8_0005 << 80;
+    Ipv6Addr::from_bits(FIRST_V6 + 1 + u128::from(cycle))
 }

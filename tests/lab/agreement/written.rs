@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use egress_common::flow::{Flow, proto};
+use egress_common::dns::policy::DnsPolicy;
+use egress_common::flow::{Addr, Flow, proto};
 use egress_common::fragment::DatagramKey;
 use egress_common::limits::TEACHERS;
 use egress_common::parse::Datagram;
@@ -14,6 +15,7 @@ use egress_common::verdict::{Mode, Verdict};
 use egress_ctl::config::Config;
 use egress_ctl::config::group::{Group, Members};
 use egress_ctl::config::rule::{OwnRule, Service, Target};
+use egress_ctl::policy::meet;
 use egress_ctl::prefix::canonical;
 use ipnet::IpNet;
 
@@ -54,6 +56,7 @@ impl<'a> Written<'a> {
         let (flow, piece) = (&datagram.flow, &datagram.piece);
         let reaches = |flow: &Flow| self.reaches_anyway(flow);
         match quote::message(flow) {
+            _ if self.asks_in_vain(datagram) => false,
             _ if reaches(flow) => true,
             _ if flow.later_fragment => {
                 let passed = self.passed.get(&DatagramKey::of(flow, piece));
@@ -71,6 +74,20 @@ impl<'a> Written<'a> {
                 self.allows(flow) || group.is_some() && !denied() && about().is_ok_and(allows)
             }
         }
+    }
+
+    /// Whether it asks a resolver for what a strict group may not ask for: random datagrams hold no query that
+    /// can be read, and random segments nothing at all.
+    fn asks_in_vain(&self, datagram: &Datagram) -> bool {
+        let flow = &datagram.flow;
+        let mut resolvers = self.config.gateway.resolvers.iter();
+        let is_strict = |group: &Group| {
+            group.dns == DnsPolicy::Strict && group.mode.is_none_or(|mode| mode != Mode::Off)
+        };
+        flow.is_dns_query()
+            && (flow.proto == proto::UDP || datagram.piece.is_fragment())
+            && resolvers.any(|resolver| Addr::from(*resolver) == flow.dst)
+            && self.group(flow).is_some_and(is_strict)
     }
 
     /// Notes a fragment that passes.
@@ -116,11 +133,13 @@ impl<'a> Written<'a> {
         let Some(group) = self.group(flow) else {
             return false;
         };
-        if gateway.resolvers.contains(&dst)
-            && flow.dst_port == 53
-            && [proto::TCP, proto::UDP].contains(&flow.proto)
-        {
-            return true;
+        if flow.dst_port == 53 && [proto::TCP, proto::UDP].contains(&flow.proto) {
+            if gateway.resolvers.contains(&dst) {
+                return true;
+            }
+            if group.dns != DnsPolicy::Watch {
+                return false;
+            }
         }
         let rules = || group.rules.iter().filter(|rule| self.applies(rule, flow));
         if rules().any(|rule| rule.denies) {
@@ -220,18 +239,23 @@ impl<'a> Written<'a> {
             .is_some_and(|group| group.rules.iter().any(denies))
     }
 
-    /// Whether `narrow` is a pattern of the policy that `wide` covers.
+    /// Whether `narrow` is a pattern of the policy that `wide` covers, or a meeting with such a one.
     fn is_covered(&self, narrow: &str, wide: &NamePattern) -> bool {
+        let narrow = meet::patterns(narrow);
+        let mut narrow = narrow.iter();
+        narrow.any(|narrow| self.is_written(narrow) && wide.covers(narrow))
+    }
+
+    fn is_written(&self, pattern: &NamePattern) -> bool {
         let groups = || self.config.groups.iter();
         let sets = self.config.catalogue.sets().iter();
         let mut selected = sets.filter(|set| groups().any(|group| group.allow.contains(&set.key)));
-        let in_set = selected.any(|set| set.urls.iter().any(|url| url.to_string() == narrow));
-        let is_target =
-            |target: &Target| matches!(target, Target::Name(name) if name.to_string() == narrow);
+        let in_set = selected.any(|set| set.urls.contains(pattern));
+        let is_target = |target: &Target| matches!(target, Target::Name(name) if name == pattern);
         let in_rule = groups().flat_map(|group| &group.rules).any(|rule| {
             rule.until.is_none_or(|until| until >= TODAY) && rule.to.iter().any(is_target)
         });
-        (in_set || in_rule) && narrow.parse().is_ok_and(|narrow| wide.covers(&narrow))
+        in_set || in_rule
     }
 }
 

@@ -33,6 +33,7 @@ internal = ["198.18.0.0/15"]
 [dns]
 ttl-floor = 30
 ttl-cap = 3600
+grace = 0
 
 [source.corp]
 kind = "custom"
@@ -54,8 +55,10 @@ const OWN: &str = "203.0.113.254";
 const FLOOR_S: u32 = 30;
 const CAP_S: u32 = 3600;
 
-/// Messages whose lessons are looked at together.
+/// Messages whose lessons are looked at together; sound ones have addresses of their own.
 const BATCH: u16 = 256;
+/// How often such messages are shown: as they are, and damaged in several ways.
+const ROUNDS: usize = 4;
 /// Differences that are shown.
 const SHOWN: usize = 10;
 /// A message that takes less effort must be read.
@@ -90,30 +93,51 @@ pub fn run(
     kernel.forget_addresses()?;
     let mut rng = Rng::with_seed(seed);
     let mut fuzzed = Fuzzed::default();
-    while fuzzed.messages < messages && until.is_none_or(|until| Instant::now() < until) {
-        interrupt::check()?;
-        let left = (messages - fuzzed.messages).min(BATCH.into()) as u16;
-        let batch: Vec<_> = (0..left)
-            .map(|number| wire::message(&mut rng, number))
-            .collect();
-        let expected: Vec<_> = batch
-            .iter()
-            .map(|bytes| Lesson::of(bytes, &generation))
-            .collect();
-        let taught = Taught::by(kernel, &batch)?;
-        match taught.difference(&expected) {
-            None => taught.count(&expected, &mut fuzzed),
-            // One by one, to find which; some may be right, as messages that are too long to be read.
-            Some(_) => {
-                for (bytes, lesson) in batch.iter().zip(expected) {
-                    let taught = Taught::by(kernel, std::slice::from_ref(bytes))?;
-                    taught.judge(bytes, lesson, &mut fuzzed);
-                }
-            }
+    let mut sound = Vec::new();
+    for round in (0..ROUNDS).cycle() {
+        if fuzzed.messages >= messages || until.is_some_and(|until| Instant::now() >= until) {
+            break;
         }
-        fuzzed.messages += u64::from(left);
+        interrupt::check()?;
+        if round == 0 {
+            sound = (0..BATCH)
+                .map(|number| wire::message(&mut rng, number))
+                .collect();
+        }
+        let left = (messages - fuzzed.messages).min(BATCH.into()) as usize;
+        let damaged = |bytes: &Vec<u8>| match round {
+            0 => bytes.clone(),
+            _ => wire::damaged(bytes, &mut rng),
+        };
+        let batch: Vec<_> = sound.iter().take(left).map(damaged).collect();
+        show(kernel, &generation, &batch, &mut fuzzed)?;
     }
     Ok(fuzzed)
+}
+
+/// Shows a batch to the kernel. What differs is shown once more one by one, to find which; some may be right,
+/// as messages that take too much to be read.
+fn show(
+    kernel: &mut Kernel,
+    generation: &Generation,
+    batch: &[Vec<u8>],
+    fuzzed: &mut Fuzzed,
+) -> Result<()> {
+    let expected: Vec<_> = batch
+        .iter()
+        .map(|bytes| Lesson::of(bytes, generation))
+        .collect();
+    fuzzed.messages += batch.len() as u64;
+    let taught = Taught::by(kernel, batch)?;
+    if taught.difference(&expected).is_none() {
+        taught.count(&expected, fuzzed);
+        return Ok(());
+    }
+    for (bytes, lesson) in batch.iter().zip(expected) {
+        let taught = Taught::by(kernel, std::slice::from_ref(bytes))?;
+        taught.judge(bytes, lesson, fuzzed);
+    }
+    Ok(())
 }
 
 /// The frame in which the gateway's resolver sends a message to a client.

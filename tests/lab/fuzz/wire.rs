@@ -1,5 +1,4 @@
-//! Random DNS answers as bytes: most are sound, with every form that a server may give them; some are
-//! damaged afterwards.
+//! Random DNS answers as bytes: sound ones in every form that a server may give them, and damaged ones.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -43,16 +42,11 @@ const SVCB: u16 = 64;
 const HTTPS: u16 = 65;
 const IN: u16 = 1;
 
-/// A message for test number `number`; addresses of messages with other numbers are others, unless damage
-/// makes them so.
+/// A sound message; addresses of messages with other numbers are others.
 pub fn message(rng: &mut Rng, number: u16) -> Vec<u8> {
     let mut wire = Wire::new(rng, number);
     wire.fill();
-    let mut bytes = wire.bytes;
-    if rng.u8(..2) == 0 {
-        damage(&mut bytes, rng);
-    }
-    bytes
+    wire.bytes
 }
 
 type Name = Vec<String>;
@@ -146,9 +140,9 @@ impl<'a> Wire<'a> {
 
     /// A chain of aliases, and what the names on it have.
     fn answers(&mut self, asked: Name) -> Vec<Record> {
-        let aliases = match self.rng.u8(..16) {
+        let aliases = match self.rng.u8(..80) {
             0 => self.rng.usize(..120),
-            1..6 => 0,
+            1..30 => 0,
             _ => self.rng.usize(..5),
         };
         let mut owner = asked;
@@ -166,7 +160,7 @@ impl<'a> Wire<'a> {
             records.push(self.of(owner, data));
             owner = target;
         }
-        let addresses = match self.rng.u8(..24) {
+        let addresses = match self.rng.u8(..80) {
             0 => self.rng.usize(..130),
             _ => self.rng.usize(..6),
         };
@@ -394,15 +388,16 @@ fn same(one: &[String], other: &[String]) -> bool {
             .all(|(a, b)| a.eq_ignore_ascii_case(b))
 }
 
-/// Changes some bytes, cuts, or adds.
-fn damage(bytes: &mut Vec<u8>, rng: &mut Rng) {
+/// Some bytes changed, cut off, or added.
+pub fn damaged(sound: &[u8], rng: &mut Rng) -> Vec<u8> {
     /// Bytes that mean something in DNS.
     const TELLING: [u8; 16] = [
         0, 1, 2, 3, 4, 5, 12, 16, 28, 46, 63, 64, 65, 0x80, 0xc0, 0xff,
     ];
+    let mut bytes = sound.to_vec();
     for _ in 0..1 + rng.usize(..3) {
         if bytes.is_empty() {
-            return;
+            break;
         }
         // The first bytes and the last ones matter more than those between.
         let at = match rng.u8(..4) {
@@ -428,4 +423,5 @@ fn damage(bytes: &mut Vec<u8>, rng: &mut Rng) {
             _ => bytes[at] = TELLING[rng.usize(..TELLING.len())],
         }
     }
+    bytes
 }

@@ -29,6 +29,8 @@ pub(super) struct Interface {
     ingress: Option<&'static str>,
     /// How TC steers behind XDP.
     steer: Option<&'static str>,
+    /// How TC brings DNS over TCP to the proxy.
+    divert: Option<&'static str>,
     /// How TC learns.
     tc: Option<&'static str>,
     /// What is remarkable.
@@ -84,6 +86,7 @@ impl Interface {
                 Role::Judge if at.hook.is_xdp() => interface.xdp = mode,
                 Role::Judge => interface.ingress = mode,
                 Role::Steer => interface.steer = mode,
+                Role::Divert => interface.divert = mode,
                 Role::Learn => interface.tc = mode,
             }
         }
@@ -106,6 +109,7 @@ impl fmt::Display for Interface {
             xdp,
             ingress,
             steer,
+            divert,
             tc,
             notes: _,
         } = self;
@@ -123,6 +127,9 @@ impl fmt::Display for Interface {
         }
         if let Some(mode) = steer {
             write!(f, ", steering {mode}")?;
+        }
+        if let Some(mode) = divert {
+            write!(f, ", DNS over TCP {mode}")?;
         }
         write!(f, ", TC egress {}", tc.unwrap_or("NOT ATTACHED"))
     }

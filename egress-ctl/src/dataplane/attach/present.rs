@@ -6,7 +6,7 @@ use aya::programs::{SchedClassifier, TcAttachType};
 use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::tc::{TcAttribute, TcFilterBpfOption, TcMessage, TcOption};
 
-use super::{AttachError, list, side};
+use super::{AttachError, Needs, list, side};
 use crate::dataplane::{
     bind::Bound,
     hook::{Attached, Role},
@@ -22,7 +22,7 @@ pub async fn lost(
     loaded: &mut Loaded,
     pin_dir: &Path,
     bound: &[Bound],
-    steers: bool,
+    needs: Needs,
 ) -> Result<Vec<(String, Role)>, AttachError> {
     let pinned = list(pin_dir)?;
     let mut lost = Vec::new();
@@ -36,10 +36,11 @@ pub async fn lost(
                 there.push(at.hook);
             }
         }
-        let steers = steers && there.iter().any(|hook| hook.is_xdp());
+        let steers = needs.steers && there.iter().any(|hook| hook.is_xdp());
         let wanted = [Role::Learn, Role::Judge]
             .into_iter()
-            .chain(steers.then_some(Role::Steer));
+            .chain(steers.then_some(Role::Steer))
+            .chain(needs.diverts.then_some(Role::Divert));
         let missing = wanted.filter(|role| !there.iter().any(|hook| hook.role() == *role));
         lost.extend(missing.map(|role| (name.clone(), role)));
     }

@@ -116,7 +116,7 @@ fn attach_tcx(
 /// The side of the interface that a hook of TC is on.
 pub(super) fn direction(hook: Hook) -> TcAttachType {
     match hook.role() {
-        Role::Judge | Role::Steer => TcAttachType::Ingress,
+        Role::Judge | Role::Steer | Role::Divert => TcAttachType::Ingress,
         Role::Learn => TcAttachType::Egress,
     }
 }
@@ -127,6 +127,7 @@ fn filter(hook: Hook) -> NlOptions {
     let minor = match hook.role() {
         Role::Judge | Role::Learn => 1,
         Role::Steer => 2,
+        Role::Divert => 3,
     };
     NlOptions {
         priority: 0xe6e5,

@@ -40,8 +40,11 @@ impl Site<'_> {
             let why = "judged at TC ingress: its packets have no Ethernet header";
             self.remarks.push((Topic::Judged, why.to_owned()));
         }
-        if plan.steers && judged.is_xdp() {
+        if plan.needs.steers && judged.is_xdp() {
             self.settle(plan, Role::Steer, before)?;
+        }
+        if plan.needs.diverts {
+            self.settle(plan, Role::Divert, before)?;
         }
         Ok(())
     }

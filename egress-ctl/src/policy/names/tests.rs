@@ -176,3 +176,30 @@ fn heads_that_meet_in_too_many_ways_are_refused() {
         "{refused:?}"
     );
 }
+
+#[test]
+fn what_a_meeting_taught_is_allowed_by_the_patterns_that_are_left() {
+    let mut ids = Ids::default();
+    let mut allowed = |texts: &[&str]| -> BTreeSet<String> {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        let mut rulesets = Rulesets::new();
+        let compiled = compiled(&rules(&texts), &mut rulesets, &mut ids).expect("compiles");
+        let of_meeting = |meeting: &Meeting| meeting.text == "*.x.y & a*.y";
+        let meeting = compiled.meetings.iter().find(|meeting| of_meeting(meeting));
+        let rules = rulesets.rules_of(meeting.map_or(0, |meeting| meeting.ruleset));
+        rules
+            .filter_map(|rule| texts.get(usize::from(rule.set)).cloned())
+            .collect()
+    };
+    let table: [(&[&str], &[&str]); 5] = [
+        (&["*.x.y"], &[]),
+        (&["*.x.y", "a*.y"], &["*.x.y", "a*.y"]),
+        (&["*.x.y", "a*.y", "a*.x.y"], &["*.x.y", "a*.y"]),
+        (&["a*.y", "*.y"], &["a*.y", "*.y"]),
+        (&["*.y"], &[]),
+    ];
+    for (texts, expected) in table {
+        let expected = expected.iter().map(|text| (*text).to_owned()).collect();
+        assert_eq!(allowed(texts), expected, "{texts:?}");
+    }
+}
