@@ -65,15 +65,49 @@ impl Scope {
     }
 }
 
-/// The slots of one address.
+/// The slots of one address, and how it is used.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Learned {
     /// [`Slot`]s as words; 0 is an empty one.
     pub slots: [u64; TEACHERS],
+    /// When it was first taught, in ms of the boot-time clock.
+    pub first_ms: u64,
+    /// When it was last taught, or last carried a connection's packet, to about a second.
+    pub last_ms: u64,
+    /// Connections that it admitted.
+    pub hits: u64,
 }
 
-const _: () = assert!(size_of::<Learned>() == 8 * TEACHERS);
+const _: () = assert!(size_of::<Learned>() == 8 * (TEACHERS + 3));
+
+impl Learned {
+    /// Taught by nobody.
+    pub const EMPTY: Self = Self {
+        slots: [0; TEACHERS],
+        first_ms: 0,
+        last_ms: 0,
+        hits: 0,
+    };
+
+    /// With its first teaching.
+    #[inline(always)]
+    pub const fn first(slot: Slot, now_ms: u64) -> Self {
+        let mut slots = [0; TEACHERS];
+        slots[0] = slot.to_word();
+        Self {
+            slots,
+            first_ms: now_ms,
+            last_ms: now_ms,
+            hits: 0,
+        }
+    }
+
+    /// Its teachings.
+    pub fn teachings(&self) -> impl Iterator<Item = Slot> {
+        self.slots.into_iter().filter_map(Slot::from_word)
+    }
+}
 
 /// One teaching: which pattern, until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

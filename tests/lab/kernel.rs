@@ -11,7 +11,6 @@ use aya::programs::{TestRun, TestRunOptions, XdpMode};
 use egress_common::flow::{Addr, FlowKey};
 use egress_common::fragment::DatagramKey;
 use egress_common::learned::{Learned, LearnedKey, Slot};
-use egress_common::limits::TEACHERS;
 use egress_common::parse::{parse, udp_payload};
 use egress_common::verdict::{Action, Counter, Reason, Verdict, counter_index};
 use egress_ctl::config::Config;
@@ -403,10 +402,7 @@ impl Kernel {
             pattern: self.ids.clone().pattern(pattern)?,
             expires_ms: boot_ms().saturating_add_signed(left_ms).max(1),
         };
-        let mut learned = Learned {
-            slots: [0; TEACHERS],
-        };
-        learned.slots[0] = slot.to_word();
+        let learned = Learned::first(slot, boot_ms());
         let key = LearnedKey::for_all(addr.into());
         Ok(swap::teach(self.pinned(), key, learned)?)
     }

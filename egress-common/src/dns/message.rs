@@ -10,7 +10,13 @@ use super::{
     records::Record,
     walk::Walk,
 };
-use crate::{flow::Addr, heads::HEAD_MAX, name::NAME_KEY_BYTES, opaque::opaque};
+use crate::{
+    flow::Addr,
+    heads::HEAD_MAX,
+    lesson::{HEAD_BYTES, Head},
+    name::NAME_KEY_BYTES,
+    opaque::opaque,
+};
 
 /// Longest message that is read, in bytes.
 pub const MESSAGE_MAX: usize = 4096;
@@ -47,6 +53,8 @@ pub struct Found {
 /// A message, the name of its question reversed, its addresses, and the reader's state.
 #[repr(C)]
 pub struct Message {
+    /// What is told of the message; its bytes stand right behind, so that both go out as one record.
+    pub head: Head,
     bytes: [u8; MESSAGE_MAX + SLACK],
     /// A name grows downwards from [`NUL_AT`]; the prefix length of the trie's key stands before it.
     reversed: [u8; AREA],
@@ -88,10 +96,13 @@ pub struct Message {
     pub(super) others: u32,
 }
 
+const _: () = assert!(core::mem::offset_of!(Message, bytes) == HEAD_BYTES);
+
 impl Message {
     /// An empty message, for user space.
     pub const fn new() -> Self {
         Self {
+            head: Head::NONE,
             bytes: [0; MESSAGE_MAX + SLACK],
             reversed: [0; AREA],
             beginning: [0; HEAD_KEY_BYTES],
@@ -165,6 +176,8 @@ impl Message {
     #[inline(always)]
     pub fn set_len(&mut self, len: u32) {
         self.len = len;
+        self.head.len = len;
+        self.head.refused = 0;
         self.found_len = 0;
         self.sifted = 0;
         self.kept = 0;

@@ -96,6 +96,8 @@ pub struct Dns {
     pub tcp_proxy: bool,
     /// How long a connection of the proxy may be idle, in seconds.
     pub tcp_idle: u32,
+    /// Whether what was learned before a reboot counts after it, for the rest of its time.
+    pub restore: bool,
 }
 
 impl Dns {
@@ -115,6 +117,7 @@ impl Dns {
         scope: Scope::Policy,
         tcp_proxy: true,
         tcp_idle: 30,
+        restore: true,
     };
 }
 
@@ -248,6 +251,7 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         scope,
         tcp_proxy,
         tcp_idle,
+        restore,
     } = raw;
     let value =
         |given: &Option<Spanned<u32>>, default| given.as_ref().map_or(default, |v| *v.get_ref());
@@ -258,6 +262,7 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         scope: scope.map_or(Dns::DEFAULT.scope, |scope| self::scope(&scope, problems)),
         tcp_proxy: tcp_proxy.unwrap_or(Dns::DEFAULT.tcp_proxy),
         tcp_idle: value(&tcp_idle, Dns::DEFAULT.tcp_idle),
+        restore: restore.unwrap_or(Dns::DEFAULT.restore),
     };
     if let Some(grace) = grace.filter(|grace| *grace.get_ref() > Dns::GRACE_MAX) {
         let message = format!("at most an hour, {} s", Dns::GRACE_MAX);

@@ -62,6 +62,7 @@ pub(super) struct RawDns {
     pub(super) scope: Option<Spanned<String>>,
     pub(super) tcp_proxy: Option<bool>,
     pub(super) tcp_idle: Option<Spanned<u32>>,
+    pub(super) restore: Option<bool>,
 }
 
 #[derive(Deserialize)]

@@ -16,6 +16,7 @@ use egress_common::{
     fragment::{DatagramKey, Seen},
     learned::{Learned, LearnedKey},
     limits,
+    missed::{Missed, MissedKey},
     name::NAME_KEY_BYTES,
     rule::{MachineKey, PlaceKey, Ruleset, Settings},
     steer::Steering,
@@ -159,6 +160,12 @@ pinned! {
     watcher: "WATCHER", Array => Array<MapData, Watcher>;
     /// Counters of events by fate.
     event_fates: "EVENT_FATES", PerCpuArray => PerCpuArray<MapData, u64>;
+    /// DNS messages that taught or were refused.
+    lessons: "LESSONS", RingBuf => RingBuf<MapData>;
+    /// Counters of these by fate.
+    lesson_fates: "LESSON_FATES", PerCpuArray => PerCpuArray<MapData, u64>;
+    /// Destinations that clients tried and no answer allowed.
+    missed: "MISSED", LruHashMap => HashMap<MapData, MissedKey, Missed>;
 }
 
 fn open(path: &Path) -> Result<MapData, PinnedError> {

@@ -8,7 +8,6 @@ use egress_common::{
     fragment::DatagramKey,
     judge::Tables as _,
     learned::{EVERYBODY, Learned, LearnedKey, Slot},
-    limits::TEACHERS,
     parse::parse,
     rule::GroupPolicy,
     verdict::{Action, Denial, Mode, NO_SET, Verdict},
@@ -195,9 +194,8 @@ fn answered<'a>(name: &str, client: IpAddr, tables: &HostTables<'a>) -> (IpAddr,
                 pattern: teacher.id,
                 expires_ms: u64::MAX,
             };
-            let mut slots = [0; TEACHERS];
-            slots[0] = slot.to_word();
-            answered.learned.insert(key, Learned { slots });
+            let learned = Learned::first(slot, tables.now_ms);
+            answered.learned.insert(key, learned);
         }
         None => {
             answered.refused.insert(key.addr, u64::MAX);

@@ -3,7 +3,6 @@ use std::collections::HashMap;
 use egress_common::{
     flow::Addr,
     learned::{Learned, LearnedKey, Slot},
-    limits::TEACHERS,
 };
 use jiff::civil::Date;
 
@@ -95,14 +94,13 @@ fn asked(question: &str) -> String {
         ("203.0.113.2", NOW_MS - 12_000),
     ] {
         let addr: std::net::IpAddr = addr.parse().unwrap();
-        let mut slots = [0; TEACHERS];
-        slots[0] = Slot {
+        let slot = Slot {
             pattern,
             expires_ms,
-        }
-        .to_word();
+        };
+        let learned = Learned::first(slot, NOW_MS);
         let key = LearnedKey::for_all(Addr::from(addr));
-        tables.learned.insert(key, Learned { slots });
+        tables.learned.insert(key, learned);
     }
     let refused: std::net::IpAddr = "203.0.113.3".parse().unwrap();
     tables.refused.insert(refused.into(), NOW_MS + 5000);

@@ -4,6 +4,7 @@
 
 mod asked;
 mod learn;
+mod lessons;
 mod names;
 pub mod query;
 mod segment;
@@ -138,7 +139,7 @@ pub extern "C" fn dns_learn(
     };
     let generation = Generation::of_half(half);
     count_dns(match read(&buffer(ctx), flow, payload, generation) {
-        Ok(lesson) => teach_all(lesson),
+        Ok(lesson) => teach_all(lesson, flow),
         Err(outcome) => outcome,
     });
     0

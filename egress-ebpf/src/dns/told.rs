@@ -11,7 +11,7 @@ use egress_common::{
         message::{MESSAGE_MAX, Message},
     },
     judge::Tables as _,
-    parse::udp_payload,
+    parse::{Datagram, udp_payload},
     rule::mark,
 };
 
@@ -32,18 +32,23 @@ use crate::{
 /// Learns from the answer in a frame.
 #[inline(always)]
 pub fn teach(ctx: &TcContext) -> Outcome {
-    let outcome = match read(ctx) {
-        Ok(lesson) => teach_all(lesson),
-        Err(outcome) => outcome,
+    let outcome = match taught(ctx) {
+        Ok(outcome) | Err(outcome) => outcome,
     };
     count_dns(outcome);
     outcome
 }
 
 #[inline(always)]
-fn read(ctx: &TcContext) -> Result<Lesson, Outcome> {
-    let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
+fn taught(ctx: &TcContext) -> Result<Outcome, Outcome> {
     let datagram = told(ctx).map_err(|_| Outcome::Malformed)?;
+    let lesson = read(ctx, datagram)?;
+    Ok(teach_all(lesson, &datagram.flow))
+}
+
+#[inline(always)]
+fn read(ctx: &TcContext, datagram: &Datagram) -> Result<Lesson, Outcome> {
+    let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
     // A generation may have come meanwhile that trusts it no more.
     let resolver = generation.destination(&datagram.flow.src);
     if !resolver.is(mark::RESOLVER | mark::LOCAL_RESOLVER) {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use egress_common::flow::FlowKey;
 use egress_common::learned::{Learned, LearnedKey, Slot};
-use egress_common::limits::TEACHERS;
 use egress_common::parse::parse;
 use egress_ctl::dataplane::{boot_ms, swap};
 
@@ -30,12 +29,12 @@ pub fn taught(kernel: &Kernel, teachings: &[Teaching]) -> Result<BTreeMap<Learne
     }
     let mut learned = BTreeMap::new();
     for (key, words) in all {
-        let mut slots = [0; TEACHERS];
-        for (slot, word) in slots.iter_mut().zip(words) {
+        let mut taught = Learned::EMPTY;
+        for (slot, word) in taught.slots.iter_mut().zip(words) {
             *slot = word;
         }
-        swap::teach(kernel.pinned(), key, Learned { slots })?;
-        learned.insert(key, Learned { slots });
+        swap::teach(kernel.pinned(), key, taught)?;
+        learned.insert(key, taught);
     }
     Ok(learned)
 }
