@@ -63,9 +63,7 @@ fn every_kind_of_verdict_occurs_among_random_packets() -> Result<()> {
             };
             let mut slots = [0; TEACHERS];
             slots[0] = slot.to_word();
-            tables
-                .learned
-                .insert(teaching.addr.into(), Learned { slots });
+            tables.learned.insert(teaching.key(), Learned { slots });
         }
         for refused in one(random::teachings(), &mut runner)? {
             tables

@@ -43,7 +43,7 @@ mod pod {
         event::Watcher,
         flow::{Addr, FlowKey},
         fragment::{DatagramKey, Seen},
-        learned::Learned,
+        learned::{Learned, LearnedKey},
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
         steer::Steering,
         verdict::{Counter, TrafficKey},
@@ -71,6 +71,8 @@ mod pod {
     unsafe impl Pod for Ruleset {}
     // SAFETY: as above.
     unsafe impl Pod for Settings {}
+    // SAFETY: as above.
+    unsafe impl Pod for LearnedKey {}
     // SAFETY: as above.
     unsafe impl Pod for Learned {}
     // SAFETY: as above.

@@ -21,7 +21,7 @@ use egress_common::{
     event::{Event, FATES, Limit, LimitKey, Watcher},
     flow::{Addr, FlowKey},
     fragment::{DatagramKey, Seen},
-    learned::Learned,
+    learned::{Learned, LearnedKey},
     limits,
     name::NAME_KEY_BYTES,
     parse::Datagram,
@@ -108,10 +108,11 @@ pub static STEERINGS: Array<Steering, { HALVES * limits::STEERINGS as usize }> =
 #[btf_map(pin_by_name)]
 pub static PATTERNS: Array<u32, { HALVES * limits::PATTERNS as usize }> = Array::new();
 
-/// Address to the patterns that taught it. Written at LAN egress, read at LAN ingress; it outlives
+/// Address, and whom it was taught for, to the patterns that taught it. Written at LAN egress, read at LAN ingress; it outlives
 /// generations. When it is full, the address that was used least recently leaves.
 #[btf_map(pin_by_name)]
-pub static LEARNED: LruHashMap<Addr, Learned, { limits::LEARNED as usize }> = LruHashMap::new();
+pub static LEARNED: LruHashMap<LearnedKey, Learned, { limits::LEARNED as usize }> =
+    LruHashMap::new();
 
 /// Address that an answer for a name that is not allowed gave, to the end of its TTL in boot-time ms.
 /// Written at LAN egress, read at LAN ingress to name the reason of a drop; it allows nothing.

@@ -8,7 +8,7 @@ use egress_common::{
     flow::{Addr, Flow},
     heads::{Headed, Listed},
     judge::Tables,
-    learned::{Learned, Slots},
+    learned::{Learned, LearnedKey, Scope, Slots},
     limits::{self, TEACHERS},
     rule::{
         ANY_VLAN, ClientKey, Destination, GroupPolicy, MachineKey, Match, Misses, PlaceKey,
@@ -90,6 +90,13 @@ impl Generation {
             Some(settings) => settings.features & features != 0,
             None => false,
         }
+    }
+
+    /// Under what an address stands that was taught for a client.
+    #[inline(always)]
+    pub fn learned_key(self, addr: Addr, client: Addr) -> LearnedKey {
+        let scope = self.settings().map_or(Scope::Policy, Settings::scope);
+        LearnedKey::of(addr, client, scope)
     }
 
     /// Whether some group may ask for its own names only.
@@ -265,8 +272,8 @@ impl Tables for Generation {
     }
 
     #[inline(always)]
-    fn learned(&self, addr: &Addr) -> Option<&MapSlots> {
-        let slots = LEARNED.get_ptr_mut(addr)?;
+    fn learned(&self, flow: &Flow) -> Option<&MapSlots> {
+        let slots = LEARNED.get_ptr_mut(&self.learned_key(flow.dst, flow.src))?;
         // SAFETY: the entry stays readable for the program's life; its words are only accessed as wholes.
         Some(unsafe { &*slots.cast::<MapSlots>() })
     }

@@ -57,6 +57,8 @@ pub struct Message {
     /// The name of a record that is being read.
     pub(super) walk: Walk,
     pub(super) record: Record,
+    /// Whom it teaches.
+    client: Addr,
     /// What hashes of names begin with.
     pub(super) seed: u64,
     /// Of the question's name, as far as it was read.
@@ -101,6 +103,7 @@ impl Message {
             names: Names::new(),
             walk: Walk::new(NAME_SEED, 0, 0),
             record: Record::new(),
+            client: Addr::v6([[0; 4]; 4]),
             seed: NAME_SEED,
             hash: NameHash::new(NAME_SEED),
             name_hash: 0,
@@ -173,6 +176,18 @@ impl Message {
     #[inline(always)]
     pub fn set_seed(&mut self, seed: u64) {
         self.seed = seed;
+    }
+
+    /// Sets whom it teaches.
+    #[inline(always)]
+    pub fn set_client(&mut self, client: Addr) {
+        self.client = client;
+    }
+
+    /// Whom it teaches.
+    #[inline(always)]
+    pub fn client(&self) -> Addr {
+        self.client
     }
 
     /// Id of the message; of one that is shorter than its header any number.

@@ -14,7 +14,7 @@ use egress_common::{
     event::Watcher,
     flow::{Addr, FlowKey},
     fragment::{DatagramKey, Seen},
-    learned::Learned,
+    learned::{Learned, LearnedKey},
     limits,
     name::NAME_KEY_BYTES,
     rule::{MachineKey, PlaceKey, Ruleset, Settings},
@@ -116,7 +116,7 @@ pinned! {
     /// Rulesets of patterns, by half.
     patterns: "PATTERNS", Array => Array<MapData, u32>;
     /// Learned addresses.
-    learned: "LEARNED", LruHashMap => HashMap<MapData, Addr, Learned>;
+    learned: "LEARNED", LruHashMap => HashMap<MapData, LearnedKey, Learned>;
     /// Connections to learned addresses, and the words of their slots.
     flows: "FLOWS", LruHashMap => HashMap<MapData, FlowKey, u64>;
     /// What was seen of datagrams in fragments.

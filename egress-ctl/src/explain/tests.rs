@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use egress_common::{
     flow::Addr,
-    learned::{Learned, Slot},
+    learned::{Learned, LearnedKey, Slot},
     limits::TEACHERS,
 };
 use jiff::civil::Date;
@@ -101,7 +101,8 @@ fn asked(question: &str) -> String {
             expires_ms,
         }
         .to_word();
-        tables.learned.insert(Addr::from(addr), Learned { slots });
+        let key = LearnedKey::for_all(Addr::from(addr));
+        tables.learned.insert(key, Learned { slots });
     }
     let refused: std::net::IpAddr = "203.0.113.3".parse().unwrap();
     tables.refused.insert(refused.into(), NOW_MS + 5000);

@@ -7,7 +7,7 @@ use egress_common::{
     },
     flow::Addr,
     judge::Tables as _,
-    learned::{Learned, SharedSlots, Slot, Taught, teach},
+    learned::{Learned, LearnedKey, SharedSlots, Slot, Taught, teach},
     limits::TEACHERS,
     rule::mark,
 };
@@ -74,7 +74,11 @@ pub extern "C" fn dns_teach_step(
             pattern,
             expires_ms,
         };
-        match learn(&addr, slot, now_ms) {
+        match learn(
+            &generation.learned_key(addr, message.client()),
+            slot,
+            now_ms,
+        ) {
             Taught::Kept => {}
             Taught::Displaced => count_dns(Outcome::TeacherDisplaced),
             Taught::Contended => count_dns(Outcome::NoPlace),
@@ -93,18 +97,18 @@ fn is_refused(addr: &Addr, generation: Generation) -> bool {
 }
 
 #[inline(always)]
-fn learn(addr: &Addr, slot: Slot, now_ms: u64) -> Taught {
-    if let Some(known) = known(addr) {
-        return teach_known(addr, known, slot, now_ms);
+fn learn(key: &LearnedKey, slot: Slot, now_ms: u64) -> Taught {
+    if let Some(known) = known(key) {
+        return teach_known(key, known, slot, now_ms);
     }
     let mut slots = [0; TEACHERS];
     slots[0] = slot.to_word();
-    if LEARNED.insert(addr, &Learned { slots }, NO_EXIST).is_ok() {
+    if LEARNED.insert(key, &Learned { slots }, NO_EXIST).is_ok() {
         return Taught::Kept;
     }
     // Another CPU was first, or the map is full.
-    match known(addr) {
-        Some(known) => teach_known(addr, known, slot, now_ms),
+    match known(key) {
+        Some(known) => teach_known(key, known, slot, now_ms),
         None => Taught::Contended,
     }
 }
@@ -112,9 +116,9 @@ fn learn(addr: &Addr, slot: Slot, now_ms: u64) -> Taught {
 /// Teaches an address that the map holds. A full map may give the entry to another address meanwhile,
 /// which must not inherit the teaching.
 #[inline(always)]
-fn teach_known(addr: &Addr, slots: &MapSlots, slot: Slot, now_ms: u64) -> Taught {
+fn teach_known(key: &LearnedKey, slots: &MapSlots, slot: Slot, now_ms: u64) -> Taught {
     let taught = teach(slots, slot, now_ms);
-    if known(addr).is_some_and(|now| core::ptr::eq(now, slots)) {
+    if known(key).is_some_and(|now| core::ptr::eq(now, slots)) {
         return taught;
     }
     for i in 0..TEACHERS {
@@ -124,8 +128,8 @@ fn teach_known(addr: &Addr, slots: &MapSlots, slot: Slot, now_ms: u64) -> Taught
 }
 
 #[inline(always)]
-fn known(addr: &Addr) -> Option<&'static MapSlots> {
-    let slots = LEARNED.get_ptr_mut(addr)?;
+fn known(key: &LearnedKey) -> Option<&'static MapSlots> {
+    let slots = LEARNED.get_ptr_mut(key)?;
     // SAFETY: the entry stays readable for the program's life; its words are only accessed as wholes.
     Some(unsafe { &*slots.cast::<MapSlots>() })
 }

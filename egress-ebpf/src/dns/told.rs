@@ -25,7 +25,7 @@ use crate::{
     datagram::told,
     maps::TOLD,
     stats::count_dns,
-    tables::Generation,
+    tables::{Generation, seed},
     view::{self, View},
 };
 
@@ -51,6 +51,7 @@ fn read(ctx: &TcContext) -> Result<Lesson, Outcome> {
     }
     let payload = udp_payload(&View::of_pulled(ctx), datagram).ok_or(Outcome::Malformed)?;
     let message = taken(ctx, payload.at, payload.len)?;
+    message.set_client(datagram.flow.dst);
     read_question::<Global>(message)?;
     let pattern = pattern_of(message, generation);
     let read = read_records::<Global>(message);
@@ -78,5 +79,6 @@ fn taken(ctx: &TcContext, at: usize, len: usize) -> Result<&'static mut Message,
         return Err(Outcome::Malformed);
     }
     message.set_len(len);
+    message.set_seed(seed());
     Ok(message)
 }
