@@ -92,11 +92,28 @@ fn a_few_questions_are_answered_as_packets_are_judged() -> Result<()> {
 }
 
 #[test]
+fn a_few_cycles_through_a_cache_lose_no_connection() -> Result<()> {
+    let report = succeed(&[
+        "drill", "cache", "--cycles", "200", "--names", "20", "--ttl", "1", "--json",
+    ])?;
+    ensure!(report["cycles"] == 200, "{report}");
+    ensure!(
+        report["failures"] == 0 && report["packets_dropped"] == 0,
+        "{report}"
+    );
+    ensure!(
+        report["shared_outlived"] == 2 && report["alone_expired"] == true,
+        "{report}"
+    );
+    Ok(())
+}
+
+#[test]
 fn an_unknown_drill_is_answered_with_those_that_exist() -> Result<()> {
     let output = egress_lab(&["drill", "nonsense"])?;
     ensure!(!output.status.success());
     let said = String::from_utf8(output.stderr)?;
-    for word in ["nonsense", "explain", "race", "swap"] {
+    for word in ["nonsense", "cache", "explain", "race", "swap"] {
         ensure!(said.contains(word), "nothing of {word} in: {said}");
     }
     Ok(())

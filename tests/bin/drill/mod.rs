@@ -7,6 +7,8 @@ use serde::Serialize;
 use crate::table::line;
 
 mod answers;
+mod asking;
+mod cache;
 mod differential;
 mod explain;
 mod feed;
@@ -20,6 +22,8 @@ mod traffic;
 pub(crate) enum Drill {
     /// Read random and damaged DNS answers: is exactly that learned what a library reads from them?
     Answers(answers::Options),
+    /// Resolve few names of a short TTL out of a cache, and connect: does a connect ever fail?
+    Cache(cache::Options),
     /// Judge random packets on random policies: do kernel, judge and policy agree about each?
     Differential(differential::Options),
     /// Ask random questions on random policies: is every packet judged as it was explained?
@@ -39,6 +43,7 @@ pub(crate) enum Drill {
 pub(crate) fn run(drill: Drill) -> Result<bool> {
     match drill {
         Drill::Answers(options) => answers::run(&options),
+        Drill::Cache(options) => cache::run(&options),
         Drill::Differential(options) => differential::run(&options),
         Drill::Explain(options) => explain::run(&options),
         Drill::Feed(options) => feed::run(&options),
@@ -47,7 +52,8 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
         Drill::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
             bail!(
-                "there is no drill {name:?}; there are: answers, differential, explain, feed, race, swap"
+                "there is no drill {name:?}; there are: answers, cache, differential, \
+                 explain, feed, race, swap"
             )
         }
     }
