@@ -109,11 +109,36 @@ fn a_few_cycles_through_a_cache_lose_no_connection() -> Result<()> {
 }
 
 #[test]
+fn a_short_download_outlives_its_answer() -> Result<()> {
+    let report = succeed(&[
+        "drill",
+        "expiry",
+        "--seconds",
+        "2",
+        "--ttl",
+        "1",
+        "--rounds",
+        "50",
+        "--json",
+    ])?;
+    ensure!(report["passed"] == true, "{report}");
+    ensure!(
+        report["download"]["was_cut"] == false && report["new_connection_expired"] == true,
+        "{report}"
+    );
+    ensure!(
+        report["expired"] == 50 && report["admitted_again"] == 50,
+        "{report}"
+    );
+    Ok(())
+}
+
+#[test]
 fn an_unknown_drill_is_answered_with_those_that_exist() -> Result<()> {
     let output = egress_lab(&["drill", "nonsense"])?;
     ensure!(!output.status.success());
     let said = String::from_utf8(output.stderr)?;
-    for word in ["nonsense", "cache", "explain", "race", "swap"] {
+    for word in ["nonsense", "cache", "expiry", "explain", "race", "swap"] {
         ensure!(said.contains(word), "nothing of {word} in: {said}");
     }
     Ok(())

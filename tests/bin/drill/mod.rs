@@ -10,6 +10,7 @@ mod answers;
 mod asking;
 mod cache;
 mod differential;
+mod expiry;
 mod explain;
 mod feed;
 mod overflow;
@@ -26,6 +27,8 @@ pub(crate) enum Drill {
     Cache(cache::Options),
     /// Judge random packets on random policies: do kernel, judge and policy agree about each?
     Differential(differential::Options),
+    /// Let answers end: does a download live on, is a new connection dropped, does a new answer admit again?
+    Expiry(expiry::Options),
     /// Ask random questions on random policies: is every packet judged as it was explained?
     Explain(explain::Options),
     /// Follow the web service through changes, faults and kills: is anything ever hurt?
@@ -45,6 +48,7 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
         Drill::Answers(options) => answers::run(&options),
         Drill::Cache(options) => cache::run(&options),
         Drill::Differential(options) => differential::run(&options),
+        Drill::Expiry(options) => expiry::run(&options),
         Drill::Explain(options) => explain::run(&options),
         Drill::Feed(options) => feed::run(&options),
         Drill::Race(options) => race::run(&options),
@@ -53,7 +57,7 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
             let name = words.first().map_or("", String::as_str);
             bail!(
                 "there is no drill {name:?}; there are: answers, cache, differential, \
-                 explain, feed, race, swap"
+                 expiry, explain, feed, race, swap"
             )
         }
     }
