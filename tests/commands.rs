@@ -134,11 +134,28 @@ fn a_short_download_outlives_its_answer() -> Result<()> {
 }
 
 #[test]
+fn some_forged_answers_of_each_kind_teach_nothing() -> Result<()> {
+    let report = succeed(&["drill", "forge", "--messages", "20", "--json"])?;
+    let groups = report["groups"].as_array().context("no groups")?;
+    ensure!(groups.len() == 20, "{report}");
+    for group in groups {
+        ensure!(group["seen"] == 20 && group["learned"] == 0, "{group}");
+    }
+    ensure!(
+        report["honest"] == report["honest_learned"] && report["honest"] == 76,
+        "{report}"
+    );
+    Ok(())
+}
+
+#[test]
 fn an_unknown_drill_is_answered_with_those_that_exist() -> Result<()> {
     let output = egress_lab(&["drill", "nonsense"])?;
     ensure!(!output.status.success());
     let said = String::from_utf8(output.stderr)?;
-    for word in ["nonsense", "cache", "expiry", "explain", "race", "swap"] {
+    for word in [
+        "nonsense", "cache", "expiry", "explain", "forge", "race", "swap",
+    ] {
         ensure!(said.contains(word), "nothing of {word} in: {said}");
     }
     Ok(())

@@ -34,6 +34,7 @@ mod namespace;
 pub mod probe;
 pub mod process;
 pub mod random;
+pub mod raw;
 pub mod resolver;
 pub mod scripted;
 pub mod server;

@@ -13,6 +13,7 @@ mod differential;
 mod expiry;
 mod explain;
 mod feed;
+mod forge;
 mod overflow;
 mod race;
 mod swap;
@@ -33,6 +34,8 @@ pub(crate) enum Drill {
     Explain(explain::Options),
     /// Follow the web service through changes, faults and kills: is anything ever hurt?
     Feed(feed::Options),
+    /// Forge answers in every way: is one of them ever learned, and is a true one ever lost?
+    Forge(forge::Options),
     /// Resolve fresh names and connect at once: is a first packet ever dropped?
     Race(race::Options),
     /// Swap generations under constant allowed traffic: is a packet ever dropped?
@@ -51,13 +54,14 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
         Drill::Expiry(options) => expiry::run(&options),
         Drill::Explain(options) => explain::run(&options),
         Drill::Feed(options) => feed::run(&options),
+        Drill::Forge(options) => forge::run(&options),
         Drill::Race(options) => race::run(&options),
         Drill::Swap(options) => swap::run(&options),
         Drill::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
             bail!(
                 "there is no drill {name:?}; there are: answers, cache, differential, \
-                 expiry, explain, feed, race, swap"
+                 expiry, explain, feed, forge, race, swap"
             )
         }
     }
