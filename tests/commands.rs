@@ -149,6 +149,38 @@ fn some_forged_answers_of_each_kind_teach_nothing() -> Result<()> {
 }
 
 #[test]
+fn more_addresses_than_there_is_room_for_end_no_connection() -> Result<()> {
+    let report = succeed(&[
+        "drill",
+        "names",
+        "--names",
+        "500",
+        "--addresses",
+        "80000",
+        "--used",
+        "50",
+        "--json",
+    ])?;
+    ensure!(report["learned"] == 500, "{report}");
+    let crowd = &report["crowd"];
+    ensure!(
+        crowd["lived_on_dropped"] == 0 && crowd["begun_dropped"] == 0,
+        "{report}"
+    );
+    ensure!(
+        crowd["held"].as_u64() <= report["bound"].as_u64(),
+        "{report}"
+    );
+    ensure!(
+        report["costs"]
+            .as_array()
+            .is_some_and(|costs| costs.len() == 3),
+        "{report}"
+    );
+    Ok(())
+}
+
+#[test]
 fn an_unknown_drill_is_answered_with_those_that_exist() -> Result<()> {
     let output = egress_lab(&["drill", "nonsense"])?;
     ensure!(!output.status.success());

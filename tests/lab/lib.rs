@@ -30,6 +30,7 @@ pub mod interrupt;
 pub mod kernel;
 pub mod link;
 pub mod long;
+pub mod memory;
 mod namespace;
 pub mod probe;
 pub mod process;

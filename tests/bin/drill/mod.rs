@@ -14,6 +14,7 @@ mod expiry;
 mod explain;
 mod feed;
 mod forge;
+mod names;
 mod overflow;
 mod race;
 mod swap;
@@ -36,6 +37,8 @@ pub(crate) enum Drill {
     Feed(feed::Options),
     /// Forge answers in every way: is one of them ever learned, and is a true one ever lost?
     Forge(forge::Options),
+    /// List and learn very many names and addresses: what does it cost, and is one in use ever lost?
+    Names(names::Options),
     /// Resolve fresh names and connect at once: is a first packet ever dropped?
     Race(race::Options),
     /// Swap generations under constant allowed traffic: is a packet ever dropped?
@@ -55,13 +58,14 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
         Drill::Explain(options) => explain::run(&options),
         Drill::Feed(options) => feed::run(&options),
         Drill::Forge(options) => forge::run(&options),
+        Drill::Names(options) => names::run(&options),
         Drill::Race(options) => race::run(&options),
         Drill::Swap(options) => swap::run(&options),
         Drill::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
             bail!(
                 "there is no drill {name:?}; there are: answers, cache, differential, \
-                 expiry, explain, feed, forge, race, swap"
+                 expiry, explain, feed, forge, names, race, swap"
             )
         }
     }
