@@ -20,7 +20,7 @@ const TIMES: u32 = 200;
 const NOT_LISTED: [&str; 3] = [
     "www.contoso.example.net",
     "name3x.names.example",
-    "head0.names.example",
+    "head0.heads.example",
 ];
 
 /// One name's answer.

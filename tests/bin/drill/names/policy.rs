@@ -16,7 +16,8 @@ const PORT: u16 = 40_000;
 /// Longer than any drill.
 const TTL: u32 = 86_400;
 
-/// Patterns of each kind: for every ten there are seven names, two tails, and a head with a tail.
+/// Patterns of each kind: for every ten there are seven names, two tails, and a head with a tail; heads and
+/// tails do not meet, since each meeting takes an id of its own.
 pub(super) fn put_into_force(kernel: &mut Kernel, patterns: u32) -> Result<()> {
     let patterns: Vec<_> = (0..patterns).map(pattern).collect();
     let config = Config::parse(&format!(
@@ -32,7 +33,7 @@ pub(super) fn put_into_force(kernel: &mut Kernel, patterns: u32) -> Result<()> {
 
 fn pattern(i: u32) -> String {
     match i % 10 {
-        0 => format!("head{i}-*.names.example"),
+        0 => format!("head{i}-*.heads.example"),
         1 | 2 => format!("*.tail{i}.names.example"),
         _ => format!("name{i}.names.example"),
     }
