@@ -196,6 +196,17 @@ fn a_query_that_does_not_pass_or_goes_elsewhere_is_none() -> Result<()> {
 }
 
 #[test]
+fn where_nothing_is_judged_answers_teach_all_the_same() -> Result<()> {
+    with_kernel(|kernel| {
+        let off = CONFIG.replace("mode = \"enforce\"", "mode = \"off\"");
+        let off = Config::parse(&off).map_err(|problems| anyhow!("{problems:?}"))?;
+        kernel.put_into_force(&off, &[GATEWAY.parse()?])?;
+        kernel.ask_resolver(&ASKED.query()?)?;
+        expect(kernel, &ASKED.answer()?, WAN, Outcome::Learned, 1)
+    })
+}
+
+#[test]
 fn at_tc_queries_are_noted_as_well() -> Result<()> {
     with_kernel(|kernel| {
         for asked in [ASKED, ASKED_V6] {

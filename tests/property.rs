@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use egress_common::learned::{Learned, Slot};
-use egress_common::limits::TEACHERS;
 use egress_common::parse::parse;
 use egress_common::verdict::Reason;
 use egress_ctl::policy::compile::{Circumstances, compile};
@@ -61,11 +60,8 @@ fn every_kind_of_verdict_occurs_among_random_packets() -> Result<()> {
                 pattern: ids.pattern(teaching.pattern).expect("an id"),
                 expires_ms: tables.now_ms.saturating_add_signed(teaching.left_ms),
             };
-            let mut slots = [0; TEACHERS];
-            slots[0] = slot.to_word();
-            tables
-                .learned
-                .insert(teaching.addr.into(), Learned { slots });
+            let learned = Learned::first(slot, tables.now_ms);
+            tables.learned.insert(teaching.key(), learned);
         }
         for refused in one(random::teachings(), &mut runner)? {
             tables

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use egress_common::parse::parse;
 use lab::answer::{Answer, query_of};
 use lab::frame::{Frame, Transport};
 use lab::gateway;
@@ -95,6 +96,19 @@ fn a_capture_is_judged_in_its_own_time() -> Result<()> {
                 .is_some_and(|denied| denied.len() == 3)
         );
     }
+    Ok(())
+}
+
+#[test]
+fn an_answer_without_its_query_teaches_nothing() -> Result<()> {
+    let stage = Stage::set()?;
+    let unasked = packets(RESOLVER)?;
+    let is_query = |frame: &[u8]| parse(frame).is_ok_and(|datagram| datagram.flow.is_dns_query());
+    let unasked = unasked.into_iter().filter(|(_, frame)| !is_query(frame));
+    let file = stage.capture(unasked.collect())?;
+    let report = stage.replay(&[&file])?;
+    let seen = lines(&report["verdicts"], "reason")?;
+    ensure!(seen.contains(&("never-resolved".to_owned(), 4)), "{seen:?}");
     Ok(())
 }
 

@@ -50,10 +50,13 @@ impl Turn {
         let Some(given_ms) = given_ms else {
             return Self::GivenAnew;
         };
-        match now_ms.saturating_sub(given_ms) {
-            0..=PATIENCE_MS => Self::Given,
-            ..=DIRECT_MS => Self::Direct,
-            _ => Self::GivenAnew,
+        let age_ms = now_ms.saturating_sub(given_ms);
+        if age_ms <= PATIENCE_MS {
+            Self::Given
+        } else if age_ms <= DIRECT_MS {
+            Self::Direct
+        } else {
+            Self::GivenAnew
         }
     }
 }

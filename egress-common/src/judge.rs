@@ -33,8 +33,8 @@ pub trait Tables {
     fn pattern_ruleset(&self, pattern: u32) -> u32;
     /// Whether a client of `group` may ask for the name of the question that was read.
     fn may_ask(&self, message: &mut Message, group: u32) -> bool;
-    /// The slots of an address that DNS answers gave.
-    fn learned(&self, addr: &Addr) -> Option<&Self::Learned>;
+    /// The slots of the flow's destination, if DNS answers gave it, as far as they count for its sender.
+    fn learned(&self, flow: &Flow) -> Option<&Self::Learned>;
     /// What admitted this connection before, and until when it may be silent, as the word of a [`Slot`].
     fn admitted(&self, flow: &Flow) -> Option<u64>;
     /// Until when the last answer for a name that is not allowed gave this address, in boot-time ms.
@@ -147,7 +147,7 @@ fn by_answer<T: Tables + ?Sized>(
         Some(Match::Set(set)) => Some(Verdict::by(Reason::Prefix, set)),
         _ => None,
     };
-    let Some(learned) = tables.learned(&flow.dst) else {
+    let Some(learned) = tables.learned(flow) else {
         return match by_set {
             Some(verdict) => verdict,
             None => by_connection(flow, group, misses(decided), tables),

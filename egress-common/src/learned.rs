@@ -4,17 +4,110 @@
 //! its own expiry. A slot is one word, changed by compare-exchange only: no answer handled on
 //! two CPUs at once loses its teaching.
 
-use crate::limits::TEACHERS;
+use crate::{flow::Addr, limits::TEACHERS};
 
-/// The slots of one address.
+/// An address, and whom it was taught for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LearnedKey {
+    /// The address.
+    pub addr: Addr,
+    /// The client that asked for it, or [`EVERYBODY`].
+    pub client: Addr,
+}
+
+const _: () = assert!(size_of::<LearnedKey>() == 32);
+
+/// In place of a client where an address was taught for the whole policy; no client has it.
+pub const EVERYBODY: Addr = Addr::v6([[0; 4]; 4]);
+
+impl LearnedKey {
+    /// An address that was taught for the whole policy.
+    #[inline(always)]
+    pub const fn for_all(addr: Addr) -> Self {
+        Self {
+            addr,
+            client: EVERYBODY,
+        }
+    }
+
+    /// Under what an address stands for a client. Where the scope changes, what was learned before does not
+    /// count any more, and counts again if it changes back in time.
+    #[inline(always)]
+    pub const fn of(addr: Addr, client: Addr, scope: Scope) -> Self {
+        match scope {
+            Scope::Policy => Self::for_all(addr),
+            Scope::Client => Self { addr, client },
+        }
+    }
+}
+
+/// Whom an answer teaches for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Everybody whom the policy allows the name.
+    #[default]
+    Policy,
+    /// The client that asked.
+    Client,
+}
+
+impl Scope {
+    /// All scopes.
+    pub const ALL: [Self; 2] = [Self::Policy, Self::Client];
+
+    /// The name in the config.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// The slots of one address, and how it is used.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Learned {
     /// [`Slot`]s as words; 0 is an empty one.
     pub slots: [u64; TEACHERS],
+    /// When it was first taught, in ms of the boot-time clock.
+    pub first_ms: u64,
+    /// When it was last taught, or last carried a connection's packet, to about a second.
+    pub last_ms: u64,
+    /// Connections that it admitted.
+    pub hits: u64,
 }
 
-const _: () = assert!(size_of::<Learned>() == 8 * TEACHERS);
+const _: () = assert!(size_of::<Learned>() == 8 * (TEACHERS + 3));
+
+impl Learned {
+    /// Taught by nobody.
+    pub const EMPTY: Self = Self {
+        slots: [0; TEACHERS],
+        first_ms: 0,
+        last_ms: 0,
+        hits: 0,
+    };
+
+    /// With its first teaching.
+    #[inline(always)]
+    pub const fn first(slot: Slot, now_ms: u64) -> Self {
+        let mut slots = [0; TEACHERS];
+        slots[0] = slot.to_word();
+        Self {
+            slots,
+            first_ms: now_ms,
+            last_ms: now_ms,
+            hits: 0,
+        }
+    }
+
+    /// Its teachings.
+    pub fn teachings(&self) -> impl Iterator<Item = Slot> {
+        self.slots.into_iter().filter_map(Slot::from_word)
+    }
+}
 
 /// One teaching: which pattern, until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,9 @@ pub mod fragment;
 pub mod heads;
 pub mod judge;
 pub mod learned;
+pub mod lesson;
 pub mod limits;
+pub mod missed;
 pub mod name;
 mod opaque;
 pub mod packet;
@@ -43,7 +45,8 @@ mod pod {
         event::Watcher,
         flow::{Addr, FlowKey},
         fragment::{DatagramKey, Seen},
-        learned::Learned,
+        learned::{Learned, LearnedKey},
+        missed::{Missed, MissedKey},
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
         steer::Steering,
         verdict::{Counter, TrafficKey},
@@ -72,7 +75,13 @@ mod pod {
     // SAFETY: as above.
     unsafe impl Pod for Settings {}
     // SAFETY: as above.
+    unsafe impl Pod for LearnedKey {}
+    // SAFETY: as above.
     unsafe impl Pod for Learned {}
+    // SAFETY: as above.
+    unsafe impl Pod for Missed {}
+    // SAFETY: as above.
+    unsafe impl Pod for MissedKey {}
     // SAFETY: as above.
     unsafe impl Pod for Steering {}
     // SAFETY: as above.

@@ -59,3 +59,8 @@ pub const DIRECT: u32 = 1024;
 /// Clients and resolvers whose connections over TCP are on their way to the proxy; the least recently used
 /// pair leaves first.
 pub const GIVEN: u32 = 4096;
+/// Bytes of the ring buffer of lessons, a power of two: some 9,000 of them, if an answer has 170 bytes.
+pub const LESSON_BYTES: usize = 1 << 21;
+/// Destinations that clients tried without an answer that allows them; the least recently used one leaves
+/// first.
+pub const MISSED: u32 = 16_384;

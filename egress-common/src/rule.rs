@@ -3,6 +3,7 @@
 use crate::{
     dns::policy::DnsPolicy,
     flow::Addr,
+    learned::Scope,
     limits::RULES,
     opaque::opaque,
     verdict::{Denial, Mode, Reason},
@@ -256,6 +257,16 @@ pub struct Settings {
 const _: () = assert!(size_of::<Settings>() == 20);
 
 impl Settings {
+    /// Whom answers teach for.
+    #[inline(always)]
+    pub const fn scope(&self) -> Scope {
+        if self.features & feature::CLIENT_SCOPE != 0 {
+            Scope::Client
+        } else {
+            Scope::Policy
+        }
+    }
+
     /// How long an answer with a TTL in seconds teaches, in ms: the TTL between floor and cap, and the grace.
     #[inline(always)]
     pub fn taught_ms(&self, ttl: u32) -> u64 {
@@ -279,6 +290,8 @@ pub mod feature {
     pub const COUNTS_REPLIES: u32 = 16;
     /// Some group may ask for its own names only.
     pub const STRICT_DNS: u32 = 32;
+    /// An answer teaches for the client that asked, and for nobody else.
+    pub const CLIENT_SCOPE: u32 = 64;
 }
 
 /// What holds for one client group.

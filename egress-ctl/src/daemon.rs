@@ -10,6 +10,7 @@ mod enforce;
 mod feeds;
 mod follow;
 mod lock;
+mod names;
 mod traffic;
 mod watch;
 
@@ -29,7 +30,7 @@ use tracing::{error, info, warn};
 pub use self::addresses::own_addresses;
 pub use self::lock::{Lock, LockError, holder, pins};
 pub use self::traffic::counted;
-use self::{enforce::Force, feeds::Following, watch::Watch};
+use self::{enforce::Force, feeds::Following, names::Bookkeeper, watch::Watch};
 use crate::{
     config::Config,
     dataplane::{
@@ -95,6 +96,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
     }
     traffic::record(&daemon.places, &daemon.past.ids);
     daemon.proxy.end(&daemon.places.state_dir).await;
+    daemon.names.end();
     info!("ends; what is pinned goes on enforcing, learning and counting");
     Ok(())
 }
@@ -115,6 +117,7 @@ struct Daemon {
     needs: Needs,
     proxy: Proxy,
     following: Following,
+    names: Bookkeeper,
     /// What went wrong when it last followed a change, so that it is told once.
     complaint: Option<String>,
     /// Held for as long as the daemon runs.
@@ -142,11 +145,12 @@ impl Daemon {
         prepare(&places.pin_dir)?;
         let lock = Lock::take(&places.state_dir, &places.pin_dir)?;
         let past = adopt(places)?;
+        let loaded = load(&places.pin_dir)?;
         let mut daemon = Self {
             config: config.to_owned(),
             places: places.clone(),
             options,
-            loaded: load(&places.pin_dir)?,
+            loaded,
             past,
             force: None,
             bound: Vec::new(),
@@ -154,6 +158,7 @@ impl Daemon {
             needs: Needs::default(),
             proxy: Proxy::default(),
             following: Following::new(&places.state_dir),
+            names: Bookkeeper::start(places)?,
             complaint: None,
             _lock: lock,
         };

@@ -11,8 +11,8 @@ use clap::{Parser, Subcommand};
 use egress_ctl::{
     command::{
         catalogue::CatalogueCommand, check::Check, config::ConfigCommand, detach::Detach,
-        explain::Explain, feed::FeedCommand, replay::Replay, run::Run, status::Status, sync::Sync,
-        watch::Watch,
+        dns::DnsCommand, explain::Explain, feed::FeedCommand, replay::Replay, run::Run,
+        status::Status, sync::Sync, watch::Watch,
     },
     daemon::Places,
 };
@@ -61,6 +61,9 @@ enum Command {
     #[command(subcommand)]
     Feed(FeedCommand),
     Sync(Sync),
+    /// See, take away and bring back what DNS answers taught
+    #[command(subcommand)]
+    Dns(DnsCommand),
     Detach(Detach),
 }
 
@@ -93,6 +96,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Catalogue(catalogue) => catalogue.run(&places)?,
         Command::Feed(feed) => return feed.run(&places),
         Command::Sync(sync) => return sync.run(&places),
+        Command::Dns(dns) => dns.run(&places)?,
         Command::Detach(detach) => detach.run(&places)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -127,7 +127,7 @@ pub extern "C" fn judge_flow(flow: *const Flow, half: u32, bytes: u32) -> u32 {
         return verdict.to_code();
     }
     if verdict.admits != 0 {
-        remember(&flow, verdict.admits);
+        remember(&flow, verdict.admits, generation);
     }
     if verdict.set != NO_SET
         && verdict.reason.passes()

@@ -14,6 +14,7 @@ use egress_common::{
 use crate::{
     datagram::{Parsed, decide, parsed},
     events::{is_watched, note_sender, report},
+    missed,
     stats::count_verdict,
     tables::Generation,
 };
@@ -79,6 +80,9 @@ pub fn judged<H: Hook>(hook: &H) -> Option<Judged> {
     let action = policy.mode.action(verdict.reason, policy.denial);
     let action = answered(hook, action, parsed, verdict.reason);
     count_verdict(policy.counters, action, verdict, bytes);
+    if let Ok(datagram) = parsed {
+        missed::note(&datagram.flow, verdict.reason);
+    }
     tell(hook, parsed, generation.number(), verdict, action, bytes);
     if matches!(action, Action::Allow | Action::WouldDrop) {
         note_query(hook, parsed, generation);

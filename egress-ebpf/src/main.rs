@@ -15,6 +15,7 @@ mod events;
 mod fragments;
 mod ingress;
 mod maps;
+mod missed;
 mod refuse;
 mod replies;
 mod stats;

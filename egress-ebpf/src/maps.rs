@@ -21,8 +21,9 @@ use egress_common::{
     event::{Event, FATES, Limit, LimitKey, Watcher},
     flow::{Addr, FlowKey},
     fragment::{DatagramKey, Seen},
-    learned::Learned,
-    limits,
+    learned::{Learned, LearnedKey},
+    lesson, limits,
+    missed::{Missed, MissedKey},
     name::NAME_KEY_BYTES,
     parse::Datagram,
     rule::{ClientKey, MachineKey, PlaceKey, Ruleset, Settings},
@@ -108,10 +109,12 @@ pub static STEERINGS: Array<Steering, { HALVES * limits::STEERINGS as usize }> =
 #[btf_map(pin_by_name)]
 pub static PATTERNS: Array<u32, { HALVES * limits::PATTERNS as usize }> = Array::new();
 
-/// Address to the patterns that taught it. Written at LAN egress, read at LAN ingress; it outlives
-/// generations. When it is full, the address that was used least recently leaves.
+/// Address, and whom it was taught for, to the patterns that taught it and how it is used. Written at LAN
+/// egress, read at LAN ingress, where its use is noted; it outlives generations. When it is full, the address
+/// that was used least recently leaves.
 #[btf_map(pin_by_name)]
-pub static LEARNED: LruHashMap<Addr, Learned, { limits::LEARNED as usize }> = LruHashMap::new();
+pub static LEARNED: LruHashMap<LearnedKey, Learned, { limits::LEARNED as usize }> =
+    LruHashMap::new();
 
 /// Address that an answer for a name that is not allowed gave, to the end of its TTL in boot-time ms.
 /// Written at LAN egress, read at LAN ingress to name the reason of a drop; it allows nothing.
@@ -247,3 +250,17 @@ pub static EVENT_DUE: PerCpuArray<u64, 1> = PerCpuArray::new();
 /// Events by fate. Written at LAN ingress, read by user space.
 #[btf_map(pin_by_name)]
 pub static EVENT_FATES: PerCpuArray<u64, FATES> = PerCpuArray::new();
+
+/// DNS messages that taught or were refused, with what became of them. Written at LAN egress, read by the
+/// daemon. When it is full, the next ones are lost.
+#[btf_map(pin_by_name)]
+pub static LESSONS: RingBuf<lesson::Head, { limits::LESSON_BYTES }> = RingBuf::new();
+
+/// Records of lessons by fate. Written at LAN egress, read by user space.
+#[btf_map(pin_by_name)]
+pub static LESSON_FATES: PerCpuArray<u64, { lesson::FATES }> = PerCpuArray::new();
+
+/// Destination that a client tried and no answer allowed, to how often. Written at LAN ingress, read by
+/// user space. When it is full, the one that was tried least recently leaves.
+#[btf_map(pin_by_name)]
+pub static MISSED: LruHashMap<MissedKey, Missed, { limits::MISSED as usize }> = LruHashMap::new();

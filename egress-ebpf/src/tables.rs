@@ -1,6 +1,10 @@
 //! The judge's tables on the kernel's maps.
 
-use core::{ffi::c_void, ptr};
+use core::{
+    ffi::c_void,
+    intrinsics::{AtomicOrdering, atomic_xadd},
+    ptr,
+};
 
 use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_map_lookup_elem};
 use egress_common::{
@@ -8,7 +12,7 @@ use egress_common::{
     flow::{Addr, Flow},
     heads::{Headed, Listed},
     judge::Tables,
-    learned::{Learned, Slots},
+    learned::{Learned, LearnedKey, Scope, Slots},
     limits::{self, TEACHERS},
     rule::{
         ANY_VLAN, ClientKey, Destination, GroupPolicy, MachineKey, Match, Misses, PlaceKey,
@@ -90,6 +94,13 @@ impl Generation {
             Some(settings) => settings.features & features != 0,
             None => false,
         }
+    }
+
+    /// Under what an address stands that was taught for a client.
+    #[inline(always)]
+    pub fn learned_key(self, addr: Addr, client: Addr) -> LearnedKey {
+        let scope = self.settings().map_or(Scope::Policy, Settings::scope);
+        LearnedKey::of(addr, client, scope)
     }
 
     /// Whether some group may ask for its own names only.
@@ -265,10 +276,8 @@ impl Tables for Generation {
     }
 
     #[inline(always)]
-    fn learned(&self, addr: &Addr) -> Option<&MapSlots> {
-        let slots = LEARNED.get_ptr_mut(addr)?;
-        // SAFETY: the entry stays readable for the program's life; its words are only accessed as wholes.
-        Some(unsafe { &*slots.cast::<MapSlots>() })
+    fn learned(&self, flow: &Flow) -> Option<&MapSlots> {
+        MapSlots::of(&self.learned_key(flow.dst, flow.src))
     }
 
     #[inline(always)]
@@ -314,18 +323,23 @@ pub extern "C" fn ruleset_asks(ruleset: *const Ruleset, group: u32) -> u32 {
 }
 
 /// Remembers what admits a connection, and until when it may be silent. Written anew at most once a
-/// second, and as a new entry: a full map may give the place of the old one to another connection.
+/// second, and as a new entry: a full map may give the place of the old one to another connection. Then
+/// the address notes that it is used.
 #[inline(always)]
-pub fn remember(flow: &Flow, admits: u64) {
+pub fn remember(flow: &Flow, admits: u64, generation: Generation) {
     const EVERY_MS: u64 = 1000;
 
     let key = flow.key();
-    if let Some(old) = FLOWS.get_ptr(&key) {
+    let old = FLOWS.get_ptr(&key);
+    if let Some(old) = old {
         // SAFETY: one aligned word of an entry that stays readable for the program's life.
         let old = unsafe { ptr::read_volatile(old) };
         if admits.wrapping_sub(old) < EVERY_MS {
             return;
         }
+    }
+    if let Some(learned) = MapSlots::of(&generation.learned_key(flow.dst, flow.src)) {
+        learned.note_use(u64::from(old.is_none()), now_ms());
     }
     // Without a place the connection ends with its answer.
     let _: Result<(), i32> = FLOWS.insert(&key, &admits, 0);
@@ -351,6 +365,28 @@ pub fn seed() -> u64 {
 pub struct MapSlots(core::cell::UnsafeCell<Learned>);
 
 impl MapSlots {
+    /// Those of an address, where the map holds it.
+    #[inline(always)]
+    pub fn of(key: &LearnedKey) -> Option<&'static Self> {
+        let slots = LEARNED.get_ptr_mut(key)?;
+        // SAFETY: the entry stays readable for the program's life; its words are only accessed as wholes.
+        Some(unsafe { &*slots.cast::<Self>() })
+    }
+
+    /// Notes that the address was taught or carries a connection's packet, which may be the first one.
+    #[inline(always)]
+    pub fn note_use(&self, connections: u64, now_ms: u64) {
+        let learned = self.0.get();
+        // SAFETY: aligned words inside the map's value. Of two CPUs at once one says when it was last.
+        unsafe {
+            ptr::write_volatile(&raw mut (*learned).last_ms, now_ms);
+            if connections != 0 {
+                let hits = &raw mut (*learned).hits;
+                let _: u64 = atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(hits, connections);
+            }
+        }
+    }
+
     /// Place of a slot's word.
     #[inline(always)]
     pub fn place(&self, i: usize) -> Option<*mut u64> {

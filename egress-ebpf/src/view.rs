@@ -175,7 +175,7 @@ impl Reshape for Frame<'_> {
 
     #[inline(always)]
     fn put<T: Wire>(&mut self, at: usize, header: T) -> Option<()> {
-        let place = core::ptr::from_ref(self.view.view::<T>(at)?).cast_mut();
+        let place = ptr::from_ref(self.view.view::<T>(at)?).cast_mut();
         // SAFETY: the bytes lie between data and data_end, and nothing else points to them.
         unsafe { place.write(header) };
         Some(())
@@ -216,7 +216,7 @@ pub fn note(ctx: &TcContext) -> Option<Note> {
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn pull_headers(ctx: *mut __sk_buff, bytes: u32) -> u32 {
-    let Some(ctx) = core::ptr::NonNull::new(ctx) else {
+    let Some(ctx) = ptr::NonNull::new(ctx) else {
         return 0;
     };
     let ctx = TcContext::new(ctx);
@@ -258,7 +258,7 @@ pub unsafe fn copy_of_frame<const MAX: u32>(
 
 /// A length between 1 and `MAX`, as every verifier sees it.
 #[inline(always)]
-fn bounded<const MAX: u32>(len: u32) -> Option<u32> {
+pub fn bounded<const MAX: u32>(len: u32) -> Option<u32> {
     const { assert!(MAX.is_power_of_two()) };
     if len == 0 || len > MAX {
         return None;

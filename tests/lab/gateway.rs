@@ -129,6 +129,11 @@ impl Egress {
         self.daemon.terminate(LIMIT)
     }
 
+    /// Ends the daemon as a service manager would; what it loaded is still there to be asked.
+    pub fn end(&mut self) -> Result<Option<i32>> {
+        self.daemon.end(LIMIT)
+    }
+
     /// Kills the daemon; what it loaded is still there to be asked.
     pub fn kill(&mut self) -> Result<()> {
         self.daemon.kill()

@@ -10,8 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use aya::programs::{TestRun, TestRunOptions, XdpMode};
 use egress_common::flow::{Addr, FlowKey};
 use egress_common::fragment::DatagramKey;
-use egress_common::learned::{Learned, Slot};
-use egress_common::limits::TEACHERS;
+use egress_common::learned::{Learned, LearnedKey, Slot};
 use egress_common::parse::{parse, udp_payload};
 use egress_common::verdict::{Action, Counter, Reason, Verdict, counter_index};
 use egress_ctl::config::Config;
@@ -381,16 +380,17 @@ impl Kernel {
         Ok(least)
     }
 
-    /// What was learned of an address.
+    /// What was learned of an address for the whole policy.
     pub fn learned(&self, addr: IpAddr) -> Result<Option<Learned>> {
-        Ok(self.pinned().learned()?.get(&Addr::from(addr), 0).ok())
+        let key = LearnedKey::for_all(addr.into());
+        Ok(self.pinned().learned()?.get(&key, 0).ok())
     }
 
-    /// Every learned address.
+    /// Every learned address, for whomever.
     pub fn learned_addrs(&self) -> Result<Vec<IpAddr>> {
         let mut addrs = Vec::new();
-        for addr in self.pinned().learned()?.keys() {
-            addrs.push(addr?.into());
+        for key in self.pinned().learned()?.keys() {
+            addrs.push(key?.addr.into());
         }
         addrs.sort();
         Ok(addrs)
@@ -402,18 +402,17 @@ impl Kernel {
             pattern: self.ids.clone().pattern(pattern)?,
             expires_ms: boot_ms().saturating_add_signed(left_ms).max(1),
         };
-        let mut learned = Learned {
-            slots: [0; TEACHERS],
-        };
-        learned.slots[0] = slot.to_word();
-        Ok(swap::teach(self.pinned(), addr.into(), learned)?)
+        let learned = Learned::first(slot, boot_ms());
+        let key = LearnedKey::for_all(addr.into());
+        Ok(swap::teach(self.pinned(), key, learned)?)
     }
 
     /// Forgets every learned address, but not the connections.
     pub fn forget_addresses(&self) -> Result<()> {
         let mut learned = self.pinned().learned()?;
-        for addr in self.learned_addrs()? {
-            learned.remove(&addr.into())?;
+        let keys: Vec<LearnedKey> = learned.keys().collect::<Result<_, _>>()?;
+        for key in keys {
+            learned.remove(&key)?;
         }
         Ok(())
     }

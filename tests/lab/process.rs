@@ -78,6 +78,11 @@ impl Process {
 
     /// Ends the process politely and waits for its exit code.
     pub fn terminate(mut self, limit: Duration) -> Result<Option<i32>> {
+        self.end(limit)
+    }
+
+    /// As [`Self::terminate`], for who still asks what it said.
+    pub fn end(&mut self, limit: Duration) -> Result<Option<i32>> {
         self.signal(Signal::TERM)?;
         let what = format!("the end of {}", self.name);
         let status = wait::until(&what, limit, || Ok(self.child.try_wait()?))?;

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Result, anyhow};
+use egress_common::learned::{LearnedKey, Scope};
 use egress_ctl::config::Config;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
@@ -52,8 +53,9 @@ pub fn policy() -> impl Strategy<Value = String> {
         prop::collection::vec(prefix(), 0..2),
         prop::collection::vec(address(), 0..6),
         prop::option::of(any::<Index>()),
+        prop_oneof![3 => Just("policy"), 1 => Just("client")],
     )
-        .prop_map(|(mode, sets, groups, internal, resolvers, default)| {
+        .prop_map(|(mode, sets, groups, internal, resolvers, default, scope)| {
             let mut text = format!(
                 "[gateway]\nmode = \"{mode}\"\nlan = [\"{INTERFACE}\"]\ninternal = {internal:?}\nresolvers = {resolvers:?}\n",
                 internal = texts(&internal),
@@ -64,6 +66,7 @@ pub fn policy() -> impl Strategy<Value = String> {
             if let Some(number) = default {
                 text += &format!("default-group = \"g{number}\"\n");
             }
+            text += &format!("[dns]\nscope = \"{scope}\"\n");
             text += "[source.r]\nkind = \"custom\"\n";
             for (id, set) in sets.iter().enumerate() {
                 text += &format!("[[source.r.set]]\nid = {id}\n{set}");
@@ -466,10 +469,23 @@ fn extension() -> impl Strategy<Value = Extension> {
 pub struct Teaching {
     /// The address.
     pub addr: IpAddr,
+    /// The one client that it was taught for; none for the whole policy.
+    pub client: Option<IpAddr>,
     /// The pattern's text.
     pub pattern: &'static str,
     /// Far enough from 0 that the time a test takes does not matter.
     pub left_ms: i64,
+}
+
+impl Teaching {
+    /// Under what it stands in the table.
+    pub fn key(&self) -> LearnedKey {
+        let addr = self.addr.into();
+        match self.client {
+            Some(client) => LearnedKey::of(addr, client.into(), Scope::Client),
+            None => LearnedKey::for_all(addr),
+        }
+    }
 }
 
 /// What an address was taught by, or a connection admitted.
@@ -479,10 +495,16 @@ fn teacher() -> impl Strategy<Value = &'static str> {
 
 /// Some teachings.
 pub fn teachings() -> impl Strategy<Value = Vec<Teaching>> {
-    let one = (address(), teacher(), select(vec![-3_600_000, 3_600_000]));
-    let one = one.prop_map(|(addr, pattern, left_ms)| Teaching {
+    let one = (
+        address(),
+        prop::option::weighted(0.3, address()),
+        teacher(),
+        select(vec![-3_600_000, 3_600_000]),
+    );
+    let one = one.prop_map(|(addr, client, pattern, left_ms)| Teaching {
         // An IPv4-mapped address is the IPv4 address that it means.
         addr: addr.to_canonical(),
+        client: client.map(|client| client.to_canonical()),
         pattern,
         left_ms,
     });

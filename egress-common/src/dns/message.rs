@@ -10,7 +10,13 @@ use super::{
     records::Record,
     walk::Walk,
 };
-use crate::{flow::Addr, heads::HEAD_MAX, name::NAME_KEY_BYTES, opaque::opaque};
+use crate::{
+    flow::Addr,
+    heads::HEAD_MAX,
+    lesson::{HEAD_BYTES, Head},
+    name::NAME_KEY_BYTES,
+    opaque::opaque,
+};
 
 /// Longest message that is read, in bytes.
 pub const MESSAGE_MAX: usize = 4096;
@@ -47,6 +53,8 @@ pub struct Found {
 /// A message, the name of its question reversed, its addresses, and the reader's state.
 #[repr(C)]
 pub struct Message {
+    /// What is told of the message; its bytes stand right behind, so that both go out as one record.
+    pub head: Head,
     bytes: [u8; MESSAGE_MAX + SLACK],
     /// A name grows downwards from [`NUL_AT`]; the prefix length of the trie's key stands before it.
     reversed: [u8; AREA],
@@ -57,6 +65,8 @@ pub struct Message {
     /// The name of a record that is being read.
     pub(super) walk: Walk,
     pub(super) record: Record,
+    /// Whom it teaches.
+    client: Addr,
     /// What hashes of names begin with.
     pub(super) seed: u64,
     /// Of the question's name, as far as it was read.
@@ -86,10 +96,13 @@ pub struct Message {
     pub(super) others: u32,
 }
 
+const _: () = assert!(core::mem::offset_of!(Message, bytes) == HEAD_BYTES);
+
 impl Message {
     /// An empty message, for user space.
     pub const fn new() -> Self {
         Self {
+            head: Head::NONE,
             bytes: [0; MESSAGE_MAX + SLACK],
             reversed: [0; AREA],
             beginning: [0; HEAD_KEY_BYTES],
@@ -101,6 +114,7 @@ impl Message {
             names: Names::new(),
             walk: Walk::new(NAME_SEED, 0, 0),
             record: Record::new(),
+            client: Addr::v6([[0; 4]; 4]),
             seed: NAME_SEED,
             hash: NameHash::new(NAME_SEED),
             name_hash: 0,
@@ -162,6 +176,8 @@ impl Message {
     #[inline(always)]
     pub fn set_len(&mut self, len: u32) {
         self.len = len;
+        self.head.len = len;
+        self.head.refused = 0;
         self.found_len = 0;
         self.sifted = 0;
         self.kept = 0;
@@ -173,6 +189,18 @@ impl Message {
     #[inline(always)]
     pub fn set_seed(&mut self, seed: u64) {
         self.seed = seed;
+    }
+
+    /// Sets whom it teaches.
+    #[inline(always)]
+    pub fn set_client(&mut self, client: Addr) {
+        self.client = client;
+    }
+
+    /// Whom it teaches.
+    #[inline(always)]
+    pub fn client(&self) -> Addr {
+        self.client
     }
 
     /// Id of the message; of one that is shorter than its header any number.

@@ -168,7 +168,7 @@ impl Check {
         let force = Force::read(places)?;
         let mut ground = force.ground();
         if let Some(addr) = self.address() {
-            ground.learn(Pinned(&places.pin_dir), addr, None)?;
+            ground.learn(Pinned(&places.pin_dir), addr, self.client, None)?;
         }
         self.ask(Some(force.snapshot.number), ground)
     }
@@ -209,6 +209,7 @@ impl Check {
                 question.covering(|set| cover::prefix_of(set, addr).map(|p| p.to_string())),
                 teachings(
                     Addr::from(addr).learned_as(),
+                    self.client,
                     &question.ground.tables,
                     question.ground.ids,
                 ),

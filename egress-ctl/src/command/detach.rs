@@ -7,6 +7,7 @@ use super::output::print;
 use crate::{
     daemon::{self, Places},
     dataplane::attach,
+    dns::saved,
     proxy::route,
 };
 
@@ -29,6 +30,7 @@ impl Detach {
         let _lock = daemon::pins(&places.pin_dir)?;
         route::remove_now()?;
         let detached = attach::detach(&places.pin_dir)?;
+        saved::forget(&places.state_dir)?;
         if detached.is_empty() {
             return print("nothing was attached\n");
         }

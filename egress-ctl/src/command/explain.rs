@@ -1,6 +1,7 @@
 //! `egress-ctl explain`: why a packet passes or does not, and what the kernel itself answers.
 
 use std::{
+    collections::BTreeSet,
     collections::{BTreeMap, HashMap, HashSet},
     net::IpAddr,
     path::{Path, PathBuf},
@@ -154,7 +155,7 @@ impl Explain {
                 Subject::Address(addr) => {
                     let frame = framed(&question, *addr)?;
                     let connection = parse(&frame[..]).ok().map(|datagram| datagram.flow.key());
-                    ground.learn(pinned, *addr, connection)?;
+                    ground.learn(pinned, *addr, Some(question.client), connection)?;
                     Some(asked.ask(&frame, question.interface)?)
                 }
                 Subject::Name(_) => None,
@@ -274,7 +275,7 @@ fn framed(question: &Question, addr: IpAddr) -> Result<Vec<u8>> {
         .with_context(|| format!("no packet goes from {client} to {addr}, of another family"))
 }
 
-/// Addresses that a pattern taught.
+/// Addresses that a pattern taught, to anybody.
 fn taught_by(pattern: u32, pinned: Pinned<'_>) -> Result<Vec<IpAddr>> {
     let taught = |learned: &Learned| {
         let mut slots = learned
@@ -284,15 +285,15 @@ fn taught_by(pattern: u32, pinned: Pinned<'_>) -> Result<Vec<IpAddr>> {
         slots.any(|slot| slot.pattern == pattern)
     };
     let map = pinned.learned()?;
-    let mut addrs = Vec::new();
+    let mut addrs = BTreeSet::new();
     for entry in map.iter() {
         // An address may leave while the map is read.
-        let Ok((addr, learned)) = entry else {
+        let Ok((key, learned)) = entry else {
             continue;
         };
         if taught(&learned) {
-            addrs.push(addr.into());
+            addrs.insert(key.addr.into());
         }
     }
-    Ok(addrs)
+    Ok(addrs.into_iter().collect())
 }

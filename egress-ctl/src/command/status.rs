@@ -6,7 +6,6 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use anyhow::Result;
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -14,6 +13,7 @@ use self::interface::{Interface, interfaces};
 use super::{
     force::snapshot,
     output::{print, print_json},
+    table::table,
 };
 use crate::{
     daemon::{self, Places},
@@ -55,6 +55,7 @@ struct Report {
     dns: Vec<DnsCount>,
     dns_tcp: Told,
     events: Vec<EventCount>,
+    lessons: Vec<LessonCount>,
     warnings: Vec<String>,
 }
 
@@ -132,6 +133,13 @@ struct EventCount {
     events: u64,
 }
 
+/// DNS messages whose names the daemon is told of, by what became of that.
+#[derive(Serialize)]
+struct LessonCount {
+    fate: &'static str,
+    messages: u64,
+}
+
 impl Status {
     /// Runs the command.
     ///
@@ -179,6 +187,7 @@ impl Report {
             dns: dns(pinned)?,
             dns_tcp: dns_tcp(places, pid.is_some()),
             events: event_counts(pinned)?,
+            lessons: lessons(pinned)?,
             generation: Generation::of(&snapshot),
             warnings: snapshot.summary.warnings,
         })
@@ -239,6 +248,9 @@ impl Report {
         );
         table(&mut text, &["dns answers", "messages"], &self.dns, |d| {
             [d.outcome.into(), d.messages.to_string()]
+        });
+        table(&mut text, &["dns names", "messages"], &self.lessons, |l| {
+            [l.fate.into(), l.messages.to_string()]
         });
         table(&mut text, &["watched", "events"], &self.events, |e| {
             [e.fate.into(), e.events.to_string()]
@@ -415,37 +427,11 @@ fn event_counts(pinned: Pinned<'_>) -> Result<Vec<EventCount>> {
     Ok(row.collect())
 }
 
-/// Columns that hold numbers.
-const NUMBERS: [&str; 6] = [
-    "packets",
-    "bytes",
-    "replies",
-    "reply bytes",
-    "messages",
-    "events",
-];
-
-/// Adds a table behind an empty line; nothing where there are no rows.
-fn table<T, const N: usize>(
-    text: &mut String,
-    header: &[&str; N],
-    rows: &[T],
-    cells: impl Fn(&T) -> [String; N],
-) {
-    if rows.is_empty() {
-        return;
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(*header);
-    for row in rows {
-        table.add_row(cells(row));
-    }
-    for (name, column) in header.iter().zip(table.column_iter_mut()) {
-        column.set_padding((0, 2));
-        if NUMBERS.contains(name) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    // Writing into a string cannot fail.
-    let _: std::fmt::Result = writeln!(text, "\n{}", table.trim_fmt());
+fn lessons(pinned: Pinned<'_>) -> Result<Vec<LessonCount>> {
+    let counted = counters::lessons(pinned)?.into_iter();
+    let row = counted.map(|(fate, messages)| LessonCount {
+        fate: fate.name(),
+        messages,
+    });
+    Ok(row.collect())
 }

@@ -17,7 +17,7 @@ pub mod steer;
 
 use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, ops::RangeInclusive, path::Path};
 
-use egress_common::verdict::Mode;
+use egress_common::{learned::Scope, verdict::Mode};
 use ipnet::IpNet;
 use toml::Spanned;
 
@@ -90,10 +90,14 @@ pub struct Dns {
     pub ttl_cap: u32,
     /// How much longer than that, in seconds.
     pub grace: u32,
+    /// Whom they teach for.
+    pub scope: Scope,
     /// Whether DNS over TCP goes through the proxy on this machine.
     pub tcp_proxy: bool,
     /// How long a connection of the proxy may be idle, in seconds.
     pub tcp_idle: u32,
+    /// Whether what was learned before a reboot counts after it, for the rest of its time.
+    pub restore: bool,
 }
 
 impl Dns {
@@ -110,8 +114,10 @@ impl Dns {
         ttl_floor: 60,
         ttl_cap: 86_400,
         grace: 5,
+        scope: Scope::Policy,
         tcp_proxy: true,
         tcp_idle: 30,
+        restore: true,
     };
 }
 
@@ -242,8 +248,10 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         ttl_floor,
         ttl_cap,
         grace,
+        scope,
         tcp_proxy,
         tcp_idle,
+        restore,
     } = raw;
     let value =
         |given: &Option<Spanned<u32>>, default| given.as_ref().map_or(default, |v| *v.get_ref());
@@ -251,8 +259,10 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         ttl_floor: value(&ttl_floor, Dns::DEFAULT.ttl_floor),
         ttl_cap: value(&ttl_cap, Dns::DEFAULT.ttl_cap),
         grace: value(&grace, Dns::DEFAULT.grace),
+        scope: scope.map_or(Dns::DEFAULT.scope, |scope| self::scope(&scope, problems)),
         tcp_proxy: tcp_proxy.unwrap_or(Dns::DEFAULT.tcp_proxy),
         tcp_idle: value(&tcp_idle, Dns::DEFAULT.tcp_idle),
+        restore: restore.unwrap_or(Dns::DEFAULT.restore),
     };
     if let Some(grace) = grace.filter(|grace| *grace.get_ref() > Dns::GRACE_MAX) {
         let message = format!("at most an hour, {} s", Dns::GRACE_MAX);
@@ -282,6 +292,17 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         problems.add(span, "dns.ttl-floor", message);
     }
     dns
+}
+
+fn scope(raw: &Spanned<String>, problems: &mut Problems<'_>) -> Scope {
+    let text = raw.get_ref();
+    let mut known = Scope::ALL.into_iter();
+    known.find(|scope| scope.name() == text).unwrap_or_else(|| {
+        let near = nearest_of(text, Scope::ALL.map(Scope::name));
+        let message = format!("unknown scope `{text}`{near}; there are `policy` and `client`");
+        problems.add(raw.span(), "dns.scope", message);
+        Scope::default()
+    })
 }
 
 /// The endpoint sets of all sources; a source with problems has none.

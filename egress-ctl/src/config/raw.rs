@@ -59,8 +59,10 @@ pub(super) struct RawDns {
     pub(super) ttl_floor: Option<Spanned<u32>>,
     pub(super) ttl_cap: Option<Spanned<u32>>,
     pub(super) grace: Option<Spanned<u32>>,
+    pub(super) scope: Option<Spanned<String>>,
     pub(super) tcp_proxy: Option<bool>,
     pub(super) tcp_idle: Option<Spanned<u32>>,
+    pub(super) restore: Option<bool>,
 }
 
 #[derive(Deserialize)]

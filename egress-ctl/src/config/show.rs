@@ -58,8 +58,10 @@ pub fn effective(text: &str, config: &Config) -> Result<Effective, toml::de::Err
         );
         default(dns, "ttl-cap", Value::from(i64::from(config.dns.ttl_cap)));
         default(dns, "grace", Value::from(i64::from(config.dns.grace)));
+        default(dns, "scope", Value::from(config.dns.scope.name()));
         default(dns, "tcp-proxy", Value::from(config.dns.tcp_proxy));
         default(dns, "tcp-idle", Value::from(i64::from(config.dns.tcp_idle)));
+        default(dns, "restore", Value::from(config.dns.restore));
     });
     within(&mut table, "group", |groups| {
         for group in &config.groups {
@@ -253,7 +255,9 @@ allow = ["corp"]
         for part in [
             "ttl-floor = 60\n",
             "grace = 5\n",
+            "scope = \"policy\"\n",
             "dns = \"watch\"\n",
+            "restore = true\n",
             "mode = \"audit\"\n",
             "default = \"drop\"\n",
             "name = \"rule-1\"\n",

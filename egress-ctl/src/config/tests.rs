@@ -406,6 +406,10 @@ fn the_floor_of_ttls_is_not_above_their_cap() {
     let text = format!("{GOOD}[dns]\ngrace = 3601\n");
     let problems = Config::parse(&text).unwrap_err();
     assert_eq!(problems[0].key, "dns.grace");
+    let text = format!("{GOOD}[dns]\nscope = \"clients\"\n");
+    let problems = Config::parse(&text).unwrap_err();
+    assert_eq!(problems[0].key, "dns.scope");
+    assert!(problems[0].message.contains("the nearest is `client`"));
     let text = format!("{GOOD}[dns]\nttl-floor = 1\n");
     assert_eq!(Config::parse(&text).unwrap().dns.ttl_floor, 1);
 }

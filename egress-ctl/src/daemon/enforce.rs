@@ -19,9 +19,11 @@ use crate::{
         bind::{self, bind},
         hook::attached,
         interface::devices,
+        learned::Table,
         maps::Pinned,
         swap::{self, Next},
     },
+    dns::saved::{self, SavedError},
     feed::standing::Feeds,
     policy::{
         compile::{Circumstances, compile},
@@ -74,6 +76,7 @@ impl Daemon {
         self.swap(&force, ids, &bind::indices(&bound))?;
         self.force = Some(force);
         if !was_in_force {
+            self.restore();
             remarks = attach::attach(&mut self.loaded, &self.places.pin_dir, plan)?;
         }
         if let Some(force) = &self.force {
@@ -172,6 +175,8 @@ impl Daemon {
             interfaces,
         };
         swap::swap(Pinned(&self.places.pin_dir), next)?;
+        let restores = force.config.dns.restore;
+        self.names.know(&ids, restores);
         self.past = Past {
             in_force: number,
             last: number,
@@ -180,6 +185,25 @@ impl Daemon {
         };
         state.prune();
         Ok(())
+    }
+
+    /// Teaches the new maps what was learned before a reboot. Where that fails, clients ask again.
+    fn restore(&self) {
+        let force = self.force.as_ref().filter(|force| force.config.dns.restore);
+        let Some(Force { generation, .. }) = force else {
+            return;
+        };
+        let table = Table::open(Pinned(&self.places.pin_dir)).map_err(SavedError::from);
+        let restored = table
+            .and_then(|mut table| saved::restore(&self.places.state_dir, &mut table, generation));
+        match restored {
+            Ok(None) => {}
+            Ok(Some(told)) => info!(
+                "{} learned addresses of before are back, {} of their answers have expired",
+                told.addresses, told.expired
+            ),
+            Err(fault) => warn!("learned addresses of before stay forgotten: {fault}"),
+        }
     }
 
     fn tell_generation(&self, took: Duration) {

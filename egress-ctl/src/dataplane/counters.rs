@@ -4,6 +4,7 @@ use aya::maps::MapError;
 use egress_common::{
     dns::Outcome,
     event::Fate,
+    lesson,
     verdict::{Action, Counter, Reason, TrafficKey, counter_index, reply_index},
 };
 
@@ -159,6 +160,22 @@ pub fn events(pinned: Pinned<'_>) -> Result<Vec<(Fate, u64)>, ReadError> {
         let events = map.get(&(*fate as u32), 0)?.iter().sum();
         if events > 0 {
             counted.push((*fate, events));
+        }
+    }
+    Ok(counted)
+}
+
+/// Records of lessons by fate, that are not zero.
+///
+/// # Errors
+/// They cannot be read.
+pub fn lessons(pinned: Pinned<'_>) -> Result<Vec<(lesson::Fate, u64)>, ReadError> {
+    let map = pinned.lesson_fates()?;
+    let mut counted = Vec::new();
+    for fate in lesson::Fate::ALL {
+        let records = map.get(&(*fate as u32), 0)?.iter().sum();
+        if records > 0 {
+            counted.push((*fate, records));
         }
     }
     Ok(counted)

@@ -14,8 +14,9 @@ use egress_common::{
     event::Watcher,
     flow::{Addr, FlowKey},
     fragment::{DatagramKey, Seen},
-    learned::Learned,
+    learned::{Learned, LearnedKey},
     limits,
+    missed::{Missed, MissedKey},
     name::NAME_KEY_BYTES,
     rule::{MachineKey, PlaceKey, Ruleset, Settings},
     steer::Steering,
@@ -116,7 +117,7 @@ pinned! {
     /// Rulesets of patterns, by half.
     patterns: "PATTERNS", Array => Array<MapData, u32>;
     /// Learned addresses.
-    learned: "LEARNED", LruHashMap => HashMap<MapData, Addr, Learned>;
+    learned: "LEARNED", LruHashMap => HashMap<MapData, LearnedKey, Learned>;
     /// Connections to learned addresses, and the words of their slots.
     flows: "FLOWS", LruHashMap => HashMap<MapData, FlowKey, u64>;
     /// What was seen of datagrams in fragments.
@@ -159,6 +160,12 @@ pinned! {
     watcher: "WATCHER", Array => Array<MapData, Watcher>;
     /// Counters of events by fate.
     event_fates: "EVENT_FATES", PerCpuArray => PerCpuArray<MapData, u64>;
+    /// DNS messages that taught or were refused.
+    lessons: "LESSONS", RingBuf => RingBuf<MapData>;
+    /// Counters of these by fate.
+    lesson_fates: "LESSON_FATES", PerCpuArray => PerCpuArray<MapData, u64>;
+    /// Destinations that clients tried and no answer allowed.
+    missed: "MISSED", LruHashMap => HashMap<MapData, MissedKey, Missed>;
 }
 
 fn open(path: &Path) -> Result<MapData, PinnedError> {

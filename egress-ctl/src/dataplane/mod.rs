@@ -12,9 +12,11 @@ pub mod counters;
 pub mod events;
 pub mod hook;
 pub mod interface;
+pub mod learned;
 mod link;
 pub mod load;
 pub mod maps;
+pub mod missed;
 pub mod swap;
 pub mod teach;
 

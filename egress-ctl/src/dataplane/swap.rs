@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use aya::maps::MapError;
 use egress_common::{
-    flow::{Addr, FlowKey},
-    learned::Learned,
+    flow::FlowKey,
+    learned::{Learned, LearnedKey},
     limits,
     name::NAME_KEY_BYTES,
     rule::{ANY_VLAN, Destination, MachineKey, PlaceKey},
@@ -345,9 +345,9 @@ fn trie_key(prefix: IpNet) -> AddrKey {
 ///
 /// # Errors
 /// The map is not there, or the kernel refused.
-pub fn teach(pinned: Pinned<'_>, addr: Addr, learned: Learned) -> Result<(), SwapError> {
+pub fn teach(pinned: Pinned<'_>, key: LearnedKey, learned: Learned) -> Result<(), SwapError> {
     let mut map = pinned.learned()?;
-    map.insert(&addr, &learned, 0)
+    map.insert(&key, &learned, 0)
         .map_err(of("learned addresses"))
 }
 

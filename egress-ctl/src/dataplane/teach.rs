@@ -77,8 +77,9 @@ impl Teacher {
         let number = run
             .map_err(|source| TeachError::TestRun { bytes, source })?
             .return_value;
-        let outcome = Outcome::ALL.get(number as usize);
-        outcome.copied().ok_or(TeachError::Outcome(number))
+        let mut outcomes = Outcome::ALL.iter().copied();
+        let outcome = outcomes.find(|outcome| *outcome as u32 == number);
+        outcome.ok_or(TeachError::Outcome(number))
     }
 }
 

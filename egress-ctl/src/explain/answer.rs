@@ -126,7 +126,12 @@ pub fn about(
     let set = ground.decided(verdict);
     let (taught, refused) = match subject.meant() {
         Some(addr) => (
-            teachings(addr.into(), &ground.tables, ground.ids),
+            teachings(
+                addr.into(),
+                Some(question.client),
+                &ground.tables,
+                ground.ids,
+            ),
             refused_seconds_left(addr.into(), &ground.tables),
         ),
         None => (Vec::new(), None),

@@ -7,8 +7,7 @@ use egress_common::{
     flow::{Addr, Flow, FlowKey},
     fragment::DatagramKey,
     judge::Tables as _,
-    learned::{Learned, Slot},
-    limits::TEACHERS,
+    learned::{EVERYBODY, Learned, LearnedKey, Slot},
     parse::parse,
     rule::GroupPolicy,
     verdict::{Action, Denial, Mode, NO_SET, Verdict},
@@ -111,7 +110,7 @@ impl Ground<'_> {
         self.tables.policy(u32::from(verdict.group))
     }
 
-    /// Reads what the kernel has learned of an address and a connection to it, at this moment.
+    /// Reads what the kernel has learned of an address for a client, and of a connection to it, at this moment.
     ///
     /// # Errors
     /// A map is not there.
@@ -119,11 +118,13 @@ impl Ground<'_> {
         &mut self,
         pinned: Pinned<'_>,
         addr: IpAddr,
+        client: Option<IpAddr>,
         connection: Option<FlowKey>,
     ) -> Result<(), PinnedError> {
         let addr = Addr::from(addr).learned_as();
-        if let Ok(learned) = pinned.learned()?.get(&addr, 0) {
-            self.tables.learned.insert(addr, learned);
+        let key = learned_key(addr, client, &self.tables);
+        if let Ok(learned) = pinned.learned()?.get(&key, 0) {
+            self.tables.learned.insert(key, learned);
         }
         if let Ok(until) = pinned.refused()?.get(&addr, 0) {
             self.tables.refused.insert(addr, until);
@@ -138,12 +139,22 @@ impl Ground<'_> {
     }
 }
 
+/// Under what an address stands that was taught for a client; without one, for everybody.
+pub(super) fn learned_key(
+    addr: Addr,
+    client: Option<IpAddr>,
+    tables: &HostTables<'_>,
+) -> LearnedKey {
+    let scope = tables.generation.settings.scope();
+    LearnedKey::of(addr, client.map_or(EVERYBODY, Addr::from), scope)
+}
+
 /// Judges what is asked; none where client and address are of different families.
 pub fn judged(question: &Question, subject: &Subject, tables: &HostTables<'_>) -> Option<Judged> {
     match subject {
         Subject::Address(dst) => of_frame(&frame(question, *dst)?, question.interface, tables),
         Subject::Name(name) => {
-            let (dst, tables) = answered(name, question.client.is_ipv4(), tables);
+            let (dst, tables) = answered(name, question.client, tables);
             of_frame(&frame(question, dst)?, question.interface, &tables)
         }
     }
@@ -168,10 +179,10 @@ fn of_frame(frame: &[u8], interface: u32, tables: &HostTables<'_>) -> Option<Jud
 }
 
 /// An address of no special meaning, and tables in which an answer for the name just gave it.
-fn answered<'a>(name: &str, is_v4: bool, tables: &HostTables<'a>) -> (IpAddr, HostTables<'a>) {
+fn answered<'a>(name: &str, client: IpAddr, tables: &HostTables<'a>) -> (IpAddr, HostTables<'a>) {
     let generation = tables.generation;
-    let dst = unnamed(generation, is_v4);
-    let key = Addr::from(dst);
+    let dst = unnamed(generation, client.is_ipv4());
+    let key = learned_key(dst.into(), Some(client), tables);
     let mut answered = HostTables {
         now_ms: tables.now_ms,
         interfaces: tables.interfaces.clone(),
@@ -183,12 +194,11 @@ fn answered<'a>(name: &str, is_v4: bool, tables: &HostTables<'a>) -> (IpAddr, Ho
                 pattern: teacher.id,
                 expires_ms: u64::MAX,
             };
-            let mut slots = [0; TEACHERS];
-            slots[0] = slot.to_word();
-            answered.learned.insert(key, Learned { slots });
+            let learned = Learned::first(slot, tables.now_ms);
+            answered.learned.insert(key, learned);
         }
         None => {
-            answered.refused.insert(key, u64::MAX);
+            answered.refused.insert(key.addr, u64::MAX);
         }
     }
     (dst, answered)

@@ -1,8 +1,11 @@
 //! What DNS answers taught of an address.
 
+use std::net::IpAddr;
+
 use egress_common::{flow::Addr, learned::Slot};
 use serde::Serialize;
 
+use super::ground::learned_key;
 use crate::policy::{ids::Ids, tables::HostTables};
 
 /// A pattern that taught an address.
@@ -14,9 +17,15 @@ pub struct Teaching {
     pub seconds_left: i64,
 }
 
-/// The patterns that taught an address.
-pub fn teachings(addr: Addr, tables: &HostTables<'_>, ids: &Ids) -> Vec<Teaching> {
-    let words = tables.learned.get(&addr).map(|learned| learned.slots);
+/// The patterns that taught an address, for a client where that matters.
+pub fn teachings(
+    addr: Addr,
+    client: Option<IpAddr>,
+    tables: &HostTables<'_>,
+    ids: &Ids,
+) -> Vec<Teaching> {
+    let learned = tables.learned.get(&learned_key(addr, client, tables));
+    let words = learned.map(|learned| learned.slots);
     let slots = words.into_iter().flatten().filter_map(Slot::from_word);
     let told = slots.map(|slot| Teaching {
         pattern: ids

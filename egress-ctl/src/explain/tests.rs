@@ -2,8 +2,7 @@ use std::collections::HashMap;
 
 use egress_common::{
     flow::Addr,
-    learned::{Learned, Slot},
-    limits::TEACHERS,
+    learned::{Learned, LearnedKey, Slot},
 };
 use jiff::civil::Date;
 
@@ -95,13 +94,13 @@ fn asked(question: &str) -> String {
         ("203.0.113.2", NOW_MS - 12_000),
     ] {
         let addr: std::net::IpAddr = addr.parse().unwrap();
-        let mut slots = [0; TEACHERS];
-        slots[0] = Slot {
+        let slot = Slot {
             pattern,
             expires_ms,
-        }
-        .to_word();
-        tables.learned.insert(Addr::from(addr), Learned { slots });
+        };
+        let learned = Learned::first(slot, NOW_MS);
+        let key = LearnedKey::for_all(Addr::from(addr));
+        tables.learned.insert(key, learned);
     }
     let refused: std::net::IpAddr = "203.0.113.3".parse().unwrap();
     tables.refused.insert(refused.into(), NOW_MS + 5000);

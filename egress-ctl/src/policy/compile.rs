@@ -8,6 +8,7 @@ use std::{
 use egress_common::{
     dns::policy::DnsPolicy,
     flow::proto,
+    learned::Scope,
     limits,
     pattern::NamePattern,
     rule::{
@@ -114,7 +115,8 @@ pub fn compile(
             features: features(&membership, &patterns, &rulesets)
                 | bit(steered.steers(), feature::STEERS)
                 | bit(config.gateway.count_replies, feature::COUNTS_REPLIES)
-                | bit(is_strict(&config.groups), feature::STRICT_DNS),
+                | bit(is_strict(&config.groups), feature::STRICT_DNS)
+                | bit(config.dns.scope == Scope::Client, feature::CLIENT_SCOPE),
         },
         steered,
         groups: groups(config, ids)?,

@@ -3,7 +3,7 @@
 //! Learned addresses name patterns by id and counters name endpoint sets by id, and both outlive a
 //! generation: so a name keeps its id for as long as the kernel's maps live.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use egress_common::limits;
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,17 @@ impl Ids {
         self.groups
             .iter()
             .map(|(name, place)| (name.as_str(), *place))
+    }
+
+    /// The id of a pattern; none where it never had one.
+    pub fn pattern_id(&self, pattern: &str) -> Option<u32> {
+        self.patterns.get(pattern).copied()
+    }
+
+    /// All patterns by their ids.
+    pub fn patterns(&self) -> HashMap<u32, String> {
+        let named = self.patterns.iter();
+        named.map(|(pattern, id)| (*id, pattern.clone())).collect()
     }
 
     /// How many ids of patterns were given; they are 1 to this number.

@@ -10,7 +10,7 @@ use egress_common::{
     flow::{Addr, Flow, FlowKey},
     fragment::{DatagramKey, Seen},
     judge::Tables,
-    learned::Learned,
+    learned::{Learned, LearnedKey},
     parse::Datagram,
     rule::{Destination, GroupPolicy, Match, feature},
     verdict::Verdict,
@@ -24,7 +24,7 @@ pub struct HostTables<'a> {
     /// The generation.
     pub generation: &'a Generation,
     /// What DNS answers taught.
-    pub learned: HashMap<Addr, Learned>,
+    pub learned: HashMap<LearnedKey, Learned>,
     /// Connections that were admitted before, and the words of their slots.
     pub admitted: HashMap<FlowKey, u64>,
     /// What was seen of datagrams in fragments.
@@ -126,8 +126,9 @@ impl Tables for HostTables<'_> {
         ruleset.is_some_and(|ruleset| ruleset.asks(group))
     }
 
-    fn learned(&self, addr: &Addr) -> Option<&Learned> {
-        self.learned.get(addr)
+    fn learned(&self, flow: &Flow) -> Option<&Learned> {
+        let scope = self.generation.settings.scope();
+        self.learned.get(&LearnedKey::of(flow.dst, flow.src, scope))
     }
 
     fn admitted(&self, flow: &Flow) -> Option<u64> {

@@ -57,6 +57,9 @@ impl Framed {
 mod tests {
     use super::*;
 
+    /// Bytes of a stream, the messages in it, and whether it ends behind one.
+    type Stream<'a> = (&'a [u8], &'a [&'a [u8]], bool);
+
     fn read_all(mut bytes: &[u8]) -> (Vec<Vec<u8>>, bool) {
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.build().unwrap();
@@ -75,16 +78,16 @@ mod tests {
     #[test]
     fn messages_are_taken_apart() {
         let long = [&[0xff, 0xff][..], &[7; 65_535]].concat();
-        let table: [(&str, &[u8], &[&[u8]], bool); 7] = [
-            ("nothing", b"", &[], true),
-            ("one", b"\0\x03abc", &[b"abc"], true),
-            ("two", b"\0\x01a\0\x02bc", &[b"a", b"bc"], true),
-            ("an empty one", b"\0\0\0\x01a", &[b"", b"a"], true),
-            ("the longest", &long, &[&[7; 65_535]], true),
-            ("half a length", b"\0\x01a\0", &[b"a"], false),
-            ("half a message", b"\0\x01a\0\x02b", &[b"a"], false),
+        let table: [(&str, Stream<'_>); 7] = [
+            ("nothing", (b"", &[], true)),
+            ("one", (b"\0\x03abc", &[b"abc"], true)),
+            ("two", (b"\0\x01a\0\x02bc", &[b"a", b"bc"], true)),
+            ("an empty one", (b"\0\0\0\x01a", &[b"", b"a"], true)),
+            ("the longest", (&long, &[&[7; 65_535]], true)),
+            ("half a length", (b"\0\x01a\0", &[b"a"], false)),
+            ("half a message", (b"\0\x01a\0\x02b", &[b"a"], false)),
         ];
-        for (what, bytes, expected, whole) in table {
+        for (what, (bytes, expected, whole)) in table {
             let (all, ended) = read_all(bytes);
             assert_eq!(all, expected, "{what}");
             assert_eq!(ended, whole, "{what}");

@@ -5,13 +5,14 @@ use egress_common::{
         Outcome,
         message::{ADDRESSES, Message},
     },
-    flow::Addr,
+    flow::{Addr, Flow},
     judge::Tables as _,
-    learned::{Learned, SharedSlots, Slot, Taught, teach},
+    learned::{Learned, LearnedKey, SharedSlots, Slot, Taught, teach},
     limits::TEACHERS,
     rule::mark,
 };
 
+use super::lessons::{self, note_refused};
 use crate::{
     maps::{LEARNED, NO_EXIST, REFUSED},
     stats::count_dns,
@@ -26,22 +27,26 @@ pub struct Lesson {
     pub pattern: Option<u32>,
 }
 
-/// Learns every address of an answer, or, for a name that is not allowed, notes them as refused.
+/// Learns every address of an answer that came in this flow, or, for a name that is not allowed, notes them as
+/// refused. User space is told of it.
 #[inline(always)]
-pub fn teach_all(lesson: Lesson) -> Outcome {
+pub fn teach_all(lesson: Lesson, flow: &Flow) -> Outcome {
     let pattern = lesson.pattern.unwrap_or(0);
     let half = lesson.generation.half();
     let now_ms = now_ms();
+    lessons::begin(lesson.message, flow, pattern);
     for i in 0..ADDRESSES as u32 {
         if dns_teach_step(lesson.message, i, pattern, half, now_ms) != 0 {
             break;
         }
     }
-    if pattern == 0 {
+    let outcome = if pattern == 0 {
         Outcome::NameNotListed
     } else {
         Outcome::Learned
-    }
+    };
+    lessons::tell(lesson.message, outcome);
+    outcome
 }
 
 /// Learns address `i`; 0 while there are more.
@@ -55,11 +60,11 @@ pub extern "C" fn dns_teach_step(
     now_ms: u64,
 ) -> u32 {
     // SAFETY: null, or the one message of this CPU.
-    let Some(message) = (unsafe { message.as_ref() }) else {
+    let Some(read) = (unsafe { message.as_ref() }) else {
         return 1;
     };
     let generation = Generation::of_half(half);
-    let (Some(found), Some(settings)) = (message.found(i), generation.settings()) else {
+    let (Some(found), Some(settings)) = (read.found(i), generation.settings()) else {
         return 1;
     };
     let expires_ms = now_ms + settings.taught_ms(found.ttl);
@@ -69,12 +74,14 @@ pub extern "C" fn dns_teach_step(
         let _: Result<(), i32> = REFUSED.insert(&addr, &expires_ms, 0);
     } else if is_refused(&addr, generation) {
         count_dns(Outcome::AddressRefused);
+        // SAFETY: it is not null, and of this CPU; nothing of it is read any more.
+        unsafe { note_refused(message) };
     } else {
         let slot = Slot {
             pattern,
             expires_ms,
         };
-        match learn(&addr, slot, now_ms) {
+        match learn(&generation.learned_key(addr, read.client()), slot, now_ms) {
             Taught::Kept => {}
             Taught::Displaced => count_dns(Outcome::TeacherDisplaced),
             Taught::Contended => count_dns(Outcome::NoPlace),
@@ -93,18 +100,17 @@ fn is_refused(addr: &Addr, generation: Generation) -> bool {
 }
 
 #[inline(always)]
-fn learn(addr: &Addr, slot: Slot, now_ms: u64) -> Taught {
-    if let Some(known) = known(addr) {
-        return teach_known(addr, known, slot, now_ms);
+fn learn(key: &LearnedKey, slot: Slot, now_ms: u64) -> Taught {
+    if let Some(known) = MapSlots::of(key) {
+        return teach_known(key, known, slot, now_ms);
     }
-    let mut slots = [0; TEACHERS];
-    slots[0] = slot.to_word();
-    if LEARNED.insert(addr, &Learned { slots }, NO_EXIST).is_ok() {
+    let first = Learned::first(slot, now_ms);
+    if LEARNED.insert(key, &first, NO_EXIST).is_ok() {
         return Taught::Kept;
     }
     // Another CPU was first, or the map is full.
-    match known(addr) {
-        Some(known) => teach_known(addr, known, slot, now_ms),
+    match MapSlots::of(key) {
+        Some(known) => teach_known(key, known, slot, now_ms),
         None => Taught::Contended,
     }
 }
@@ -112,22 +118,16 @@ fn learn(addr: &Addr, slot: Slot, now_ms: u64) -> Taught {
 /// Teaches an address that the map holds. A full map may give the entry to another address meanwhile,
 /// which must not inherit the teaching.
 #[inline(always)]
-fn teach_known(addr: &Addr, slots: &MapSlots, slot: Slot, now_ms: u64) -> Taught {
+fn teach_known(key: &LearnedKey, slots: &MapSlots, slot: Slot, now_ms: u64) -> Taught {
     let taught = teach(slots, slot, now_ms);
-    if known(addr).is_some_and(|now| core::ptr::eq(now, slots)) {
+    slots.note_use(0, now_ms);
+    if MapSlots::of(key).is_some_and(|now| core::ptr::eq(now, slots)) {
         return taught;
     }
     for i in 0..TEACHERS {
         slots.exchange(i, slot.to_word(), 0);
     }
     Taught::Contended
-}
-
-#[inline(always)]
-fn known(addr: &Addr) -> Option<&'static MapSlots> {
-    let slots = LEARNED.get_ptr_mut(addr)?;
-    // SAFETY: the entry stays readable for the program's life; its words are only accessed as wholes.
-    Some(unsafe { &*slots.cast::<MapSlots>() })
 }
 
 impl SharedSlots for MapSlots {

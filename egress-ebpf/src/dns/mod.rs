@@ -4,6 +4,7 @@
 
 mod asked;
 mod learn;
+mod lessons;
 mod names;
 pub mod query;
 mod segment;
@@ -84,8 +85,7 @@ fn of_datagram(ctx: &TcContext, headers: &View, datagram: &Datagram) -> Result<(
 #[inline(always)]
 fn trusting(ctx: &TcContext, datagram: &Datagram) -> Result<Generation, Outcome> {
     let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
-    // SAFETY: the context is valid for the program's life.
-    let from = unsafe { (*ctx.as_ptr().cast::<__sk_buff>()).ingress_ifindex };
+    let from = came_in_by(ctx);
     let wanted = if from == 0 {
         mark::LOCAL_RESOLVER
     } else if LAN.get_ptr(&from).is_some() {
@@ -97,6 +97,19 @@ fn trusting(ctx: &TcContext, datagram: &Datagram) -> Result<Generation, Outcome>
         true => Ok(generation),
         false => Err(Outcome::ResolverNotTrusted),
     }
+}
+
+/// Index of the interface that a packet came in by; 0 where this machine made it.
+#[inline(always)]
+fn came_in_by(ctx: &TcContext) -> u32 {
+    // SAFETY: the context is valid for the program's life.
+    unsafe { (*ctx.as_ptr().cast::<__sk_buff>()).ingress_ifindex }
+}
+
+/// Whether this machine made a packet.
+#[inline(always)]
+fn is_made_here(ctx: &TcContext) -> bool {
+    came_in_by(ctx) == 0
 }
 
 /// Learns from a message, and counts it.
@@ -126,7 +139,7 @@ pub extern "C" fn dns_learn(
     };
     let generation = Generation::of_half(half);
     count_dns(match read(&buffer(ctx), flow, payload, generation) {
-        Ok(lesson) => teach_all(lesson),
+        Ok(lesson) => teach_all(lesson, flow),
         Err(outcome) => outcome,
     });
     0
@@ -140,6 +153,7 @@ fn read(
     generation: Generation,
 ) -> Result<Lesson, Outcome> {
     let message = take_message(ctx, payload)?;
+    message.set_client(flow.dst);
     read_question::<Global>(message)?;
     asked::take(flow, message)?;
     let pattern = pattern_of(message, generation);

@@ -135,7 +135,7 @@ impl Carrier for OfBuffer {
     #[inline(always)]
     fn replace(&self, datagram: &Datagram, at: usize, old: [u8; 2], new: [u8; 2]) {
         let word = |bytes: [u8; 2]| {
-            let is_even = (at - datagram.l4) % 2 == 0;
+            let is_even = (at - datagram.l4).is_multiple_of(2);
             u64::from(u16::from_ne_bytes(if is_even {
                 bytes
             } else {

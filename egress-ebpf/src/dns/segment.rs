@@ -10,7 +10,7 @@ use egress_common::{
     parse::{Datagram, Payload, TcpPayload, tcp_payload},
 };
 
-use super::{asked::may_begin, learn, trusting};
+use super::{asked::may_begin, is_made_here, learn, trusting};
 use crate::{
     maps::STREAMS,
     stats::count_dns,
@@ -34,6 +34,8 @@ pub fn of_segment(ctx: &TcContext, headers: &View, datagram: &Datagram) {
     }
     let generation = match trusting(ctx, datagram) {
         Ok(generation) => generation,
+        // The proxy on this machine relays it, and has taught already.
+        Err(Outcome::ResolverNotTrusted) if is_made_here(ctx) => return,
         Err(outcome) => return count_dns(outcome),
     };
     let key = datagram.flow.key();

@@ -11,7 +11,7 @@ use egress_common::{
         message::{MESSAGE_MAX, Message},
     },
     judge::Tables as _,
-    parse::udp_payload,
+    parse::{Datagram, udp_payload},
     rule::mark,
 };
 
@@ -25,25 +25,30 @@ use crate::{
     datagram::told,
     maps::TOLD,
     stats::count_dns,
-    tables::Generation,
+    tables::{Generation, seed},
     view::{self, View},
 };
 
 /// Learns from the answer in a frame.
 #[inline(always)]
 pub fn teach(ctx: &TcContext) -> Outcome {
-    let outcome = match read(ctx) {
-        Ok(lesson) => teach_all(lesson),
-        Err(outcome) => outcome,
+    let outcome = match taught(ctx) {
+        Ok(outcome) | Err(outcome) => outcome,
     };
     count_dns(outcome);
     outcome
 }
 
 #[inline(always)]
-fn read(ctx: &TcContext) -> Result<Lesson, Outcome> {
-    let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
+fn taught(ctx: &TcContext) -> Result<Outcome, Outcome> {
     let datagram = told(ctx).map_err(|_| Outcome::Malformed)?;
+    let lesson = read(ctx, datagram)?;
+    Ok(teach_all(lesson, &datagram.flow))
+}
+
+#[inline(always)]
+fn read(ctx: &TcContext, datagram: &Datagram) -> Result<Lesson, Outcome> {
+    let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
     // A generation may have come meanwhile that trusts it no more.
     let resolver = generation.destination(&datagram.flow.src);
     if !resolver.is(mark::RESOLVER | mark::LOCAL_RESOLVER) {
@@ -51,6 +56,7 @@ fn read(ctx: &TcContext) -> Result<Lesson, Outcome> {
     }
     let payload = udp_payload(&View::of_pulled(ctx), datagram).ok_or(Outcome::Malformed)?;
     let message = taken(ctx, payload.at, payload.len)?;
+    message.set_client(datagram.flow.dst);
     read_question::<Global>(message)?;
     let pattern = pattern_of(message, generation);
     let read = read_records::<Global>(message);
@@ -78,5 +84,6 @@ fn taken(ctx: &TcContext, at: usize, len: usize) -> Result<&'static mut Message,
         return Err(Outcome::Malformed);
     }
     message.set_len(len);
+    message.set_seed(seed());
     Ok(message)
 }

@@ -160,7 +160,7 @@ fn one_policy(
         let asked = Instant::now();
         let packet = frame(&question, addr).context("two families")?;
         let connection = parse(&packet[..]).ok().map(|datagram| datagram.flow.key());
-        ground.learn(kernel.pinned(), addr, connection)?;
+        ground.learn(kernel.pinned(), addr, Some(question.client), connection)?;
         let said = kernel.ask(&packet)?;
         let told = about(&ground, &question, &Subject::Address(addr), Some(said));
         let told = told.context("two families")?;

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use egress_common::flow::{Addr, FlowKey};
-use egress_common::learned::{Learned, Slot};
-use egress_common::limits::TEACHERS;
+use egress_common::flow::FlowKey;
+use egress_common::learned::{Learned, LearnedKey, Slot};
 use egress_common::parse::parse;
 use egress_ctl::dataplane::{boot_ms, swap};
 
@@ -16,31 +15,26 @@ use crate::random::{Admission, Teaching};
 pub type Admitted = BTreeMap<FlowKey, (Option<&'static str>, u64)>;
 
 /// Teaches kernel and caller the same.
-pub fn taught(kernel: &Kernel, teachings: &[Teaching]) -> Result<BTreeMap<Addr, Learned>> {
+pub fn taught(kernel: &Kernel, teachings: &[Teaching]) -> Result<BTreeMap<LearnedKey, Learned>> {
     let now = boot_ms() as i64;
-    let mut all: BTreeMap<Addr, Vec<u64>> = BTreeMap::new();
-    for Teaching {
-        addr,
-        pattern,
-        left_ms,
-    } in teachings
-    {
+    let mut all: BTreeMap<LearnedKey, Vec<u64>> = BTreeMap::new();
+    for teaching in teachings {
         let id = kernel.ids().sets().count() as u32;
         let slot = Slot {
             // A pattern that no generation knows yet is as good as any unknown one.
-            pattern: kernel.ids().clone().pattern(pattern).unwrap_or(id),
-            expires_ms: (now + left_ms).max(1) as u64,
+            pattern: kernel.ids().clone().pattern(teaching.pattern).unwrap_or(id),
+            expires_ms: (now + teaching.left_ms).max(1) as u64,
         };
-        all.entry((*addr).into()).or_default().push(slot.to_word());
+        all.entry(teaching.key()).or_default().push(slot.to_word());
     }
     let mut learned = BTreeMap::new();
-    for (addr, words) in all {
-        let mut slots = [0; TEACHERS];
-        for (slot, word) in slots.iter_mut().zip(words) {
+    for (key, words) in all {
+        let mut taught = Learned::EMPTY;
+        for (slot, word) in taught.slots.iter_mut().zip(words) {
             *slot = word;
         }
-        swap::teach(kernel.pinned(), addr, Learned { slots })?;
-        learned.insert(addr, Learned { slots });
+        swap::teach(kernel.pinned(), key, taught)?;
+        learned.insert(key, taught);
     }
     Ok(learned)
 }

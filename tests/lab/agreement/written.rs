@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use egress_common::dns::policy::DnsPolicy;
 use egress_common::flow::{Addr, Flow, proto};
 use egress_common::fragment::DatagramKey;
+use egress_common::learned::Scope;
 use egress_common::limits::TEACHERS;
 use egress_common::parse::Datagram;
 use egress_common::parse::quote::{self, Message};
@@ -159,7 +160,7 @@ impl<'a> Written<'a> {
                 .any(|prefix| canonical(*prefix).contains(&dst));
             let by_name = || {
                 let mut urls = set.urls.iter();
-                urls.any(|pattern| self.is_taught(dst, pattern) || self.is_admitted(flow, pattern))
+                urls.any(|pattern| self.is_taught(flow, pattern) || self.is_admitted(flow, pattern))
             };
             ports.contains(flow.dst_port) && (by_prefix || by_name())
         });
@@ -205,18 +206,24 @@ impl<'a> Written<'a> {
         let covers = |target: &Target| match target {
             Target::Prefix(prefix) => prefix.contains(&dst),
             Target::Name(name) => {
-                self.is_taught(dst, name) || !rule.denies && self.is_admitted(flow, name)
+                self.is_taught(flow, name) || !rule.denies && self.is_admitted(flow, name)
             }
         };
         serves(rule, flow) && (rule.to.is_empty() || rule.to.iter().any(covers))
     }
 
-    /// Whether a valid teaching of the address is by a pattern that `pattern` covers.
-    fn is_taught(&self, dst: IpAddr, pattern: &NamePattern) -> bool {
+    /// Whether a valid teaching of the address, for the client where that matters, is by a pattern that
+    /// `pattern` covers.
+    fn is_taught(&self, flow: &Flow, pattern: &NamePattern) -> bool {
+        let (src, dst) = (IpAddr::from(flow.src), IpAddr::from(flow.dst));
+        let client = match self.config.dns.scope {
+            Scope::Policy => None,
+            Scope::Client => Some(src),
+        };
         let of_addr = self
             .teachings
             .iter()
-            .filter(|t| t.addr == dst)
+            .filter(|t| t.addr == dst && t.client == client)
             .take(TEACHERS);
         let mut valid = of_addr.filter(|t| t.left_ms > 0);
         valid.any(|teaching| self.is_covered(teaching.pattern, pattern))

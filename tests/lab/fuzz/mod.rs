@@ -248,14 +248,14 @@ impl Taught {
         });
         let mut addrs = BTreeMap::new();
         let mut map = kernel.pinned().learned()?;
-        for addr in map.keys().collect::<Result<Vec<_>, _>>()? {
-            let learned = map.get(&addr, 0).context("an entry that is there")?;
+        for key in map.keys().collect::<Result<Vec<_>, _>>()? {
+            let learned = map.get(&key, 0).context("an entry that is there")?;
             let slots = learned
                 .slots
                 .iter()
                 .filter_map(|word| Slot::from_word(*word));
-            addrs.insert(addr.into(), slots.collect());
-            map.remove(&addr)?;
+            addrs.insert(key.addr.into(), slots.collect());
+            map.remove(&key)?;
         }
         Ok(Self {
             counts: risen.filter(|(_, messages)| *messages > 0).collect(),
@@ -349,4 +349,41 @@ fn hex(bytes: &[u8]) -> String {
         let _: std::fmt::Result = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use egress_common::dns::Direct;
+    use egress_common::dns::answer::{read_question, read_records};
+    use egress_common::dns::message::Message;
+
+    use super::*;
+
+    const MESSAGES: u16 = 5000;
+
+    /// What the kernel's reader makes of a message where it runs in user space.
+    fn direct(message: &mut Message, bytes: &[u8]) -> Result<BTreeSet<IpAddr>, Outcome> {
+        message.fill(bytes);
+        read_question::<Direct>(message)?;
+        read_records::<Direct>(message)?;
+        let found = (0..message.found_len()).filter_map(|i| message.found(i));
+        Ok(found.map(|found| found.addr.into()).collect())
+    }
+
+    #[test]
+    fn the_kernels_reader_says_the_same_in_user_space() {
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let mut rng = Rng::with_seed(seed);
+        let mut message = Box::new(Message::new());
+        for number in 0..MESSAGES {
+            let sound = wire::message(&mut rng, number);
+            for bytes in [wire::damaged(&sound, &mut rng), sound] {
+                let expected = oracle::read(&bytes).map_err(|(outcome, _)| outcome);
+                let as_judged = |addr: &IpAddr| IpAddr::from(Addr::from(*addr).learned_as());
+                let expected = expected.map(|said| said.addrs.keys().map(as_judged).collect());
+                assert_eq!(direct(&mut message, &bytes), expected, "{}", hex(&bytes));
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::{collections::HashMap, fmt, net::IpAddr, time::Duration};
 use anyhow::Result;
 use egress_common::{
     event::{Event, flag},
-    learned::Slot,
+    learned::{LearnedKey, Scope, Slot},
     verdict::{Action, NO_GROUP, NO_SET, Reason},
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -158,7 +158,12 @@ impl<'a> Teller<'a> {
     fn names(&mut self, event: &Event) -> (Vec<String>, bool) {
         let pinned = Pinned(&self.places.pin_dir);
         let learned = pinned.learned().ok();
-        let learned = learned.and_then(|map| map.get(&event.dst, 0).ok());
+        let for_all = LearnedKey::for_all(event.dst);
+        let for_client = LearnedKey::of(event.dst, event.src, Scope::Client);
+        let learned = learned.and_then(|map| {
+            let known = map.get(&for_all, 0).or_else(|_| map.get(&for_client, 0));
+            known.ok()
+        });
         let words = learned.map(|learned| learned.slots).unwrap_or_default();
         let ids = self
             .generation(event.generation)

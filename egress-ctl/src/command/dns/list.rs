@@ -1,0 +1,137 @@
+//! `dns list`: the learned addresses.
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use egress_common::limits;
+use serde::Serialize;
+
+use super::seen::{Seen, client, first_of};
+use crate::{
+    catalogue::nearest::nearest,
+    command::{
+        output::{print, print_json},
+        table::table,
+    },
+    daemon::Places,
+    dns::{
+        known::Known,
+        time::{ago, span},
+    },
+};
+
+/// Learned addresses: names, patterns, groups, time left, connections.
+#[derive(Args)]
+pub struct List {
+    /// Only what this client asked for, of the last ones that did.
+    #[arg(long, value_name = "ADDRESS", value_parser = client)]
+    client: Option<IpAddr>,
+    /// Only what this endpoint set or rule allows.
+    #[arg(long, value_name = "KEY")]
+    set: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    generation: u64,
+    /// How many addresses are learned, and how many may be.
+    learned: usize,
+    capacity: u32,
+    addresses: Vec<Known>,
+}
+
+impl List {
+    pub(super) fn run(self, places: &Places) -> Result<()> {
+        let seen = Seen::read(places)?;
+        self.check_set(&seen)?;
+        let mut addresses = seen.known();
+        addresses.retain(|known| self.wants(known));
+        let report = Report {
+            schema: "egress.dns-list/1",
+            generation: seen.force.snapshot.number,
+            learned: seen.entries.len(),
+            capacity: limits::LEARNED,
+            addresses,
+        };
+        match self.json {
+            true => print_json(&report),
+            false => print(&report.text(&seen)),
+        }
+    }
+
+    fn check_set(&self, seen: &Seen) -> Result<()> {
+        let Some(set) = &self.set else {
+            return Ok(());
+        };
+        let ids = &seen.force.snapshot.ids;
+        let mut near = nearest(set, ids.sets().map(|(key, _)| key), |key| (*key).to_owned());
+        match near.next() {
+            Some(key) if key == set => Ok(()),
+            Some(key) => bail!("there is no endpoint set or rule `{set}`, the nearest is `{key}`"),
+            None => bail!("there is no endpoint set or rule `{set}`"),
+        }
+    }
+
+    fn wants(&self, known: &Known) -> bool {
+        let asked = |client| known.names.iter().any(|one| one.clients.contains(&client));
+        let is_of = |set| known.teachings.iter().any(|one| one.sets.contains(set));
+        self.client.is_none_or(asked) && self.set.as_ref().is_none_or(is_of)
+    }
+}
+
+impl Report {
+    fn text(&self, seen: &Seen) -> String {
+        let mut text = String::new();
+        let header = [
+            "address",
+            "name",
+            "pattern",
+            "groups",
+            "left",
+            "hits",
+            "first seen",
+            "last seen",
+        ];
+        let now = seen.clocks.wall;
+        table(&mut text, &header, &self.addresses, |known| {
+            let teaching = known.teachings.first();
+            let groups = teaching.map(|one| one.groups.join(", "));
+            [
+                known.address.to_string(),
+                first_of(known.names.iter().map(|one| one.name.as_str())),
+                first_of(known.teachings.iter().map(|one| one.pattern.as_str())),
+                groups
+                    .filter(|groups| !groups.is_empty())
+                    .unwrap_or_else(|| "-".to_owned()),
+                left(known.seconds_left()),
+                known.hits.to_string(),
+                ago(known.first_seen, now),
+                ago(known.last_seen, now),
+            ]
+        });
+        // Writing into a string cannot fail.
+        let _: std::fmt::Result = writeln!(
+            text,
+            "{}{} of {} addresses are learned, of which {} are shown",
+            if text.is_empty() { "" } else { "\n" },
+            self.learned,
+            self.capacity,
+            self.addresses.len(),
+        );
+        text.trim_start().to_owned()
+    }
+}
+
+/// How long answers still count.
+pub(super) fn left(seconds: i64) -> String {
+    match u64::try_from(seconds) {
+        Ok(left) if left > 0 => span(left),
+        _ => format!("expired {} ago", span(seconds.unsigned_abs())),
+    }
+}
