@@ -51,7 +51,7 @@ fn its_steering_works() {
     let text = ["[gateway]\n", "[group.office]\n"]
         .into_iter()
         .zip([gateway, office])
-        .fold(config().to_owned(), |text, (header, lines)| {
+        .fold(without_steering(config()), |text, (header, lines)| {
             text.replacen(header, &format!("{}\n", lines.trim_end()), 1)
         });
     let config = Config::parse(&text).unwrap();
@@ -59,6 +59,12 @@ fn its_steering_works() {
     let steer = &office.expect("the group").steer;
     assert!(steer.of_set.len() > 3, "{steer:?}");
     assert_eq!(steer.idle, Vec::<String>::new());
+}
+
+/// The config without what the section on steering says in full.
+fn without_steering(config: &str) -> String {
+    let lines = config.lines().filter(|line| !line.starts_with("steer."));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 #[test]

@@ -80,7 +80,9 @@ fn start(lab: &Lab, host: &Host, name: &str, at: IpAddr, config: &str) -> Result
             // Not `--no-daemon`: then a TCP connection would keep it from everything else.
             "--keep-in-foreground",
             "--pid-file=",
+            // A process that changes its user or group no longer dies with the one that started it.
             "--user=root",
+            "--group=root",
             "--log-facility=-",
         ]);
     let mut process = Process::spawn(name, command, lab.folder())
