@@ -156,7 +156,7 @@ fn holds_connection<const WORDS: usize>(ctx: &TcContext, tuple: &mut [u32; WORDS
             ctx.as_ptr(),
             ptr::from_mut(tuple).cast::<bpf_sock_tuple>(),
             (WORDS * size_of::<u32>()) as u32,
-            BPF_F_CURRENT_NETNS as i64 as u64,
+            i64::from(BPF_F_CURRENT_NETNS) as u64,
             0,
         );
         if found.is_null() {
@@ -186,11 +186,10 @@ fn is_its_turn(flow: &Flow) -> bool {
         client: flow.src.whole(),
         resolver: flow.dst.whole(),
     };
-    let given_ms = match GIVEN.get_ptr(&pair) {
-        // SAFETY: one aligned word of an entry that stays readable for the program's life.
-        Some(given_ms) => Some(unsafe { ptr::read_volatile(given_ms) }),
-        None => None,
-    };
+    // SAFETY: one aligned word of an entry that stays readable for the program's life.
+    let given_ms = GIVEN
+        .get_ptr(&pair)
+        .map(|given_ms| unsafe { ptr::read_volatile(given_ms) });
     let now_ms = now_ms();
     match Turn::of(given_ms, now_ms) {
         Turn::Direct => false,
