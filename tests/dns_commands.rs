@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use lab::address::{CLIENT, LAN};
 use lab::config::custom;
 use lab::dns;
+use lab::dns_tcp;
 use lab::flow::Family;
 use lab::gateway::Egress;
 use lab::host::Life;
@@ -110,6 +111,19 @@ fn a_learned_address_is_listed_with_all_that_is_known_of_it() -> Result<()> {
         complaint.contains("no answer that a client got"),
         "{complaint}"
     );
+    Ok(())
+}
+
+#[test]
+fn an_answer_over_tcp_is_named_as_well() -> Result<()> {
+    let stage = Stage::set()?;
+    let ask = || dns_tcp::ask(LAN.v4.into(), ALIAS, Family::Ipv4, LIMIT);
+    stage.site.lab.client.run(ask)??;
+    let list = stage.named(1)?;
+    let naming = &of(&list, BEHIND_ALIAS)?["names"][0];
+    ensure!(naming["name"] == ALIAS, "{naming}");
+    let client = CLIENT.v4.to_string();
+    ensure!(naming["clients"] == json!([client]), "{naming}");
     Ok(())
 }
 
