@@ -92,11 +92,102 @@ fn a_few_questions_are_answered_as_packets_are_judged() -> Result<()> {
 }
 
 #[test]
+fn a_few_cycles_through_a_cache_lose_no_connection() -> Result<()> {
+    let report = succeed(&[
+        "drill", "cache", "--cycles", "200", "--names", "20", "--ttl", "1", "--json",
+    ])?;
+    ensure!(report["cycles"] == 200, "{report}");
+    ensure!(
+        report["failures"] == 0 && report["packets_dropped"] == 0,
+        "{report}"
+    );
+    ensure!(
+        report["shared_outlived"] == 2 && report["alone_expired"] == true,
+        "{report}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_short_download_outlives_its_answer() -> Result<()> {
+    let report = succeed(&[
+        "drill",
+        "expiry",
+        "--seconds",
+        "2",
+        "--ttl",
+        "1",
+        "--rounds",
+        "50",
+        "--json",
+    ])?;
+    ensure!(report["passed"] == true, "{report}");
+    ensure!(
+        report["download"]["was_cut"] == false && report["new_connection_expired"] == true,
+        "{report}"
+    );
+    ensure!(
+        report["expired"] == 50 && report["admitted_again"] == 50,
+        "{report}"
+    );
+    Ok(())
+}
+
+#[test]
+fn some_forged_answers_of_each_kind_teach_nothing() -> Result<()> {
+    let report = succeed(&["drill", "forge", "--messages", "20", "--json"])?;
+    let groups = report["groups"].as_array().context("no groups")?;
+    ensure!(groups.len() == 20, "{report}");
+    for group in groups {
+        ensure!(group["seen"] == 20 && group["learned"] == 0, "{group}");
+    }
+    ensure!(
+        report["honest"] == report["honest_learned"] && report["honest"] == 76,
+        "{report}"
+    );
+    Ok(())
+}
+
+#[test]
+fn more_addresses_than_there_is_room_for_end_no_connection() -> Result<()> {
+    let report = succeed(&[
+        "drill",
+        "names",
+        "--names",
+        "500",
+        "--addresses",
+        "80000",
+        "--used",
+        "50",
+        "--json",
+    ])?;
+    ensure!(report["learned"] == 500, "{report}");
+    let crowd = &report["crowd"];
+    ensure!(
+        crowd["lived_on_dropped"] == 0 && crowd["begun_dropped"] == 0,
+        "{report}"
+    );
+    ensure!(
+        crowd["held"].as_u64() <= report["bound"].as_u64(),
+        "{report}"
+    );
+    ensure!(
+        report["costs"]
+            .as_array()
+            .is_some_and(|costs| costs.len() == 3),
+        "{report}"
+    );
+    Ok(())
+}
+
+#[test]
 fn an_unknown_drill_is_answered_with_those_that_exist() -> Result<()> {
     let output = egress_lab(&["drill", "nonsense"])?;
     ensure!(!output.status.success());
     let said = String::from_utf8(output.stderr)?;
-    for word in ["nonsense", "explain", "race", "swap"] {
+    for word in [
+        "nonsense", "cache", "expiry", "explain", "forge", "race", "swap",
+    ] {
         ensure!(said.contains(word), "nothing of {word} in: {said}");
     }
     Ok(())

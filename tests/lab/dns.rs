@@ -42,7 +42,19 @@ impl Answer {
 
 /// Asks once, and waits no longer than the limit.
 pub fn ask(resolver: IpAddr, name: &str, family: Family, limit: Duration) -> Result<Answer, Error> {
-    let socket = UdpSocket::bind(Family::of(resolver).any(0))?;
+    let any = Family::of(resolver).any(0).ip();
+    ask_from(any, resolver, name, family, limit)
+}
+
+/// The same, from one of the client's addresses.
+pub fn ask_from(
+    source: IpAddr,
+    resolver: IpAddr,
+    name: &str,
+    family: Family,
+    limit: Duration,
+) -> Result<Answer, Error> {
+    let socket = UdpSocket::bind(SocketAddr::new(source, 0))?;
     socket.set_read_timeout(Some(limit))?;
     socket.connect(SocketAddr::new(resolver, PORT))?;
     let question = question(name, family)?;

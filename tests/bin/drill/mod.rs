@@ -7,9 +7,14 @@ use serde::Serialize;
 use crate::table::line;
 
 mod answers;
+mod asking;
+mod cache;
 mod differential;
+mod expiry;
 mod explain;
 mod feed;
+mod forge;
+mod names;
 mod overflow;
 mod race;
 mod swap;
@@ -20,12 +25,20 @@ mod traffic;
 pub(crate) enum Drill {
     /// Read random and damaged DNS answers: is exactly that learned what a library reads from them?
     Answers(answers::Options),
+    /// Resolve few names of a short TTL out of a cache, and connect: does a connect ever fail?
+    Cache(cache::Options),
     /// Judge random packets on random policies: do kernel, judge and policy agree about each?
     Differential(differential::Options),
+    /// Let answers end: does a download live on, is a new connection dropped, does a new answer admit again?
+    Expiry(expiry::Options),
     /// Ask random questions on random policies: is every packet judged as it was explained?
     Explain(explain::Options),
     /// Follow the web service through changes, faults and kills: is anything ever hurt?
     Feed(feed::Options),
+    /// Forge answers in every way: is one of them ever learned, and is a true one ever lost?
+    Forge(forge::Options),
+    /// List and learn very many names and addresses: what does it cost, and is one in use ever lost?
+    Names(names::Options),
     /// Resolve fresh names and connect at once: is a first packet ever dropped?
     Race(race::Options),
     /// Swap generations under constant allowed traffic: is a packet ever dropped?
@@ -39,15 +52,20 @@ pub(crate) enum Drill {
 pub(crate) fn run(drill: Drill) -> Result<bool> {
     match drill {
         Drill::Answers(options) => answers::run(&options),
+        Drill::Cache(options) => cache::run(&options),
         Drill::Differential(options) => differential::run(&options),
+        Drill::Expiry(options) => expiry::run(&options),
         Drill::Explain(options) => explain::run(&options),
         Drill::Feed(options) => feed::run(&options),
+        Drill::Forge(options) => forge::run(&options),
+        Drill::Names(options) => names::run(&options),
         Drill::Race(options) => race::run(&options),
         Drill::Swap(options) => swap::run(&options),
         Drill::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
             bail!(
-                "there is no drill {name:?}; there are: answers, differential, explain, feed, race, swap"
+                "there is no drill {name:?}; there are: answers, cache, differential, \
+                 expiry, explain, feed, forge, names, race, swap"
             )
         }
     }

@@ -2,6 +2,7 @@
 //! is there. A filter that learns late loses the first packet.
 
 mod asker;
+mod crowd;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -110,6 +111,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let site = Site::start_with(options.resolver.program(), Life::Bound, &zone, &[])?;
     long::start(&site.lab.internet, |name| cycle_of(name).map(address))?;
     let egress = Egress::start(&site.lab, &options.config())?;
+    crowd::gather(&site.lab)?;
     let before = egress.settled()?;
     let began = Instant::now();
     let cycles = site.lab.client.run(|| race(options))?;
@@ -196,6 +198,11 @@ impl Options {
         }
     }
 
+    /// Whether the kernel notes the queries whose answers teach; the proxy does so itself.
+    fn is_noted(&self) -> bool {
+        matches!(self.transport, Transport::Udp | Transport::Udp6)
+    }
+
     /// Whom the client asks.
     fn asked(&self) -> IpAddr {
         match (self.resolver, self.transport) {
@@ -243,12 +250,16 @@ fn zone(options: &Options) -> Zone {
 /// All cycles, by all threads; ends early when interrupted, or when enough have failed.
 fn race(options: &Options) -> Vec<Result<Cycle, String>> {
     let (next, failed) = (AtomicU32::new(0), AtomicU32::new(0));
+    let began = Instant::now();
     let work = || {
         let mut done = Vec::new();
         let mut asker = Asker::new(options);
         while interrupt::check().is_ok() && failed.load(Ordering::Relaxed) < ENOUGH {
             let cycle = next.fetch_add(1, Ordering::Relaxed);
             if cycle >= options.cycles {
+                break;
+            }
+            if options.is_noted() && interrupt::sleep(crowd::pause(began, cycle)).is_err() {
                 break;
             }
             done.push(
@@ -276,7 +287,7 @@ fn resolve_and_connect(
 ) -> Result<Cycle, String> {
     let (name, address) = (options.name(cycle), options.address(cycle));
     let begin = Instant::now();
-    let answer = asker.ask(&name);
+    let answer = asker.ask(&name, cycle);
     let answer = answer.map_err(|error| format!("{name}: {error}"))?;
     let resolve = begin.elapsed();
     if !answer.addresses.iter().any(|(addr, _)| *addr == address) {

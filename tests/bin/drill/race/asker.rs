@@ -6,7 +6,7 @@ use lab::dns::{self, Answer, Error};
 use lab::dns_tcp::Connection;
 use lab::flow::Family;
 
-use super::{LIMIT, Options, Transport};
+use super::{LIMIT, Options, Transport, crowd};
 
 /// Names asked for on one TCP connection: clients keep theirs for a while (RFC 7766 section 6.2.1).
 const KEPT: u32 = 10;
@@ -29,22 +29,21 @@ impl<'a> Asker<'a> {
         }
     }
 
-    pub(super) fn ask(&mut self, name: &str) -> Result<Answer, Error> {
+    pub(super) fn ask(&mut self, name: &str, cycle: u32) -> Result<Answer, Error> {
         match self.options.transport {
-            Transport::Udp | Transport::Udp6 => self.over_udp(name),
+            Transport::Udp | Transport::Udp6 => {
+                let source = crowd::source(self.family, cycle);
+                dns::ask_from(source, self.resolver, name, self.family, LIMIT)
+            }
             Transport::Tcp => self.over_tcp(name),
             Transport::Truncated => {
-                let first = self.over_udp(name)?;
+                let first = dns::ask(self.resolver, name, self.family, LIMIT)?;
                 if !first.truncated {
                     return Err(Error::Message("the answer was not truncated".to_owned()));
                 }
                 self.over_tcp(name)
             }
         }
-    }
-
-    fn over_udp(&self, name: &str) -> Result<Answer, Error> {
-        dns::ask(self.resolver, name, self.family, LIMIT)
     }
 
     fn over_tcp(&mut self, name: &str) -> Result<Answer, Error> {
