@@ -79,7 +79,10 @@ impl List {
     }
 
     fn wants(&self, known: &Known) -> bool {
-        let asked = |client| known.names.iter().any(|one| one.clients.contains(&client));
+        let asked = |client| match known.client {
+            Some(of) => of == client,
+            None => known.names.iter().any(|one| one.clients.contains(&client)),
+        };
         let is_of = |set| known.teachings.iter().any(|one| one.sets.contains(set));
         self.client.is_none_or(asked) && self.set.as_ref().is_none_or(is_of)
     }
@@ -102,8 +105,9 @@ impl Report {
         table(&mut text, &header, &self.addresses, |known| {
             let teaching = known.teachings.first();
             let groups = teaching.map(|one| one.groups.join(", "));
+            let whose = known.client.map(|client| format!(" for {client}"));
             [
-                known.address.to_string(),
+                format!("{}{}", known.address, whose.unwrap_or_default()),
                 first_of(known.names.iter().map(|one| one.name.as_str())),
                 first_of(known.teachings.iter().map(|one| one.pattern.as_str())),
                 groups

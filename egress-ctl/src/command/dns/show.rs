@@ -146,7 +146,12 @@ fn remembered(what: &str, address: Option<IpAddr>, seen: &Seen) -> Vec<Remembere
 }
 
 fn tell_known(text: &mut String, known: &Known, now: Timestamp) {
-    line(text, 0, &known.address.to_string());
+    let whose = known.client.map(|client| format!(", for {client} alone"));
+    line(
+        text,
+        0,
+        &format!("{}{}", known.address, whose.unwrap_or_default()),
+    );
     for teaching in &known.teachings {
         let Teaching {
             pattern,
