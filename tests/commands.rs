@@ -161,7 +161,10 @@ fn more_addresses_than_there_is_room_for_end_no_connection() -> Result<()> {
         "50",
         "--json",
     ])?;
-    ensure!(report["learned"] == 500, "{report}");
+    ensure!(
+        report["learned"] == 500 && report["admitted"] == 500,
+        "{report}"
+    );
     let crowd = &report["crowd"];
     ensure!(
         crowd["lived_on_dropped"] == 0 && crowd["begun_dropped"] == 0,

@@ -25,6 +25,8 @@ use super::Report;
 const FEW: u32 = 300;
 /// How much more an answer may cost with many.
 const RATIO: f64 = 1.2;
+/// Addresses that push out all that is idle where all names were used before.
+const ENOUGH: u32 = 4 * LEARNED;
 /// From here on, addresses that names teach; far from any that no name may.
 const FIRST: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 0);
 
@@ -51,9 +53,15 @@ struct NamesReport {
     names: u32,
     /// Answers for names that are not listed, with few patterns and with all.
     costs: Vec<Cost>,
-    /// Names whose address was learned, and admitted a connection.
+    /// Names whose address was learned.
     learned: u32,
+    /// More addresses than there is room for, behind those of the names, of which a few are in use.
     crowd: Crowd,
+    /// Names whose address admitted a connection.
+    admitted: u32,
+    /// The same where all of the names' addresses were used before.
+    among_used: Crowd,
+    used: u32,
     bound: u32,
     /// KiB that the kernel holds for each map that holds at least a mebibyte.
     memory_kib: Vec<(String, u64)>,
@@ -83,8 +91,14 @@ fn measured(pin_dir: &Path, options: &Options) -> Result<NamesReport> {
     policy::put_into_force(&mut few, FEW)?;
     policy::put_into_force(&mut many, options.names)?;
     let costs = cost::compare(&mut few, &mut many)?;
-    let learned = learn_all(&mut many, options.names)?;
-    let crowd = crowd::pass(&mut many, options)?;
+    learn_all(&mut many, options.names)?;
+    let learned = learned(&many, options.names)?;
+    let crowd = crowd::pass(&mut many, options, options.addresses)?;
+    many.forget()?;
+    learn_all(&mut many, options.names)?;
+    let admitted = use_all(&mut many, options.names)?;
+    let some = options.addresses.min(ENOUGH);
+    let among_used = crowd::pass(&mut many, options, some)?;
     let memory = memory::of_maps(pin_dir)?;
     let kib: Vec<_> = memory.into_iter().map(|(map, n)| (map, n >> 10)).collect();
     Ok(NamesReport {
@@ -94,6 +108,9 @@ fn measured(pin_dir: &Path, options: &Options) -> Result<NamesReport> {
         costs,
         learned,
         crowd,
+        admitted,
+        among_used,
+        used: options.used,
         bound: LEARNED,
         memory_kib_of_all: kib.iter().map(|(_, kib)| kib).sum(),
         memory_kib: kib.into_iter().filter(|(_, kib)| *kib >= 1024).collect(),
@@ -102,25 +119,34 @@ fn measured(pin_dir: &Path, options: &Options) -> Result<NamesReport> {
     })
 }
 
-/// Learns one address by each name, and counts those that admit a connection then.
-fn learn_all(kernel: &mut Kernel, names: u32) -> Result<u32> {
+/// Learns one address by each name.
+fn learn_all(kernel: &mut Kernel, names: u32) -> Result<()> {
     for i in 0..names {
         interrupt::check()?;
         kernel.answer(&policy::answer(&policy::name(i), [address(i)])?)?;
     }
-    let mut admitted = 0;
-    for i in 0..names {
-        interrupt::check()?;
-        admitted += u32::from(kernel.passes(&crowd::begin(address(i), 0)?)?);
-    }
-    Ok(admitted)
+    Ok(())
+}
+
+/// How many of them are learned; looked up without using them.
+fn learned(kernel: &Kernel, names: u32) -> Result<u32> {
+    let held = (0..names).map(|i| kernel.learned(address(i).into()));
+    held.map(|held| Ok(u32::from(held?.is_some()))).sum()
+}
+
+/// Begins a connection to each, and counts those that pass.
+fn use_all(kernel: &mut Kernel, names: u32) -> Result<u32> {
+    let used = (0..names).map(|i| kernel.passes(&crowd::begin(address(i), 0)?));
+    used.map(|passes| Ok(u32::from(passes?))).sum()
 }
 
 impl NamesReport {
     fn holds(&self, options: &Options) -> bool {
         self.costs.iter().all(|cost| cost.ratio <= RATIO)
             && self.learned == options.names
-            && self.crowd.holds(options)
+            && self.crowd.holds()
+            && self.admitted == options.names
+            && self.among_used.holds_among_used(options.used)
     }
 }
 
@@ -132,7 +158,12 @@ impl Report for NamesReport {
             "learned",
             format!("{} of {} names", self.learned, self.names),
         ));
-        lines.extend(self.crowd.lines(self.bound));
+        lines.extend(self.crowd.lines());
+        lines.push((
+            "admitted",
+            format!("connections to {} of {} names", self.admitted, self.names),
+        ));
+        lines.push(self.among_used.line_among_used(self.used));
         let memory = self.memory_kib.iter();
         let memory: Vec<_> = memory
             .map(|(map, kib)| format!("{map} {}", kib >> 10))

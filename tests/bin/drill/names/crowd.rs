@@ -1,6 +1,7 @@
 //! More addresses than the map of learned ones holds, while clients use a few of those that were there before.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Result;
 use egress_common::limits::LEARNED;
@@ -18,6 +19,9 @@ const AN_INTERVAL: u32 = 64 * AN_ANSWER;
 /// The youngest addresses of the crowd, which surely are still there; and the age at which surely none is.
 const YOUNG: u32 = LEARNED / 4;
 const OLD: u32 = 2 * LEARNED;
+/// Where the oldest entries of a map were all used, the kernel looks at so many, keeps them, and takes the next one
+/// all the same (`LOCAL_NR_SCANS` and `__bpf_lru_list_shrink`, kernel/bpf/bpf_lru_list.c).
+const SCANNED: u32 = 128;
 const HTTPS: u16 = 443;
 /// The client's first port, of those that connections begin from; a connection that lives on keeps it.
 const PORT: u16 = 20_000;
@@ -31,6 +35,8 @@ pub(super) struct Crowd {
     lived_on_dropped: u64,
     begun: u64,
     begun_dropped: u64,
+    /// Addresses that new connections began to, and that are not learned any more.
+    lost: u32,
     /// Entries of the map at the end.
     held: usize,
     /// Of the youngest of the crowd, how many are there; of the old and idle, how many still are.
@@ -41,36 +47,36 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    pub(super) fn holds(&self, options: &Options) -> bool {
-        self.given >= options.addresses
-            && self.lived_on_dropped == 0
+    /// Whether nothing in use was lost, and what was idle left in its order.
+    pub(super) fn holds(&self) -> bool {
+        self.lived_on_dropped == 0
             && self.begun_dropped == 0
             && self.held <= LEARNED as usize
             && self.young_held == self.young
             && self.old_held == 0
     }
 
-    pub(super) fn lines(&self, bound: u32) -> Vec<(&'static str, String)> {
+    /// Whether no more was lost than the kernel's map loses where everything in it was used.
+    pub(super) fn holds_among_used(&self, used: u32) -> bool {
+        self.lived_on_dropped == 0 && self.lost <= 1 + used * 2 / SCANNED
+    }
+
+    pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
         let Self {
-            given,
-            lived_on,
-            lived_on_dropped,
-            begun,
-            begun_dropped,
-            ..
+            lived_on, begun, ..
         } = self;
         vec![
             (
                 "addresses",
-                format!("{given} given, {} held, bound {bound}", self.held),
+                format!("{} given, {} held, bound {LEARNED}", self.given, self.held),
             ),
             (
                 "living connections",
-                format!("{lived_on_dropped} of {lived_on} packets dropped"),
+                format!("{} of {lived_on} packets dropped", self.lived_on_dropped),
             ),
             (
                 "new connections",
-                format!("{begun_dropped} of {begun} dropped"),
+                format!("{} of {begun} dropped", self.begun_dropped),
             ),
             (
                 "youngest idle",
@@ -82,13 +88,27 @@ impl Crowd {
             ),
         ]
     }
+
+    pub(super) fn line_among_used(&self, used: u32) -> (&'static str, String) {
+        let lost = format!(
+            "{} of {} packets of living connections dropped, {} of {} addresses in use lost",
+            self.lived_on_dropped,
+            self.lived_on,
+            self.lost,
+            used / 2
+        );
+        ("where all were used", lost)
+    }
 }
 
-/// Learns the crowd, and uses what is in use in between.
-pub(super) fn pass(kernel: &mut Kernel, options: &Options) -> Result<Crowd> {
+/// Learns so many addresses, and uses what is in use before and in between.
+pub(super) fn pass(kernel: &mut Kernel, options: &Options, addresses: u32) -> Result<Crowd> {
     let mut crowd = Crowd::default();
+    for i in in_use(options) {
+        kernel.passes(&begin(address(i), 0)?)?;
+    }
     let mut interval = 0;
-    while crowd.given < options.addresses {
+    while crowd.given < addresses {
         interrupt::check()?;
         let first = options.names + crowd.given;
         let addresses = (first..first + AN_ANSWER).map(address);
@@ -96,17 +116,28 @@ pub(super) fn pass(kernel: &mut Kernel, options: &Options) -> Result<Crowd> {
         crowd.given += AN_ANSWER;
         if crowd.given % AN_INTERVAL == 0 {
             interval += 1;
-            use_again(kernel, options.used, interval, &mut crowd)?;
+            use_again(kernel, options, interval, &mut crowd)?;
         }
     }
     count(kernel, options, &mut crowd)?;
     Ok(crowd)
 }
 
-/// Clients go on with their connections, and begin new ones to the other half.
-fn use_again(kernel: &mut Kernel, used: u32, interval: u16, crowd: &mut Crowd) -> Result<()> {
-    for i in 0..used {
-        if i % 2 == 0 {
+/// Which of the names' addresses are in use: some everywhere among them.
+fn in_use(options: &Options) -> impl Iterator<Item = u32> {
+    let stride = options.names / options.used;
+    (0..options.used).map(move |i| i * stride)
+}
+
+/// Clients go on with their connections, or begin new ones, in turn.
+fn use_again(
+    kernel: &mut Kernel,
+    options: &Options,
+    interval: u16,
+    crowd: &mut Crowd,
+) -> Result<()> {
+    for (place, i) in in_use(options).enumerate() {
+        if place % 2 == 0 {
             crowd.lived_on += 1;
             crowd.lived_on_dropped += u64::from(!kernel.passes(&go_on(address(i))?)?);
         } else {
@@ -119,20 +150,19 @@ fn use_again(kernel: &mut Kernel, used: u32, interval: u16, crowd: &mut Crowd) -
 
 /// Who is still there: addresses were given in the order of their numbers.
 fn count(kernel: &Kernel, options: &Options, crowd: &mut Crowd) -> Result<()> {
-    let end = address(options.names + crowd.given);
-    let age = |held: Ipv4Addr| end.to_bits() - held.to_bits();
+    let held: BTreeSet<IpAddr> = kernel.learned_addrs()?.into_iter().collect();
+    let holds = |i: &u32| held.contains(&address(*i).into());
     let all = options.names + crowd.given;
-    let in_use = all - options.used;
+    let used: BTreeSet<u32> = in_use(options).collect();
+    let is_idle = |i: &u32| !used.contains(i);
+    let old: Vec<u32> = (0..all.saturating_sub(OLD)).filter(is_idle).collect();
+    crowd.held = held.len();
     crowd.young = YOUNG.min(crowd.given);
-    crowd.old = all.saturating_sub(OLD + options.used);
-    for held in kernel.learned_addrs()? {
-        crowd.held += 1;
-        let std::net::IpAddr::V4(held) = held else {
-            continue;
-        };
-        crowd.young_held += u32::from(age(held) <= crowd.young);
-        crowd.old_held += u32::from(age(held) > OLD && age(held) <= in_use);
-    }
+    crowd.young_held = u32::try_from((all - crowd.young..all).filter(holds).count())?;
+    crowd.old = u32::try_from(old.len())?;
+    crowd.old_held = u32::try_from(old.iter().filter(|i| holds(i)).count())?;
+    let begun = used.iter().skip(1).step_by(2);
+    crowd.lost = u32::try_from(begun.filter(|i| !holds(i)).count())?;
     Ok(())
 }
 
