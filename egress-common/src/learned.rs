@@ -4,7 +4,7 @@
 //! its own expiry. A slot is one word, changed by compare-exchange only: no answer handled on
 //! two CPUs at once loses its teaching.
 
-use crate::{flow::Addr, limits::TEACHERS};
+use crate::{flow::Addr, limits::TEACHERS, opaque::opaque};
 
 /// An address, and whom it was taught for.
 #[repr(C)]
@@ -24,17 +24,17 @@ pub const EVERYBODY: Addr = Addr::v6([[0; 4]; 4]);
 impl LearnedKey {
     /// An address that was taught for the whole policy.
     #[inline(always)]
-    pub const fn for_all(addr: Addr) -> Self {
+    pub fn for_all(addr: Addr) -> Self {
         Self {
             addr,
-            client: EVERYBODY,
+            client: EVERYBODY.whole(),
         }
     }
 
     /// Under what an address stands for a client. Where the scope changes, what was learned before does not
     /// count any more, and counts again if it changes back in time.
     #[inline(always)]
-    pub const fn of(addr: Addr, client: Addr, scope: Scope) -> Self {
+    pub fn of(addr: Addr, client: Addr, scope: Scope) -> Self {
         match scope {
             Scope::Policy => Self::for_all(addr),
             Scope::Client => Self { addr, client },
@@ -92,8 +92,9 @@ impl Learned {
 
     /// With its first teaching.
     #[inline(always)]
-    pub const fn first(slot: Slot, now_ms: u64) -> Self {
-        let mut slots = [0; TEACHERS];
+    pub fn first(slot: Slot, now_ms: u64) -> Self {
+        // For a zero that it knows LLVM calls a function, which takes time and place on the kernel's stack.
+        let mut slots = [opaque(0); TEACHERS];
         slots[0] = slot.to_word();
         Self {
             slots,

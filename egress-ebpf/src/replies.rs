@@ -12,22 +12,45 @@ use egress_common::{
 };
 
 use crate::{
+    datagram::buffer,
+    events::receiver,
     maps::{REPLIES, SET_REPLIES},
     stats::add,
     tables::Generation,
+    view::View,
 };
 
-/// Counts a packet on its way to the machine `to`, where the config wants replies counted.
+/// Counts a packet on its way to a client, where the config wants replies counted.
 #[inline(always)]
-pub fn count(ctx: &TcContext, datagram: &Datagram, to: [u8; 6]) {
+pub fn count<const ETHERNET: bool>(ctx: &TcContext, datagram: &Datagram) {
     let Some(generation) = Generation::current() else {
         return;
     };
-    if !generation.has(feature::COUNTS_REPLIES) {
-        return;
+    if generation.has(feature::COUNTS_REPLIES) {
+        let skb = ctx.as_ptr().cast();
+        count_reply(skb, datagram, generation.half(), u32::from(ETHERNET));
     }
-    // SAFETY: the context is valid for the program's life.
-    let skb = unsafe { &*ctx.as_ptr().cast::<__sk_buff>() };
+}
+
+/// Judges what a reply answers and counts the reply, as a global function: verified once, on its own, with a
+/// stack that others do not stand on.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn count_reply(
+    ctx: *mut __sk_buff,
+    datagram: *const Datagram,
+    half: u32,
+    ethernet: u32,
+) -> u32 {
+    // SAFETY: the context is valid for the program's life; the datagram is null, or the one of this CPU.
+    let (skb, Some(datagram)) = (unsafe { (&*ctx, datagram.as_ref()) }) else {
+        return 0;
+    };
+    let to = if ethernet == 0 {
+        [0; 6]
+    } else {
+        receiver(&View::of_pulled(&buffer(ctx)))
+    };
     let asked = Flow {
         interface: skb.ifindex,
         mac: to,
@@ -38,26 +61,13 @@ pub fn count(ctx: &TcContext, datagram: &Datagram, to: [u8; 6]) {
         packets: u64::from(skb.gso_segs.max(1)),
         bytes: u64::from(skb.len),
     };
-    count_reply(&asked, generation.half(), &counter);
-}
-
-/// Judges what a reply answers and counts the reply, as a global function: verified once, on its own.
-#[inline(never)]
-#[unsafe(no_mangle)]
-pub extern "C" fn count_reply(asked: *const Flow, half: u32, counter: *const Counter) -> u32 {
-    // SAFETY: null, or a flow and a counter on the caller's stack.
-    let (Some(asked), Some(counter)) = (unsafe { (asked.as_ref(), counter.as_ref()) }) else {
-        return 0;
-    };
-    // On the stack: Linux 6.1 refuses a map key behind a global function's pointer.
-    let asked = Flow { ..*asked };
     let generation = Generation::of_half(half);
     let verdict = judge(&asked, &generation);
     let policy = generation.policy(u32::from(verdict.group));
     let place = policy.unwrap_or(GroupPolicy::NONE).counters;
-    add(&REPLIES, reply_index(place, verdict.reason), *counter);
+    add(&REPLIES, reply_index(place, verdict.reason), counter);
     if verdict.set != NO_SET {
-        add(&SET_REPLIES, u32::from(verdict.set), *counter);
+        add(&SET_REPLIES, u32::from(verdict.set), counter);
     }
     0
 }

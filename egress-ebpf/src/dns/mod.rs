@@ -33,7 +33,6 @@ use self::{
 };
 use crate::{
     datagram::{buffer, leaving},
-    events::receiver,
     maps::{LAN, MESSAGE},
     replies,
     stats::{count_dns, count_dns_of},
@@ -48,8 +47,7 @@ pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
         return;
     };
     let headers = View::of_pulled(ctx);
-    let to = if ETHERNET { receiver(&headers) } else { [0; 6] };
-    replies::count(ctx, datagram, to);
+    replies::count::<ETHERNET>(ctx, datagram);
     let flow = &datagram.flow;
     if flow.src_port != DNS_PORT || flow.later_fragment {
         return;
