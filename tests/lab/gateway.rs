@@ -17,8 +17,10 @@ use crate::status::Status;
 use crate::topology::Lab;
 use crate::wait;
 
-/// How long a start or a swap may take; loading is fast, a loaded machine may not be.
+/// How long a swap or an end may take; a loaded machine may not be fast.
 const LIMIT: Duration = Duration::from_secs(30);
+/// How long a start may take: an emulated machine verifies the programs for half a minute.
+const START_LIMIT: Duration = Duration::from_secs(120);
 const READY: &str = "ready: generation ";
 
 /// A running daemon that enforces.
@@ -166,7 +168,7 @@ impl Egress {
     }
 
     fn wait_for_generation_after(&mut self, count: usize) -> Result<u64> {
-        let ready = wait::until("egress-ctl to be ready", LIMIT, || {
+        let ready = wait::until("egress-ctl to be ready", START_LIMIT, || {
             self.daemon.alive()?;
             Ok(self.generations().get(count).copied())
         });
