@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use egress_common::dns::policy::DnsPolicy;
 use egress_common::flow::{Addr, Flow, proto};
 use egress_common::fragment::DatagramKey;
-use egress_common::learned::Scope;
+use egress_common::learned::LearnedKey;
 use egress_common::limits::TEACHERS;
 use egress_common::parse::Datagram;
 use egress_common::parse::quote::{self, Message};
@@ -215,16 +215,9 @@ impl<'a> Written<'a> {
     /// Whether a valid teaching of the address, for the client where that matters, is by a pattern that
     /// `pattern` covers.
     fn is_taught(&self, flow: &Flow, pattern: &NamePattern) -> bool {
-        let (src, dst) = (IpAddr::from(flow.src), IpAddr::from(flow.dst));
-        let client = match self.config.dns.scope {
-            Scope::Policy => None,
-            Scope::Client => Some(src),
-        };
-        let of_addr = self
-            .teachings
-            .iter()
-            .filter(|t| t.addr == dst && t.client == client)
-            .take(TEACHERS);
+        let key = LearnedKey::of(flow.dst, flow.src, self.config.dns.scope);
+        let of_addr = self.teachings.iter().filter(|t| t.key() == key);
+        let of_addr = of_addr.take(TEACHERS);
         let mut valid = of_addr.filter(|t| t.left_ms > 0);
         valid.any(|teaching| self.is_covered(teaching.pattern, pattern))
     }
