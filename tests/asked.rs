@@ -10,7 +10,7 @@ use egress_ctl::config::Config;
 use egress_ctl::dataplane::counters;
 use lab::answer::{Answer, query_of};
 use lab::frame::{Frame, Transport};
-use lab::kernel::{Kernel, inside};
+use lab::kernel::{Kernel, with};
 
 /// Interfaces that answers come in by; the first one is of the LAN.
 const LAN: u32 = 1;
@@ -343,11 +343,10 @@ fn counted(kernel: &Kernel, outcome: Outcome) -> Result<u64> {
 }
 
 fn with_kernel(test: impl FnOnce(&mut Kernel) -> Result<()> + Send) -> Result<()> {
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         let config = Config::parse(CONFIG).map_err(|problems| anyhow!("{problems:?}"))?;
         kernel.put_into_force(&config, &[GATEWAY.parse()?])?;
         kernel.pinned().lan()?.insert(&LAN, &LAN, 0)?;
-        test(&mut kernel)
-    })?
+        test(kernel)
+    })
 }

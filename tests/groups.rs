@@ -8,7 +8,7 @@ use egress_common::verdict::{Action, Reason};
 use egress_ctl::config::Config;
 use egress_ctl::dataplane::counters;
 use lab::frame::{Frame, Transport};
-use lab::kernel::{Kernel, inside, with};
+use lab::kernel::with;
 
 /// Frames of a test run come in by `lo`.
 const CONFIG: &str = r#"
@@ -270,8 +270,7 @@ fn a_denied_name_wins_over_what_else_taught_its_address() -> Result<()> {
 
 #[test]
 fn traffic_is_counted_by_destination_set_and_group() -> Result<()> {
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         kernel.put_into_force(&config()?, &[])?;
         let dst = "203.0.113.5";
         let frame = Frame::tcp(PLAIN, dst, 443).to_bytes();
@@ -290,7 +289,7 @@ fn traffic_is_counted_by_destination_set_and_group() -> Result<()> {
         ensure!(kernel.ids().set_named(key.set) == Some("corp:1"));
         ensure!(counter.packets == 3 && counter.bytes == 3 * frame.len() as u64);
         Ok(())
-    })?
+    })
 }
 
 #[test]
@@ -320,8 +319,7 @@ fn replies_are_counted_by_group_reason_and_set() -> Result<()> {
         ),
         (reply("192.0.2.9", 443, "10.99.0.1"), "rest", Reason::NoRule),
     ];
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         kernel.put_into_force(&config()?, &[])?;
         let (mut expected, frames) = (BTreeMap::new(), rows.len() as u64);
         for (frame, group, reason) in rows {
@@ -353,7 +351,7 @@ fn replies_are_counted_by_group_reason_and_set() -> Result<()> {
         let packets: u64 = still.iter().map(|(.., counter)| counter.packets).sum();
         ensure!(packets == frames, "it was counted all the same");
         Ok(())
-    })?
+    })
 }
 
 fn judge_all(rows: &[Row]) -> Result<()> {

@@ -17,7 +17,7 @@ use egress_ctl::dataplane::{boot_ms, counters, missed};
 use egress_ctl::dns::heard::hear;
 use lab::answer::Answer;
 use lab::frame::{Frame, Transport};
-use lab::kernel::{Kernel, inside};
+use lab::kernel::{Kernel, with};
 
 const CONFIG: &str = r#"
 [gateway]
@@ -202,12 +202,11 @@ fn tries_without_an_answer_are_counted_each() -> Result<()> {
 }
 
 fn with_kernel(test: impl FnOnce(&mut Kernel) -> Result<()> + Send) -> Result<()> {
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         let config = Config::parse(CONFIG).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
         kernel.put_into_force(&config, &[GATEWAY.parse()?])?;
-        test(&mut kernel)
-    })?
+        test(kernel)
+    })
 }
 
 fn learned(kernel: &Kernel) -> Result<Learned> {

@@ -7,7 +7,7 @@ use egress_common::verdict::Reason;
 use egress_ctl::config::Config;
 use lab::answer::Answer;
 use lab::frame::{Frame, Transport};
-use lab::kernel::{Kernel, inside};
+use lab::kernel::{Kernel, with};
 
 const CONFIG: &str = r#"
 [gateway]
@@ -34,32 +34,30 @@ const OTHER: [&str; 2] = ["10.20.0.3", "fd00:20::3"];
 
 #[test]
 fn an_answer_teaches_for_the_scope_and_a_change_of_it_forgets() -> Result<()> {
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         let (known, unknown) = (Reason::Learned, Reason::NeverResolved);
-        in_force(&mut kernel, "policy")?;
-        answer(&mut kernel)?;
-        expect(&mut kernel, [known, known]).context("for the policy")?;
-        in_force(&mut kernel, "client")?;
-        expect(&mut kernel, [unknown, unknown]).context("taught for the policy before")?;
-        answer(&mut kernel)?;
-        expect(&mut kernel, [known, unknown]).context("for the client")?;
-        in_force(&mut kernel, "policy")?;
-        expect(&mut kernel, [known, known]).context("taught for the policy, and in time again")
-    })?
+        in_force(kernel, "policy")?;
+        answer(kernel)?;
+        expect(kernel, [known, known]).context("for the policy")?;
+        in_force(kernel, "client")?;
+        expect(kernel, [unknown, unknown]).context("taught for the policy before")?;
+        answer(kernel)?;
+        expect(kernel, [known, unknown]).context("for the client")?;
+        in_force(kernel, "policy")?;
+        expect(kernel, [known, known]).context("taught for the policy, and in time again")
+    })
 }
 
 #[test]
 fn a_connection_outlives_a_change_of_the_scope() -> Result<()> {
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
-        in_force(&mut kernel, "policy")?;
-        answer(&mut kernel)?;
+    with(|kernel| {
+        in_force(kernel, "policy")?;
+        answer(kernel)?;
         let next = |who: &str, to: &str| Frame::tcp(who, to, 443).to_bytes();
         for i in [0, 1] {
             ensure!(kernel.passes(&syn(ASKER[i], TAUGHT[i])?)?);
         }
-        in_force(&mut kernel, "client")?;
+        in_force(kernel, "client")?;
         for i in [0, 1] {
             let seen = kernel.judge(&next(ASKER[i], TAUGHT[i]))?.counted.1;
             ensure!(seen == Reason::Established, "{seen:?}");
@@ -67,7 +65,7 @@ fn a_connection_outlives_a_change_of_the_scope() -> Result<()> {
             ensure!(seen == Reason::NeverResolved, "{seen:?}");
         }
         Ok(())
-    })?
+    })
 }
 
 /// The reasons for the one that asked and for another client, in both families, at XDP and when only asked.

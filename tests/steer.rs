@@ -11,7 +11,7 @@ use lab::flow::Family;
 use lab::frame::Frame;
 use lab::gateway::Egress;
 use lab::host::{Host, Life};
-use lab::kernel::{Kernel, Steered, inside};
+use lab::kernel::{Steered, with};
 use lab::link;
 use lab::topology::Lab;
 
@@ -102,8 +102,7 @@ fn a_policy_that_steers_no_more_takes_its_program_off() -> Result<()> {
 #[test]
 fn what_brings_no_note_is_judged_once_more_and_not_counted() -> Result<()> {
     let client = |family: usize| [CLIENT.v4.to_string(), CLIENT.v6.to_string()][family].clone();
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         let config = egress_ctl::config::Config::parse(CONFIG)
             .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
         kernel.put_into_force(&config, &[])?;
@@ -148,7 +147,7 @@ fn what_brings_no_note_is_judged_once_more_and_not_counted() -> Result<()> {
         }
         ensure!(kernel.counted()? == before, "it was counted");
         Ok(())
-    })?
+    })
 }
 
 /// The frame of a packet with this traffic class, checksums right.

@@ -8,7 +8,7 @@ use egress_ctl::config::Config;
 use egress_ctl::dataplane::counters;
 use lab::answer::{Answer, query_of};
 use lab::frame::{Frame, Transport};
-use lab::kernel::{Kernel, inside};
+use lab::kernel::{Kernel, with};
 
 const CONFIG: &str = r#"
 [gateway]
@@ -312,10 +312,9 @@ fn sum(bytes: &[u8]) -> u16 {
 }
 
 fn with_kernel(test: impl FnOnce(&mut Kernel) -> Result<()> + Send) -> Result<()> {
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         let config = Config::parse(CONFIG).map_err(|problems| anyhow!("{problems:?}"))?;
         kernel.put_into_force(&config, &[])?;
-        test(&mut kernel)
-    })?
+        test(kernel)
+    })
 }

@@ -13,7 +13,7 @@ use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use hickory_proto::op::{Message, MessageType, ResponseCode};
 use lab::answer::{Answer, query_of};
 use lab::frame::{Frame, Transport};
-use lab::kernel::{Fate, INTERFACE, INTERFACE_INDEX, Kernel, inside};
+use lab::kernel::{Fate, INTERFACE, INTERFACE_INDEX, Kernel, with};
 
 const CONFIG: &str = r#"
 [gateway]
@@ -310,10 +310,9 @@ fn agree(
 }
 
 fn with_kernel(test: impl FnOnce(&mut Kernel, &Generation) -> Result<()> + Send) -> Result<()> {
-    inside(|pin_dir| {
-        let mut kernel = Kernel::load(pin_dir)?;
+    with(|kernel| {
         let config = Config::parse(CONFIG).map_err(|problems| anyhow!("{problems:?}"))?;
         let generation = kernel.put_into_force(&config, &[LOCAL.1.parse()?])?;
-        test(&mut kernel, &generation)
-    })?
+        test(kernel, &generation)
+    })
 }

@@ -29,8 +29,8 @@ pub trait Tables {
     /// What the ruleset at `index` says of a flow from a client of `group`; nothing where there is
     /// no such ruleset.
     fn decide(&self, index: u32, flow: &Flow, group: u32) -> Option<Match>;
-    /// Index of the ruleset that this generation gives to a pattern; 0 where it does not know it.
-    fn pattern_ruleset(&self, pattern: u32) -> u32;
+    /// What the ruleset that this generation gives to a pattern says of it; no miss where it gives none.
+    fn decide_taught(&self, pattern: u32, flow: &Flow, group: u32) -> Match;
     /// Whether a client of `group` may ask for the name of the question that was read.
     fn may_ask(&self, message: &mut Message, group: u32) -> bool;
     /// The slots of the flow's destination, if DNS answers gave it, as far as they count for its sender.
@@ -163,9 +163,9 @@ fn by_answer<T: Tables + ?Sized>(
             continue;
         };
         let valid = slot.is_valid(now_ms);
-        match tables.decide(tables.pattern_ruleset(slot.pattern), flow, group) {
-            Some(Match::Denied(rule)) if valid => return Verdict::by(Reason::Denied, rule),
-            Some(Match::Set(set)) if valid => {
+        match tables.decide_taught(slot.pattern, flow, group) {
+            Match::Denied(rule) if valid => return Verdict::by(Reason::Denied, rule),
+            Match::Set(set) if valid => {
                 if teacher == 0 {
                     (teacher, by) = (u64::from(slot.pattern), u64::from(set));
                 }
@@ -173,9 +173,9 @@ fn by_answer<T: Tables + ?Sized>(
                     break;
                 }
             }
-            Some(Match::Set(_)) => misses = misses.and(Misses::EXPIRED),
-            Some(Match::Not(more)) => misses = misses.and(more),
-            Some(Match::Denied(_)) | None => {}
+            Match::Set(_) => misses = misses.and(Misses::EXPIRED),
+            Match::Not(more) => misses = misses.and(more),
+            Match::Denied(_) => {}
         }
     }
     match by_set {
@@ -210,11 +210,11 @@ fn by_connection<T: Tables + ?Sized>(
     };
     if let Some(slot) = admitted.and_then(Slot::from_word) {
         let now_ms = tables.now_ms();
-        match tables.decide(tables.pattern_ruleset(slot.pattern), flow, group) {
-            Some(Match::Set(set)) if slot.is_valid(now_ms) => {
+        match tables.decide_taught(slot.pattern, flow, group) {
+            Match::Set(set) if slot.is_valid(now_ms) => {
                 return admit(flow, Reason::Established, set, slot.pattern, now_ms);
             }
-            Some(Match::Denied(rule)) => return Verdict::by(Reason::Denied, rule),
+            Match::Denied(rule) => return Verdict::by(Reason::Denied, rule),
             _ => {}
         }
     }

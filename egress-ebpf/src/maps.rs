@@ -19,7 +19,7 @@ use egress_common::{
         message::Message,
     },
     event::{Event, FATES, Limit, LimitKey, Watcher},
-    flow::{Addr, FlowKey},
+    flow::{Addr, Flow, FlowKey},
     fragment::{DatagramKey, Seen},
     learned::{Learned, LearnedKey},
     lesson, limits,
@@ -193,6 +193,10 @@ pub static DNS: PerCpuArray<u64, OUTCOMES> = PerCpuArray::new();
 /// The datagram being judged at LAN ingress, and the one at LAN egress.
 #[btf_map]
 pub static DATAGRAM: PerCpuArray<Datagram, 2> = PerCpuArray::new();
+
+/// What the packet at LAN egress answers.
+#[btf_map]
+pub static ASKED: PerCpuArray<Flow, 1> = PerCpuArray::new();
 
 /// The query being noted. Written and read at LAN ingress, whose programs do not interrupt each other.
 #[btf_map]

@@ -4,17 +4,16 @@
 
 use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
 use egress_common::{
-    flow::Flow,
-    judge::{Tables as _, judge},
+    judge::Tables as _,
     parse::Datagram,
     rule::{GroupPolicy, feature},
-    verdict::{Counter, NO_SET, reply_index},
+    verdict::{Counter, NO_SET, Verdict, reply_index},
 };
 
 use crate::{
-    datagram::buffer,
+    datagram::{buffer, judge_flow},
     events::receiver,
-    maps::{REPLIES, SET_REPLIES},
+    maps::{ASKED, REPLIES, SET_REPLIES},
     stats::add,
     tables::Generation,
     view::View,
@@ -32,8 +31,8 @@ pub fn count<const ETHERNET: bool>(ctx: &TcContext, datagram: &Datagram) {
     }
 }
 
-/// Judges what a reply answers and counts the reply, as a global function: verified once, on its own, with a
-/// stack that others do not stand on.
+/// Judges what a reply answers and counts the reply, as a global function: verified once, on its own. The flow
+/// that is judged is not on its stack, which the judge's stands on.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn count_reply(
@@ -51,18 +50,20 @@ pub extern "C" fn count_reply(
     } else {
         receiver(&View::of_pulled(&buffer(ctx)))
     };
-    let asked = Flow {
-        interface: skb.ifindex,
-        mac: to,
-        ..datagram.flow.answered()
+    // SAFETY: this CPU's own place, and programs of LAN egress do not interrupt each other.
+    let Some(asked) = (unsafe { ASKED.get_ptr_mut(0).and_then(|asked| asked.as_mut()) }) else {
+        return 0;
     };
+    *asked = datagram.flow.answered();
+    asked.interface = skb.ifindex;
+    asked.mac = to;
     let counter = Counter {
         // Of what the kernel still has to cut into packets it knows how many they will be.
         packets: u64::from(skb.gso_segs.max(1)),
         bytes: u64::from(skb.len),
     };
     let generation = Generation::of_half(half);
-    let verdict = judge(&asked, &generation);
+    let verdict = Verdict::from_code(judge_flow(asked, half, 0));
     let policy = generation.policy(u32::from(verdict.group));
     let place = policy.unwrap_or(GroupPolicy::NONE).counters;
     add(&REPLIES, reply_index(place, verdict.reason), counter);

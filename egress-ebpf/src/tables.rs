@@ -176,6 +176,19 @@ impl Generation {
         }
     }
 
+    /// The ruleset of a pattern; that of a pattern which this generation does not know allows nothing.
+    #[inline(always)]
+    fn ruleset_of(self, pattern: u32) -> Option<*const Ruleset> {
+        let index = match pattern < limits::PATTERNS {
+            true => *PATTERNS.get(self.half * limits::PATTERNS + pattern)?,
+            false => 0,
+        };
+        if index >= limits::RULESETS {
+            return None;
+        }
+        RULESETS.get_ptr(self.half * limits::RULESETS + index)
+    }
+
     /// What the longest key says that the reversed name in `key` begins with.
     ///
     /// # Safety
@@ -252,24 +265,20 @@ impl Tables for Generation {
     }
 
     #[inline(always)]
-    fn pattern_ruleset(&self, pattern: u32) -> u32 {
-        if pattern >= limits::PATTERNS {
-            return 0;
-        }
-        PATTERNS
-            .get(self.half * limits::PATTERNS + pattern)
-            .copied()
-            .unwrap_or(0)
+    fn decide_taught(&self, pattern: u32, flow: &Flow, group: u32) -> Match {
+        Match::from_code(pattern_decide(
+            pattern,
+            self.half,
+            flow.proto,
+            flow.dst_port,
+            group,
+        ))
     }
 
     #[inline(always)]
     fn may_ask(&self, message: &mut Message, group: u32) -> bool {
         let pattern = pattern_of(message, *self);
-        let ruleset = pattern.map_or(0, |pattern| self.pattern_ruleset(pattern));
-        if ruleset >= limits::RULESETS {
-            return false;
-        }
-        match RULESETS.get_ptr(self.half * limits::RULESETS + ruleset) {
+        match self.ruleset_of(pattern.unwrap_or(0)) {
             Some(ruleset) => ruleset_asks(ruleset, group) != 0,
             None => false,
         }
@@ -309,6 +318,22 @@ pub extern "C" fn ruleset_decide(ruleset: *const Ruleset, proto: u8, port: u16, 
         Some(ruleset) => ruleset.decide(proto, port, group).to_code(),
         None => Match::Not(Misses::NONE).to_code(),
     }
+}
+
+/// What the ruleset of a pattern decides, as a global function: verified once, however many patterns taught
+/// an address.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn pattern_decide(pattern: u32, half: u32, proto: u8, port: u16, group: u32) -> u32 {
+    // SAFETY: a ruleset in the map.
+    let ruleset = Generation::of_half(half)
+        .ruleset_of(pattern)
+        .and_then(|ruleset| unsafe { ruleset.as_ref() });
+    let told = match ruleset {
+        Some(ruleset) => ruleset.decide(proto, port, group),
+        None => Match::Not(Misses::NONE),
+    };
+    told.to_code()
 }
 
 /// [`Ruleset::asks`] as a global function.

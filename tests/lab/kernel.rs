@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use aya::programs::{TestRun, TestRunOptions, XdpMode};
-use egress_common::flow::{Addr, FlowKey};
-use egress_common::fragment::DatagramKey;
 use egress_common::learned::{Learned, LearnedKey, Slot};
 use egress_common::parse::{parse, udp_payload};
 use egress_common::verdict::{Action, Counter, Reason, Verdict, counter_index};
@@ -23,6 +21,7 @@ use egress_ctl::policy::generation::Generation;
 use egress_ctl::policy::ids::Ids;
 use jiff::civil::Date;
 
+use crate::anew;
 use crate::answer::query_of;
 use crate::frame::{Frame, Transport};
 use crate::host::{Host, Life};
@@ -94,8 +93,7 @@ fn mounted() -> Result<Host> {
 /// they are pinned.
 static SHARED: Mutex<Option<(Host, Kernel)>> = Mutex::new(None);
 
-/// Runs a closure with programs that have learned nothing. A generation of an earlier test may be in force, and
-/// counters stand where it left them.
+/// Runs a closure with programs that have seen nothing yet. A generation of an earlier test may be in force.
 pub fn with<T: Send>(closure: impl FnOnce(&mut Kernel) -> Result<T> + Send) -> Result<T> {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     // What a test leaves that panics or fails, nobody uses again.
@@ -108,8 +106,7 @@ pub fn with<T: Send>(closure: impl FnOnce(&mut Kernel) -> Result<T> + Send) -> R
         }
     };
     let result = host.run_mounted(|| {
-        kernel.forget()?;
-        kernel.forgive()?;
+        anew::begin(kernel.pinned(), &kernel.ids)?;
         closure(&mut kernel)
     })?;
     if result.is_ok() {
@@ -244,12 +241,7 @@ impl Kernel {
 
     /// Gives every client all its answers back.
     pub fn forgive(&self) -> Result<()> {
-        let mut refusals = self.pinned().refusals()?;
-        let clients: Vec<Addr> = refusals.keys().collect::<Result<_, _>>()?;
-        for client in clients {
-            refusals.remove(&client)?;
-        }
-        Ok(())
+        anew::clear(self.pinned().refusals()?)
     }
 
     /// Puts the program that judges on an interface of this network, for as long as this lives.
@@ -346,12 +338,7 @@ impl Kernel {
 
     /// Lets every client ask again as much as it may.
     pub fn give_shares_back(&self) -> Result<()> {
-        let mut shares = self.pinned().shares()?;
-        let whose: Vec<Addr> = shares.keys().collect::<Result<_, _>>()?;
-        for one in whose {
-            shares.remove(&one)?;
-        }
-        Ok(())
+        anew::clear(self.pinned().shares()?)
     }
 
     /// Shows a frame to the program that learns, as one that came in by the interface of this index.
@@ -409,28 +396,14 @@ impl Kernel {
 
     /// Forgets every learned address, but not the connections.
     pub fn forget_addresses(&self) -> Result<()> {
-        let mut learned = self.pinned().learned()?;
-        let keys: Vec<LearnedKey> = learned.keys().collect::<Result<_, _>>()?;
-        for key in keys {
-            learned.remove(&key)?;
-        }
-        Ok(())
+        anew::clear(self.pinned().learned()?)
     }
 
     /// Forgets every learned address, connection and datagram in fragments.
     pub fn forget(&self) -> Result<()> {
         self.forget_addresses()?;
-        let mut flows = self.pinned().flows()?;
-        let keys: Vec<FlowKey> = flows.keys().collect::<Result<_, _>>()?;
-        for key in keys {
-            flows.remove(&key)?;
-        }
-        let mut fragments = self.pinned().fragments()?;
-        let keys: Vec<DatagramKey> = fragments.keys().collect::<Result<_, _>>()?;
-        for key in keys {
-            fragments.remove(&key)?;
-        }
-        Ok(())
+        anew::clear(self.pinned().flows()?)?;
+        anew::clear(self.pinned().fragments()?)
     }
 }
 

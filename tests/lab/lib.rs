@@ -11,6 +11,7 @@
 
 pub mod address;
 pub mod agreement;
+mod anew;
 pub mod announced;
 pub mod answer;
 pub mod basics;

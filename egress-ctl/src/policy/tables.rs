@@ -12,7 +12,7 @@ use egress_common::{
     judge::Tables,
     learned::{Learned, LearnedKey},
     parse::Datagram,
-    rule::{Destination, GroupPolicy, Match, feature},
+    rule::{Destination, GroupPolicy, Match, Misses, feature},
     verdict::Verdict,
 };
 use ipnet::IpNet;
@@ -111,10 +111,11 @@ impl Tables for HostTables<'_> {
         Some(ruleset.decide(flow.proto, flow.dst_port, group))
     }
 
-    fn pattern_ruleset(&self, pattern: u32) -> u32 {
+    fn decide_taught(&self, pattern: u32, flow: &Flow, group: u32) -> Match {
         let mut known = self.generation.taught_by();
-        let known = known.find(|(id, _)| *id == pattern);
-        known.map_or(0, |(_, ruleset)| ruleset)
+        let ruleset = known.find(|(id, _)| *id == pattern);
+        let decided = ruleset.and_then(|(_, ruleset)| self.decide(ruleset, flow, group));
+        decided.unwrap_or(Match::Not(Misses::NONE))
     }
 
     fn may_ask(&self, message: &mut Message, group: u32) -> bool {

@@ -1,0 +1,92 @@
+//! Maps as they are behind a load: what packets and answers left in them goes, for the next test.
+
+use anyhow::Result;
+use aya::Pod;
+use aya::maps::{HashMap, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues};
+use aya::util::nr_cpus;
+use egress_common::dns::Outcome;
+use egress_common::verdict::{Action, Reason, counter_index, reply_index};
+use egress_common::{event, lesson};
+use egress_ctl::dataplane::counters;
+use egress_ctl::dataplane::maps::Pinned;
+use egress_ctl::policy::ids::Ids;
+
+/// Takes out whatever was noted, learned, counted or told, of whatever has an id. The generation in force stays.
+pub(crate) fn begin(pinned: Pinned<'_>, ids: &Ids) -> Result<()> {
+    clear(pinned.lan()?)?;
+    clear(pinned.learned()?)?;
+    clear(pinned.refused()?)?;
+    clear(pinned.flows()?)?;
+    clear(pinned.fragments()?)?;
+    clear(pinned.refusals()?)?;
+    clear(pinned.queries()?)?;
+    clear(pinned.streams()?)?;
+    clear(pinned.shares()?)?;
+    clear(pinned.direct()?)?;
+    clear(pinned.given()?)?;
+    clear(pinned.missed()?)?;
+    clear_counted(pinned.traffic()?)?;
+    of_groups(pinned, ids)?;
+    of_sets(pinned, ids)?;
+    zero(pinned.dns()?, Outcome::ALL.iter().map(|one| *one as u32))?;
+    let fates = event::Fate::ALL.iter().map(|one| *one as u32);
+    zero(pinned.event_fates()?, fates)?;
+    let fates = lesson::Fate::ALL.iter().map(|one| *one as u32);
+    zero(pinned.lesson_fates()?, fates)?;
+    let mut lessons = pinned.lessons()?;
+    while lessons.next().is_some() {}
+    Ok(())
+}
+
+/// Takes every entry out.
+pub(crate) fn clear<K: Pod, V: Pod>(mut map: HashMap<MapData, K, V>) -> Result<()> {
+    let keys: Vec<K> = map.keys().collect::<Result<_, _>>()?;
+    for key in keys {
+        map.remove(&key)?;
+    }
+    Ok(())
+}
+
+fn clear_counted<K: Pod, V: Pod>(mut map: PerCpuHashMap<MapData, K, V>) -> Result<()> {
+    let keys: Vec<K> = map.keys().collect::<Result<_, _>>()?;
+    for key in keys {
+        map.remove(&key)?;
+    }
+    Ok(())
+}
+
+fn of_groups(pinned: Pinned<'_>, ids: &Ids) -> Result<()> {
+    let places: Vec<_> = ids.groups().map(|(_, place)| place).chain([0]).collect();
+    let named = || places.iter().map(|place| (*place, *place));
+    let counted = counters::verdicts(pinned, named())?.into_iter();
+    let index = |(place, one): (u8, counters::Counted)| {
+        let (action, reason): (Action, Reason) = (one.action, one.reason);
+        counter_index(place, action, reason)
+    };
+    zero(pinned.verdicts()?, counted.map(index))?;
+    let counted = counters::replies(pinned, named())?.into_iter();
+    let index = |(place, reason, _)| reply_index(place, reason);
+    zero(pinned.replies()?, counted.map(index))
+}
+
+fn of_sets(pinned: Pinned<'_>, ids: &Ids) -> Result<()> {
+    let named = ids.sets().map(|(_, id)| (u32::from(id), id));
+    let counted: Vec<u32> = counters::sets(pinned, named)?
+        .into_iter()
+        .map(|(id, _)| id)
+        .collect();
+    zero(pinned.sets()?, counted.iter().copied())?;
+    zero(pinned.set_replies()?, counted.into_iter())
+}
+
+fn zero<V: Pod + Default>(
+    mut map: PerCpuArray<MapData, V>,
+    indices: impl Iterator<Item = u32>,
+) -> Result<()> {
+    let cpus = nr_cpus().map_err(|(what, source)| anyhow::anyhow!("{what}: {source}"))?;
+    for index in indices {
+        let zeros = vec![V::default(); cpus.get() as usize];
+        map.set(index, PerCpuValues::try_from(zeros)?, 0)?;
+    }
+    Ok(())
+}
