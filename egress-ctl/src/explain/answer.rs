@@ -401,22 +401,22 @@ impl About {
         for (label, told) in asking.flat_map(|asking| asking.lines(service, group)) {
             line(label, &told);
         }
-        for (i, rule) in self.rules.iter().take(RULES_TOLD).enumerate() {
+        // Where names decide, it does not matter what covers the resolver's address.
+        let by_name = self.asking.as_ref().is_some_and(|asking| asking.decides);
+        let rules = if by_name { &[] } else { self.rules.as_slice() };
+        for (i, rule) in rules.iter().take(RULES_TOLD).enumerate() {
             line(
                 if i == 0 { "rules" } else { "" },
                 &rule.line(service, group),
             );
         }
-        if self.rules.len() > RULES_TOLD {
+        if rules.len() > RULES_TOLD {
             line(
                 "",
-                &format!(
-                    "and {} more, which --json lists",
-                    self.rules.len() - RULES_TOLD
-                ),
+                &format!("and {} more, which --json lists", rules.len() - RULES_TOLD),
             );
         }
-        if self.rules.is_empty() && self.group_was_asked() {
+        if rules.is_empty() && !by_name && self.group_was_asked() {
             line("rules", "none covers this destination");
         }
         if self.reason == Reason::Expired.name() {
