@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use lab::address::{CLIENT, STRANGER};
+use lab::address::{CLIENT, LAN, STRANGER};
 use lab::announced;
 use lab::config::catalogue;
 use lab::echo::Echo;
@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 const LISTED: &str = "104.46.162.100";
 const UNLISTED: &str = "203.0.113.77";
 const NAME: &str = "enterpriseregistration.windows.net";
+/// Of the zone, and of no list.
+const UNLISTED_NAME: &str = "www.example.net";
 const ADDRESS_OF_NAME: &str = "198.51.100.10";
 
 #[test]
@@ -226,6 +228,91 @@ fn it_answers_without_the_daemon_and_from_a_file() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_query_of_a_strict_group_is_explained_by_its_name() -> Result<()> {
+    let mut stage = Stage::set(&strict())?;
+    let client = CLIENT.v4.to_string();
+    let [udp, tcp] = ["udp", "tcp"].map(|protocol| format!("{}:53/{protocol}", LAN.v4));
+    let table = [
+        (NAME, Some("intune:59")),
+        ("pool.ntp.example/AAAA", Some("dns-names")),
+        (&client, Some("reverse lookups")),
+        (UNLISTED_NAME, None),
+    ];
+    for (query, rule) in table {
+        for (resolver, refused) in [(&udp, "reject"), (&tcp, "drop")] {
+            let about = stage.asks(resolver, query)?;
+            let (verdict, reason) = match rule {
+                Some(_) => ("allow", "gateway"),
+                None => (refused, "dns-name-refused"),
+            };
+            ensure!(
+                about["verdict"] == verdict && about["reason"] == reason,
+                "{query}: {about:#}"
+            );
+            let names = about["asking"]["names"].as_array().context("no names")?;
+            let mut lets = names.iter().filter(|name| name["says"] == "ask");
+            let fits = match rule {
+                Some(rule) => lets.any(|name| name["rule"] == rule),
+                None => lets.next().is_none(),
+            };
+            ensure!(fits, "{query}: {about:#}");
+        }
+    }
+    stage.resolve(NAME)?;
+    ensure!(stage.resolve(UNLISTED_NAME).is_err(), "it is not refused");
+    let about = stage.asks(&udp, UNLISTED_NAME)?;
+    let change = &about["changes"][0];
+    let list = change["toml"].as_str().context("no change")?;
+    let list = list.trim_start_matches("[group.staging]\n");
+    ensure!(list.contains(UNLISTED_NAME), "{change:#}");
+    let changed = strict().replace(DNS_NAMES, list);
+    stage.egress.reload(&changed)?;
+    ensure!(stage.asks(&udp, UNLISTED_NAME)?["verdict"] == "allow");
+    stage.resolve(UNLISTED_NAME)
+}
+
+#[test]
+fn what_depends_on_a_name_wants_one() -> Result<()> {
+    let stage = Stage::set(&strict())?;
+    let client = CLIENT.v4.to_string();
+    let [udp, tcp] = ["udp", "tcp"].map(|protocol| format!("{}:53/{protocol}", LAN.v4));
+    let elsewhere = LAN.v4.to_string();
+    let table: [(&[&str], &str); 5] = [
+        (&[&udp], "name it, as in --query www.example.org"),
+        (&[&elsewhere, "--query", NAME], "write 10.20.0.1:53/udp or"),
+        (&[&udp, "--query", "*.example.org"], "is a pattern"),
+        (
+            &[&udp, "--query", "www.example.org/AAA"],
+            "nearest is `AAAA`",
+        ),
+        (&[&udp, "--query", "a b"], "no name to ask for"),
+    ];
+    for (arguments, said) in table {
+        let arguments = [&["explain", &client], arguments].concat();
+        let output = stage.egress.command(&arguments).output()?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            !output.status.success() && error.contains(said),
+            "{arguments:?}: {error}"
+        );
+    }
+    let answer = stage.explain(&[&client, &tcp])?;
+    let about = &answer["about"][0];
+    ensure!(
+        about["verdict"] == "allow" && about["asking"]["decides"] == true,
+        "{about:#}"
+    );
+    Ok(())
+}
+
+/// The group may ask for its own names only.
+fn strict() -> String {
+    catalogue("enforce") + "dns = \"strict\"\n" + DNS_NAMES
+}
+
+const DNS_NAMES: &str = "dns-names = [\"*.ntp.example\"]\n";
+
 /// Where a flow goes, as `explain` wants it; nothing of a question to the resolver.
 fn destination(flow: &Flow) -> Result<Option<String>> {
     let host = |host: &str, port: u16| match (host.parse::<std::net::Ipv6Addr>(), port) {
@@ -260,6 +347,16 @@ impl Stage {
     fn explain(&self, arguments: &[&str]) -> Result<Value> {
         self.egress
             .json(&[&["explain", "--json"], arguments].concat())
+    }
+
+    /// What is said of a query of the client, in which the kernel agrees.
+    fn asks(&self, resolver: &str, query: &str) -> Result<Value> {
+        let client = CLIENT.v4.to_string();
+        let answer = self.explain(&[&client, resolver, "--query", query])?;
+        let about = &answer["about"][0];
+        ensure!(about["kernel"]["agrees"] == true, "{about:#}");
+        ensure!(about["asking"]["decides"] == true, "{about:#}");
+        Ok(about.clone())
     }
 
     fn resolve(&self, name: &str) -> Result<()> {

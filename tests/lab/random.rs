@@ -22,6 +22,26 @@ pub const PATTERNS: [&str; 9] = [
 /// Where some of them meet; learned addresses name these as well.
 pub const MEETINGS: [&str; 3] = ["*.x.y & a*.y", "*.a.x.y & a*.x.y", "a*.x.y & aa*.y"];
 
+/// What strict groups may ask for besides, in part the same.
+const ASKED: [&str; 5] = ["q.y", "*.q.y", "a*.q.y", "*.x.y", "a*.y"];
+/// Names to ask for: some that patterns match, in several ways, some that none does, and reverse lookups.
+pub const NAMES: [&str; 14] = [
+    "x.y",
+    "nx.y",
+    "a.x.y",
+    "b.a.x.y",
+    "ab.x.y",
+    "aab.x.y",
+    "ab.y",
+    "z.y",
+    "q.y",
+    "b.q.y",
+    "ab.q.y",
+    "www.example",
+    "1.112.0.203.in-addr.arpa",
+    "8.b.d.0.1.0.0.2.ip6.arpa",
+];
+
 /// MAC addresses of frames; groups list some of them.
 pub const MACS: [[u8; 6]; 3] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 3]];
 /// VLANs of frames; groups name some of them.
@@ -51,7 +71,7 @@ pub fn policy() -> impl Strategy<Value = String> {
         prop::collection::vec(set(), 1..6),
         prop::collection::vec(group(), 0..5),
         prop::collection::vec(prefix(), 0..2),
-        prop::collection::vec(address(), 0..6),
+        resolvers(),
         prop::option::of(any::<Index>()),
         prop_oneof![3 => Just("policy"), 1 => Just("client")],
     )
@@ -59,7 +79,6 @@ pub fn policy() -> impl Strategy<Value = String> {
             let mut text = format!(
                 "[gateway]\nmode = \"{mode}\"\nlan = [\"{INTERFACE}\"]\ninternal = {internal:?}\nresolvers = {resolvers:?}\n",
                 internal = texts(&internal),
-                resolvers = texts(&resolvers),
             );
             let default = default.filter(|_| !groups.is_empty());
             let default = default.map(|default| default.index(groups.len()));
@@ -84,6 +103,15 @@ pub fn policy() -> impl Strategy<Value = String> {
         })
 }
 
+/// Addresses, and the gateway itself or not.
+fn resolvers() -> impl Strategy<Value = Vec<String>> {
+    let addresses = prop::collection::vec(address(), 0..6);
+    (addresses, any::<bool>()).prop_map(|(addresses, own)| {
+        let own = own.then(|| "gateway".to_owned());
+        texts(&addresses).into_iter().chain(own).collect()
+    })
+}
+
 fn mode() -> impl Strategy<Value = &'static str> {
     prop_oneof![4 => Just("enforce"), 2 => Just("audit")]
 }
@@ -98,6 +126,7 @@ struct Group {
     mode: Option<&'static str>,
     default: &'static str,
     dns: &'static str,
+    dns_names: Vec<&'static str>,
     picks: Vec<Index>,
     rules: Vec<String>,
 }
@@ -125,6 +154,9 @@ impl Group {
             self.default,
             self.dns,
         );
+        if self.dns == "strict" {
+            text += &format!("dns-names = {:?}\n", self.dns_names);
+        }
         if let Some(mode) = self.mode {
             text += &format!("mode = \"{mode}\"\n");
         }
@@ -185,11 +217,20 @@ fn group() -> impl Strategy<Value = Group> {
             ("drop", "trusted-only"),
             ("drop", "strict"),
         ]),
+        prop::collection::vec(select(&ASKED[..]), 0..3),
         prop::collection::vec(any::<Index>(), 0..4),
         prop::collection::vec(rule(), 0..3),
     )
         .prop_map(
-            |(clients, (interfaces, vlans, macs), mode, (default, dns), picks, rules)| Group {
+            |(
+                clients,
+                (interfaces, vlans, macs),
+                mode,
+                (default, dns),
+                dns_names,
+                picks,
+                rules,
+            )| Group {
                 clients,
                 interfaces,
                 vlans,
@@ -197,6 +238,7 @@ fn group() -> impl Strategy<Value = Group> {
                 mode,
                 default,
                 dns,
+                dns_names,
                 picks,
                 rules,
             },

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-use rustix::ioctl::{Setter, ioctl};
+use rustix::ioctl::{IntegerSetter, Setter, ioctl};
 
 use crate::host::Host;
 use crate::link;
@@ -23,6 +23,16 @@ const LOOK: Timespec = Timespec {
     tv_nsec: 50_000_000,
 };
 
+/// What a device without a link layer says that it is (linux/if_arp.h); its packets are the same.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// `ARPHRD_NONE`, as WireGuard's devices.
+    Plain,
+    /// `ARPHRD_PPP`, as those of PPP. Its driver takes PPP's own bytes off before it hands a packet in, and puts
+    /// them on behind TC (drivers/net/ppp/ppp_generic.c, Linux 6.1: `ppp_receive_nonmp_frame`, `ppp_start_xmit`).
+    Ppp,
+}
+
 /// Both devices, which vanish when this is dropped.
 #[derive(Debug)]
 pub struct Tunnel {
@@ -32,9 +42,16 @@ pub struct Tunnel {
 
 impl Tunnel {
     /// Makes a device on each host, both up. Fails where the kernel has no such devices.
-    pub fn between((host, name): (&Host, &str), (peer, peer_name): (&Host, &str)) -> Result<Self> {
+    pub fn between(
+        kind: Kind,
+        (host, name): (&Host, &str),
+        (peer, peer_name): (&Host, &str),
+    ) -> Result<Self> {
         let near = device(host, name)?;
         let far = device(peer, peer_name)?;
+        for device in [&near, &far] {
+            pass_for(device, kind)?;
+        }
         link::up(host, name)?;
         link::up(peer, peer_name)?;
         let ended = Arc::new(AtomicBool::new(false));
@@ -99,6 +116,25 @@ fn open(name: &str) -> io::Result<File> {
         ioctl(&file, make)?;
     }
     Ok(file)
+}
+
+/// Changes what a device that is down says that it is.
+fn pass_for(device: &File, kind: Kind) -> Result<()> {
+    /// `_IOW('T', 205, int)` (linux/if_tun.h).
+    const TUNSETLINK: u32 = 0x4004_54cd;
+    /// linux/if_arp.h.
+    const ARPHRD_PPP: usize = 512;
+
+    let number = match kind {
+        Kind::Plain => return Ok(()),
+        Kind::Ppp => ARPHRD_PPP,
+    };
+    // SAFETY: the request takes a number.
+    unsafe {
+        let change = IntegerSetter::<TUNSETLINK>::new_usize(number);
+        ioctl(device, change)
+    }
+    .context("cannot change the type of a tun device")
 }
 
 /// Hands on every packet until it is told to end.

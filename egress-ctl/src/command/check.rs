@@ -191,6 +191,7 @@ impl Check {
                 port: Some(self.port),
                 protocol: Protocol::Number(self.proto.number()),
             },
+            query: None,
             interface: 0,
             vlan: 0,
             mac: [0; 6],
@@ -312,19 +313,19 @@ impl Asked<'_> {
             let question = self.check.question(client, subject);
             let judged = judged(&question, subject, &self.ground.tables)
                 .with_context(|| format!("no packet goes from {client} to another family"))?;
-            Ok(self.told(judged))
+            Ok(self.told(&judged))
         });
         told.collect()
     }
 
-    fn told(&self, judged: Judged) -> GroupVerdict {
-        let Judged { flow, verdict } = judged;
+    fn told(&self, judged: &Judged) -> GroupVerdict {
+        let Judged { flow, verdict } = *judged;
         let number = flow.and_then(|flow| self.ground.tables.group(&flow));
         let group = number.and_then(|number| self.ground.group_named(number as u8));
         GroupVerdict {
             group: group.map(str::to_owned),
             client: self.check.client,
-            verdict: self.ground.action(verdict).name(),
+            verdict: self.ground.action(judged).name(),
             reason: verdict.reason.name(),
             set: self.ground.decided(verdict),
         }
@@ -408,6 +409,9 @@ impl Report {
             let note = match (self.kind, *reason) {
                 ("name", "learned") => {
                     " once a DNS answer from a trusted resolver gave the address"
+                }
+                (_, "dns-name-refused") => {
+                    " unless a query asks for a name that it may ask for: see explain --query NAME"
                 }
                 _ => "",
             };

@@ -12,7 +12,7 @@ use clap::Args;
 use egress_common::{
     learned::{Learned, Slot},
     parse::parse,
-    verdict::Verdict,
+    verdict::{Reason, Verdict},
 };
 use jiff::Zoned;
 
@@ -28,6 +28,7 @@ use crate::{
         answer::{About, Answer, InForce, about},
         frame::frame,
         ground::{Ground, Subject, judged},
+        query::Query,
         question::{Destination, Question, Target},
     },
     feed::standing::Feeds,
@@ -47,6 +48,9 @@ pub struct Explain {
     /// An address or a host name; TCP port 443 where neither port nor protocol is given.
     #[arg(value_name = "DESTINATION[:PORT][/PROTOCOL]")]
     destination: Destination,
+    /// The name that is asked for, of a destination at port 53; A where no type is given.
+    #[arg(long, value_name = "NAME[/TYPE]")]
+    query: Option<Query>,
     /// Interface that the packet comes in by; needed where the answer depends on it.
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
@@ -76,9 +80,12 @@ impl Explain {
     /// Runs the command.
     ///
     /// # Errors
-    /// Nothing is loaded and no config is named; the answer depends on what is not said; or the kernel
-    /// answers otherwise than its tables say.
+    /// Nothing is loaded and no config is named; the answer depends on what is not said; a query goes to no
+    /// resolver; or the kernel answers otherwise than its tables say.
     pub fn run(self, places: &Places) -> Result<()> {
+        if self.query.is_some() {
+            self.destination.takes_queries()?;
+        }
         let answer = match &self.config {
             Some(path) => self.by_config(path, places)?,
             None => self.in_force(places)?,
@@ -177,10 +184,16 @@ impl Explain {
         subject: &Subject,
         kernel: Option<Verdict>,
     ) -> Result<About> {
-        about(ground, question, subject, kernel).with_context(|| {
+        let about = about(ground, question, subject, kernel).with_context(|| {
             let client = self.client;
             format!("no packet goes from {client} to an address of another family")
-        })
+        })?;
+        let is_empty = self.query.is_none() && about.reason == Reason::DnsNameRefused.name();
+        ensure!(
+            !is_empty,
+            "the answer depends on the name that is asked for, since the client's group has dns = \"strict\": name it, as in --query www.example.org or --query www.example.org/AAAA"
+        );
+        Ok(about)
     }
 
     fn subject(&self) -> Subject {
@@ -238,6 +251,7 @@ impl Explain {
         let mut question = Question {
             client: self.client.to_canonical(),
             destination: self.destination.clone(),
+            query: self.query.clone(),
             interface: 0,
             vlan: self.vlan,
             mac: self.mac.unwrap_or_default(),

@@ -43,6 +43,22 @@ pub fn append(text: &str, group: &str, key: &str, item: &str) -> Option<Edited> 
     })
 }
 
+/// Adds the list `group.GROUP.KEY` of one item, in a line before the key `beside`; nothing where there is no
+/// such key.
+pub fn add_list(text: &str, group: &str, beside: &str, key: &str, item: &str) -> Option<Edited> {
+    let root = DeTable::parse(text).ok()?;
+    let groups = table(root.get_ref().get("group")?.get_ref())?;
+    let named = table(groups.get(group)?.get_ref())?;
+    let (known, _) = named.get_key_value(beside)?;
+    let line = format!("{key} = [{}]\n", Value::from(item));
+    let mut edited = text.to_owned();
+    edited.insert_str(known.span().start, &line);
+    Some(Edited {
+        text: edited,
+        lines: format!("[group.{}]\n{line}", bare(group)),
+    })
+}
+
 /// Adds a `[[group.GROUP.rule]]` table of these keys and values.
 pub fn add_rule(text: &str, group: &str, entries: &[(&str, Value)]) -> Edited {
     let body = entries
@@ -111,6 +127,17 @@ allow = ["x"]
             "no item to stand behind"
         );
         assert_eq!(append(TEXT, "z", "allow", "x"), None);
+    }
+
+    #[test]
+    fn a_list_comes_in_a_line_of_its_own() {
+        let edited = add_list(TEXT, "b c", "allow", "names", "x.y").unwrap();
+        let expected = "[group.\"b c\"]\nnames = [\"x.y\"]\n";
+        assert_eq!(edited.lines, expected);
+        let expected = format!("{expected}allow = [\"x\"]\n");
+        assert!(edited.text.ends_with(&expected), "{}", edited.text);
+        edited.text.parse::<toml::Table>().unwrap();
+        assert_eq!(add_list(TEXT, "a", "dns", "names", "x.y"), None);
     }
 
     #[test]

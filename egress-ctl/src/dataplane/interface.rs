@@ -126,3 +126,29 @@ pub fn indices(names: &[String]) -> Vec<(String, u32)> {
         .filter_map(|name| Some((name.clone(), index(name)?)));
     there.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_s_number_says_what_its_packets_begin_with() {
+        // linux/if_arp.h
+        let table = [
+            ("Ethernet", 1, Layer::Ethernet),
+            ("loopback", 772, Layer::Ethernet),
+            ("WireGuard and tun", 65_534, Layer::Ip),
+            ("PPP", 512, Layer::Ip),
+            ("raw modems", 519, Layer::Ip),
+            ("IP in IP", 768, Layer::Ip),
+            ("SIT", 776, Layer::Other(776)),
+            ("GRE", 778, Layer::Other(778)),
+            ("monitors of Wi-Fi", 803, Layer::Other(803)),
+        ];
+        for (what, number, layer) in table {
+            let mut message = LinkMessage::default();
+            message.header.link_layer_type = LinkLayerType::from(number);
+            assert_eq!(Device::from(message).layer, layer, "{what}");
+        }
+    }
+}

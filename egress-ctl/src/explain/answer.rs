@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    asking::{Asking, asking},
     change::{Change, changes},
     cover::{self, Cover},
     ground::{Ground, Judged, Subject, judged},
@@ -87,6 +88,8 @@ pub struct About {
     taught: Vec<Teaching>,
     /// Seconds for which an answer for a name that is not listed counts, that gave the address.
     refused_seconds_left: Option<i64>,
+    /// What a query's name has to do with it; none where it has nothing to do with names.
+    pub asking: Option<Asking>,
     rules: Vec<Near>,
     changes: Vec<Change>,
     #[serde(skip)]
@@ -145,7 +148,7 @@ pub fn about(
         today: ground.circumstances.today,
     };
     let (rules, covers) = rules(ground, subject, &taught, &asked);
-    let action = ground.action(verdict);
+    let action = ground.action(&judged);
     let passes = verdict.reason.passes();
     let (name, address) = match subject {
         Subject::Address(addr) => (None, Some(*addr)),
@@ -155,13 +158,14 @@ pub fn about(
         name,
         address,
         verdict: action.name(),
-        enforced: ground.enforced(verdict).name(),
+        enforced: ground.enforced(&judged).name(),
         reason: verdict.reason.name(),
         why: words::reason(verdict.reason),
         kernel: kernel.map(|kernel| kernel_told(ground, kernel, verdict)),
         set,
         taught,
         refused_seconds_left: refused,
+        asking: asking(ground, question.query.as_ref(), &judged),
         rules,
         changes: match passes {
             true => Vec::new(),
@@ -393,22 +397,26 @@ impl About {
             );
         }
         let group = group.map(|group| group.name.as_str());
-        for (i, rule) in self.rules.iter().take(RULES_TOLD).enumerate() {
+        let asking = self.asking.iter();
+        for (label, told) in asking.flat_map(|asking| asking.lines(service, group)) {
+            line(label, &told);
+        }
+        // Where names decide, it does not matter what covers the resolver's address.
+        let by_name = self.asking.as_ref().is_some_and(|asking| asking.decides);
+        let rules = if by_name { &[] } else { self.rules.as_slice() };
+        for (i, rule) in rules.iter().take(RULES_TOLD).enumerate() {
             line(
                 if i == 0 { "rules" } else { "" },
                 &rule.line(service, group),
             );
         }
-        if self.rules.len() > RULES_TOLD {
+        if rules.len() > RULES_TOLD {
             line(
                 "",
-                &format!(
-                    "and {} more, which --json lists",
-                    self.rules.len() - RULES_TOLD
-                ),
+                &format!("and {} more, which --json lists", rules.len() - RULES_TOLD),
             );
         }
-        if self.rules.is_empty() && self.group_was_asked() {
+        if rules.is_empty() && !by_name && self.group_was_asked() {
             line("rules", "none covers this destination");
         }
         if self.reason == Reason::Expired.name() {
@@ -439,6 +447,8 @@ impl About {
             Reason::LinkScope,
             Reason::NoGroup,
             Reason::GroupOff,
+            Reason::Resolver,
+            Reason::DnsNameRefused,
         ]
         .map(Reason::name)
         .contains(&self.reason)

@@ -3,6 +3,8 @@
 //! In: a question that was answered with no. Out: changes that were tried: each was made in memory, compiled,
 //! and lets the packet pass.
 
+mod name;
+
 use std::collections::HashMap;
 
 use egress_common::{flow::proto, verdict::Reason};
@@ -63,6 +65,7 @@ pub fn changes(
             proposals.extend(rule(ground, question, subject, group));
             proposals
         }
+        Reason::DnsNameRefused => asked(ground, question, told),
         _ => Vec::new(),
     };
     let works = |proposal: &Proposal| passes(ground, question, subject, proposal) == Some(true);
@@ -127,6 +130,13 @@ fn without(ground: &Ground<'_>, told: &Judged) -> Vec<Proposal> {
     vec![Proposal { change, config }]
 }
 
+/// The group may ask for the name.
+fn asked(ground: &Ground<'_>, question: &Question, told: &Judged) -> Vec<Proposal> {
+    let group = ground.group_named(told.verdict.group);
+    let asked = question.query.as_ref().zip(group);
+    asked.map_or_else(Vec::new, |(query, group)| name::names(ground, query, group))
+}
+
 /// The group selects a set that holds destination and port.
 fn selections(
     ground: &Ground<'_>,
@@ -139,16 +149,20 @@ fn selections(
         Source::Set(set) => serves(set, service).then_some(set),
         Source::Rule(..) => None,
     });
-    let proposals = sets.take(TOLD).filter_map(|set| {
-        let edited = edit::append(ground.text, group, "allow", &set.key)?;
-        let what = format!(
-            "let group {group} select {}, which holds {}",
-            set.key,
-            holds(set)
-        );
-        Proposal::of(ground, what, edited)
-    });
+    let proposals = sets
+        .take(TOLD)
+        .filter_map(|set| selection(ground, group, set));
     proposals.collect()
+}
+
+fn selection(ground: &Ground<'_>, group: &str, set: &EndpointSet) -> Option<Proposal> {
+    let edited = edit::append(ground.text, group, "allow", &set.key)?;
+    let what = format!(
+        "let group {group} select {}, which holds {}",
+        set.key,
+        holds(set)
+    );
+    Proposal::of(ground, what, edited)
 }
 
 fn holds(set: &EndpointSet) -> String {

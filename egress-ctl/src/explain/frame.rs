@@ -1,13 +1,14 @@
 //! The packet that is asked about, on the wire.
 //!
 //! In: a question, and one of the addresses that it is about. Out: an Ethernet frame with right lengths and
-//! checksums: the first packet of a connection, an echo request, or eight bytes of another protocol.
+//! checksums: the first packet of a connection, a DNS query, an echo request, or eight bytes of another
+//! protocol. Over TCP a query is what follows the handshake.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use egress_common::flow::proto;
 
-use super::question::Question;
+use super::{query::Query, question::Question};
 
 /// Source port of every packet that is asked about.
 const SOURCE_PORT: u16 = 40_000;
@@ -17,7 +18,10 @@ const GATEWAY_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 /// The frame of a packet to `dst`, which is of the client's family.
 pub fn frame(question: &Question, dst: IpAddr) -> Option<Vec<u8>> {
     let (number, port) = question.destination.service(dst.is_ipv4());
-    let payload = payload(number, port);
+    let payload = match &question.query {
+        Some(query) => carrying(query, number, port),
+        None => payload(number, port),
+    };
     let (ether_type, packet) = match (question.client, dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => (0x0800_u16, ipv4(src, dst, number, payload)),
         (IpAddr::V6(src), IpAddr::V6(dst)) => (0x86dd, ipv6(src, dst, number, payload)),
@@ -33,9 +37,24 @@ pub fn frame(question: &Question, dst: IpAddr) -> Option<Vec<u8>> {
     Some(frame)
 }
 
+/// A datagram or a segment with a query, as [`payload`].
+fn carrying(query: &Query, number: u8, port: u16) -> Vec<u8> {
+    let message = query.carried_by(number);
+    let [high, low] = (8 + message.len() as u16).to_be_bytes();
+    let rest: &[u8] = match number {
+        // The byte behind the SYN, all of the other end acknowledged, PSH and ACK.
+        proto::TCP => &[0, 0, 0, 2, 0, 0, 0, 1, 0x50, 0x18, 0xff, 0xff, 0, 0, 0, 0],
+        _ => &[high, low, 0, 0],
+    };
+    [&ports(port), rest, &message].concat()
+}
+
+fn ports(port: u16) -> Vec<u8> {
+    [SOURCE_PORT.to_be_bytes(), port.to_be_bytes()].concat()
+}
+
 /// What IP carries; its checksum is still zero.
 fn payload(number: u8, port: u16) -> Vec<u8> {
-    let ports = [SOURCE_PORT.to_be_bytes(), port.to_be_bytes()].concat();
     let rest: &[u8] = match number {
         // Sequence, acknowledgment, five words, SYN, window, checksum, no urgent data.
         proto::TCP => &[0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0xff, 0xff, 0, 0, 0, 0],
@@ -56,7 +75,7 @@ fn payload(number: u8, port: u16) -> Vec<u8> {
         }
         _ => return vec![0; 8],
     };
-    [&ports, rest].concat()
+    [&ports(port), rest].concat()
 }
 
 /// An IPv4 packet with right checksums; that of `payload` is still zero.
@@ -137,6 +156,7 @@ mod tests {
         Question {
             client: client.parse().unwrap(),
             destination: destination.parse().unwrap(),
+            query: None,
             interface: 0,
             vlan,
             mac: [2, 0, 0, 0, 0, 7],
@@ -189,6 +209,23 @@ mod tests {
         assert_eq!(checksum(&frame[14..34]), 0);
         let pseudo = [&frame[26..34], &[0, 6, 0, 20]].concat();
         assert_eq!(checksum(&[&pseudo, &frame[34..]].concat()), 0);
+    }
+
+    #[test]
+    fn a_query_is_carried_whole() {
+        for (destination, header) in [("192.0.2.1:53/udp", 8), ("192.0.2.1:53/tcp", 22)] {
+            let question = Question {
+                query: Some("www.example.org".parse().unwrap()),
+                ..question("10.0.0.1", destination, 0)
+            };
+            let frame = frame(&question, "192.0.2.1".parse().unwrap()).unwrap();
+            let flow = parse(&frame[..]).unwrap().flow;
+            assert!(flow.is_dns_query() && !flow.opens, "{flow:?}");
+            assert_eq!(frame.len(), 14 + 20 + header + 33, "{destination}");
+            let len = (frame.len() - 34) as u8;
+            let pseudo = [&frame[26..34], &[0, flow.proto, 0, len]].concat();
+            assert_eq!(checksum(&[&pseudo, &frame[34..]].concat()), 0);
+        }
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use egress_common::{
     decide::decide_packet,
-    flow::{Addr, Flow, FlowKey},
+    flow::{Addr, Flow, FlowKey, proto},
     fragment::DatagramKey,
     judge::Tables as _,
     learned::{EVERYBODY, Learned, LearnedKey, Slot},
     parse::parse,
     rule::GroupPolicy,
-    verdict::{Action, Denial, Mode, NO_SET, Verdict},
+    verdict::{Action, Denial, Mode, NO_SET, Reason, Verdict},
 };
 
 use super::{frame::frame, question::Question};
@@ -92,18 +92,21 @@ impl Ground<'_> {
     }
 
     /// What is done with a packet that is judged so.
-    pub fn action(&self, verdict: Verdict) -> Action {
-        match (self.config.gateway.mode, self.policy_of(verdict)) {
+    pub fn action(&self, judged: &Judged) -> Action {
+        let verdict = judged.verdict;
+        let action = match (self.config.gateway.mode, self.policy_of(verdict)) {
             (Mode::Off, _) => Action::Allow,
             (mode, None) => mode.action(verdict.reason, Denial::default()),
             (_, Some(policy)) => policy.mode.action(verdict.reason, policy.denial),
-        }
+        };
+        unanswered(action, judged)
     }
 
     /// What would be done with it in mode enforce.
-    pub fn enforced(&self, verdict: Verdict) -> Action {
-        let denial = self.policy_of(verdict).map(|policy| policy.denial);
-        Mode::Enforce.action(verdict.reason, denial.unwrap_or_default())
+    pub fn enforced(&self, judged: &Judged) -> Action {
+        let denial = self.policy_of(judged.verdict).map(|policy| policy.denial);
+        let denial = denial.unwrap_or_default();
+        unanswered(Mode::Enforce.action(judged.verdict.reason, denial), judged)
     }
 
     fn policy_of(&self, verdict: Verdict) -> Option<GroupPolicy> {
@@ -136,6 +139,16 @@ impl Ground<'_> {
         }
         self.tables.now_ms = boot_ms();
         Ok(())
+    }
+}
+
+/// A query in a stream has no answer that could be made up from one packet: it is dropped.
+fn unanswered(action: Action, judged: &Judged) -> Action {
+    let is_query = judged.verdict.reason == Reason::DnsNameRefused;
+    let in_stream = judged.flow.is_some_and(|flow| flow.proto == proto::TCP);
+    match action {
+        Action::Reject if is_query && in_stream => Action::Drop,
+        action => action,
     }
 }
 

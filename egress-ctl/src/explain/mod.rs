@@ -4,6 +4,7 @@
 //! what to change. The judge is the kernel's own; nothing here decides anything.
 
 pub mod answer;
+pub mod asking;
 mod change;
 pub mod cover;
 pub mod frame;
@@ -11,6 +12,7 @@ pub mod ground;
 mod member;
 mod near;
 pub mod nearest;
+pub mod query;
 pub mod question;
 pub mod taught;
 pub mod words;

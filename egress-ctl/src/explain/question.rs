@@ -5,10 +5,11 @@
 use std::{net::IpAddr, str::FromStr};
 
 use egress_common::{
-    flow::{ECHO_V4, ECHO_V6, proto},
+    flow::{DNS_PORT, ECHO_V4, ECHO_V6, proto},
     pattern::NamePattern,
 };
 
+use super::{query::Query, words};
 use crate::catalogue::nearest::nearest;
 
 /// A packet that is asked about.
@@ -18,6 +19,8 @@ pub struct Question {
     pub client: IpAddr,
     /// Where to.
     pub destination: Destination,
+    /// The DNS query in it; none of other packets.
+    pub query: Option<Query>,
     /// Index of the interface that it comes in by; 0 where that does not matter.
     pub interface: u32,
     /// VLAN of the outer tag; 0 where there is none.
@@ -82,6 +85,11 @@ pub enum QuestionError {
     /// A port of a protocol without ports.
     #[error("{0} has no ports: leave `:{1}` out")]
     NoPorts(String, u16),
+    /// A query that goes elsewhere than to a resolver.
+    #[error(
+        "--query asks a resolver, over UDP or TCP to port 53, which {0} is not: write {1}:53/udp or {1}:53/tcp"
+    )]
+    NoResolver(String, String),
 }
 
 const PROTOCOLS: [(&str, Protocol); 9] = [
@@ -127,6 +135,24 @@ impl Destination {
             (Protocol::Number(_), _) => self.port.unwrap_or(0),
         };
         (number, port)
+    }
+
+    /// Nothing, if DNS queries are sent there.
+    ///
+    /// # Errors
+    /// Another protocol or port.
+    pub fn takes_queries(&self) -> Result<(), QuestionError> {
+        let (number, port) = self.service(true);
+        if [proto::UDP, proto::TCP].contains(&number) && port == DNS_PORT {
+            return Ok(());
+        }
+        let place = match &self.target {
+            Target::Address(IpAddr::V6(addr)) => format!("[{addr}]"),
+            Target::Address(addr) => addr.to_string(),
+            Target::Name(name) => name.clone(),
+        };
+        let service = words::service(number, port);
+        Err(QuestionError::NoResolver(service, place))
     }
 }
 
@@ -271,6 +297,30 @@ mod tests {
         for (text, said) in table {
             let error = text.parse::<Destination>().unwrap_err().to_string();
             assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn queries_go_to_resolvers() {
+        let table = [
+            ("192.0.2.1:53/udp", None),
+            ("192.0.2.1:53/tcp", None),
+            ("ns.example.org:53/udp", None),
+            (
+                "192.0.2.1",
+                Some("which tcp/443 is not: write 192.0.2.1:53/udp"),
+            ),
+            ("[2001:db8::1]:853", Some("write [2001:db8::1]:53/udp or")),
+            ("192.0.2.1/icmp", Some("which icmp type 8 code 0 is not")),
+            ("192.0.2.1:53/sctp", Some("which sctp/53 is not")),
+        ];
+        for (text, said) in table {
+            let error = text.parse::<Destination>().unwrap().takes_queries().err();
+            let error = error.map(|error| error.to_string());
+            let fits = error
+                .as_deref()
+                .map(|error| said.is_some_and(|said| error.contains(said)));
+            assert_eq!(fits, said.map(|_| true), "{text}: {error:?}");
         }
     }
 

@@ -1,3 +1,5 @@
+mod query;
+
 use std::collections::HashMap;
 
 use egress_common::{
@@ -69,18 +71,24 @@ const NOW_MS: u64 = 1_000_000;
 
 /// A question of `client destination [interface] [vlan] [mac]`, and the answer as text.
 fn asked(question: &str) -> String {
+    answer(CONFIG, question, None)
+}
+
+/// Likewise by another config, of a packet that may hold a query.
+fn answer(text: &str, question: &str, query: Option<&str>) -> String {
     let words: Vec<_> = question.split(' ').collect();
     let word = |at: usize| words.get(at).copied();
     let question = Question {
         client: words[0].parse().unwrap(),
         destination: words[1].parse().unwrap(),
+        query: query.map(|query| query.parse().unwrap()),
         interface: LAN + u32::from(word(2) == Some("wlan")),
         vlan: word(3).map_or(0, |vlan| vlan.parse().unwrap()),
         mac: word(4).map_or([0; 6], |mac| crate::config::group::mac(mac).unwrap()),
     };
-    let config = Config::parse(CONFIG).unwrap();
+    let config = Config::parse(text).unwrap();
     let circumstances = Circumstances {
-        own: &[],
+        own: &["10.1.255.1".parse().unwrap()],
         today: Date::constant(2026, 11, 22),
     };
     let mut ids = Ids::default();
@@ -105,7 +113,7 @@ fn asked(question: &str) -> String {
     let refused: std::net::IpAddr = "203.0.113.3".parse().unwrap();
     tables.refused.insert(refused.into(), NOW_MS + 5000);
     let ground = Ground {
-        text: CONFIG,
+        text,
         config: &config,
         feeds: &Feeds::Base,
         circumstances,

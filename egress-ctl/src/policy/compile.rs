@@ -233,7 +233,9 @@ fn add_own_rules(
 }
 
 /// Zones of reverse lookups, which name nothing that a client could reach.
-const REVERSE: [&str; 2] = [".in-addr.arpa", ".ip6.arpa"];
+pub(crate) fn reverse_zones() -> [NamePattern; 2] {
+    [".in-addr.arpa", ".ip6.arpa"].map(|tail| NamePattern::Tail(tail.to_owned()))
+}
 
 /// Adds the names that strict groups may ask for besides those that they may use.
 fn add_names(groups: &[Group], patterns: &mut names::Rules) {
@@ -241,8 +243,7 @@ fn add_names(groups: &[Group], patterns: &mut names::Rules) {
         if group.dns != DnsPolicy::Strict {
             continue;
         }
-        let reverse = REVERSE.map(|tail| NamePattern::Tail(tail.to_owned()));
-        for name in group.dns_names.iter().cloned().chain(reverse) {
+        for name in group.dns_names.iter().cloned().chain(reverse_zones()) {
             patterns.entry(name).or_default().push(Rule {
                 groups: 1 << number,
                 port_low: 1,

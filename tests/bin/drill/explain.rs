@@ -7,21 +7,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use egress_common::dns::policy::DnsPolicy;
 use egress_common::event::Event;
 use egress_common::flow::Addr;
 use egress_common::parse::parse;
 use egress_common::verdict::{Action, NO_SET, Reason, Verdict};
+use egress_ctl::config::{Config, Group};
 use egress_ctl::dataplane::{boot_ms, counters, events::Watch};
 use egress_ctl::explain::answer::{About, about};
 use egress_ctl::explain::frame::frame;
 use egress_ctl::explain::ground::{Ground, Subject};
+use egress_ctl::explain::query::Query;
 use egress_ctl::explain::question::{Destination, Protocol, Question, Target};
 use egress_ctl::feed::standing::Feeds;
 use egress_ctl::policy::compile::Circumstances;
 use egress_ctl::policy::tables::HostTables;
+use ipnet::IpNet;
 use lab::interrupt;
 use lab::kernel::{INTERFACE, INTERFACE_INDEX, Kernel, TODAY, inside};
-use lab::random::{self, MACS, one, seeded};
+use lab::random::{self, MACS, NAMES, one, seeded};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
@@ -62,11 +66,20 @@ struct ExplainReport {
     /// Packets that do not pass, for which a change of the config was found that lets them pass.
     with_change: usize,
     denied: usize,
+    /// Queries of which the name decided.
+    names: Names,
     reasons: BTreeMap<&'static str, usize>,
     answer: Timing,
     differences: usize,
     shown: Vec<String>,
     passed: bool,
+}
+
+/// What became of queries by their names.
+#[derive(Default, Serialize)]
+struct Names {
+    passed: usize,
+    refused: usize,
 }
 
 pub(crate) fn run(options: &Options) -> Result<bool> {
@@ -136,13 +149,14 @@ fn one_policy(
     }
     tally.report.policies += 1;
     let ids = kernel.ids().clone();
+    let places = Places::of(&config, &own);
     let mut began = Instant::now();
     for _ in 0..questions.min(A_POLICY) {
         if began.elapsed() > BEAT {
             began = Instant::now();
             watch.beat()?;
         }
-        let (question, addr) = one(question(), runner)?;
+        let (question, addr) = one(question(&places), runner)?;
         let mut ground = Ground {
             text: &text,
             config: &config,
@@ -239,10 +253,20 @@ impl Fate {
             }
             None => true,
         };
-        if !is_same || !is_told {
+        let is_named = match &told.asking {
+            Some(asking) if asking.decides && asking.name.is_some() => {
+                let refused = *reason == Reason::DnsNameRefused;
+                tally.report.names.refused += usize::from(refused);
+                tally.report.names.passed += usize::from(!refused);
+                asking.is_let() != refused
+            }
+            Some(asking) => asking.decides || *reason != Reason::DnsNameRefused,
+            None => *reason != Reason::DnsNameRefused,
+        };
+        if !is_same || !is_told || !is_named {
             tally.differs(format!(
-                "explained {} ({}, {:?}), asked {said:?}, judged {action:?} ({reason:?}, {named:?}), event {event:?}",
-                told.verdict, told.reason, told.set
+                "explained {} ({}, {:?}, {:?}), asked {said:?}, judged {action:?} ({reason:?}, {named:?}), event {event:?}",
+                told.verdict, told.reason, told.set, told.asking
             ));
         }
         *tally.report.reasons.entry(reason.name()).or_default() += 1;
@@ -252,8 +276,59 @@ impl Fate {
     }
 }
 
-/// A packet of a random client, and where to.
-fn question() -> impl Strategy<Value = (Question, IpAddr)> {
+/// Who asks whom for names.
+struct Places {
+    /// First addresses of strict groups' prefixes.
+    strict: Vec<IpAddr>,
+    /// Of each family some.
+    resolvers: Vec<IpAddr>,
+}
+
+impl Places {
+    fn of(config: &Config, own: &[IpAddr]) -> Self {
+        let strict = |group: &&Group| group.dns == DnsPolicy::Strict;
+        let groups = config.groups.iter().filter(strict);
+        let clients = groups.flat_map(|group| &group.members.clients);
+        Self {
+            strict: clients.map(IpNet::addr).collect(),
+            resolvers: [own, &config.gateway.resolvers].concat(),
+        }
+    }
+
+    /// Half of them of strict groups, where there are such.
+    fn client(&self) -> BoxedStrategy<IpAddr> {
+        match self.strict.as_slice() {
+            [] => random::address().boxed(),
+            strict => prop_oneof![random::address(), select(strict.to_vec())].boxed(),
+        }
+    }
+}
+
+/// A packet of a random client, and where to: one in four is a DNS query to a resolver.
+fn question(places: &Places) -> impl Strategy<Value = (Question, IpAddr)> + use<> {
+    let asked = prop_oneof![3 => packet().boxed(), 1 => query(places).boxed()];
+    (asked, select(&MACS[..]), select(vec![0, 0, 5, 6, 7])).prop_map(|(asked, mac, vlan)| {
+        let (client, addr, (protocol, port), query) = asked;
+        let question = Question {
+            client,
+            destination: Destination {
+                target: Target::Address(addr),
+                port,
+                protocol,
+            },
+            query,
+            interface: INTERFACE_INDEX,
+            vlan,
+            mac,
+        };
+        (question, addr)
+    })
+}
+
+/// Client, destination, protocol and port, and what is asked for.
+type Packet = (IpAddr, IpAddr, (Protocol, Option<u16>), Option<Query>);
+
+fn packet() -> impl Strategy<Value = Packet> {
     let service = prop_oneof![
         6 => (select(vec![6, 17, 132]), select(vec![53, 80, 81, 443, 444, 65_535]))
             .prop_map(|(number, port)| (Protocol::Number(number), Some(port))),
@@ -262,26 +337,23 @@ fn question() -> impl Strategy<Value = (Question, IpAddr)> {
     ];
     let ends = (random::address(), random::address());
     let ends = ends.prop_filter("two families", |(a, b)| a.is_ipv4() == b.is_ipv4());
-    (
-        ends,
-        service,
-        select(&MACS[..]),
-        select(vec![0, 0, 5, 6, 7]),
-    )
-        .prop_map(|((client, addr), (protocol, port), mac, vlan)| {
-            let question = Question {
-                client,
-                destination: Destination {
-                    target: Target::Address(addr),
-                    port,
-                    protocol,
-                },
-                interface: INTERFACE_INDEX,
-                vlan,
-                mac,
-            };
-            (question, addr)
-        })
+    (ends, service).prop_map(|((client, addr), service)| (client, addr, service, None))
+}
+
+fn query(places: &Places) -> impl Strategy<Value = Packet> + use<> {
+    let ends = (places.client(), select(places.resolvers.clone()));
+    let ends = ends.prop_filter("two families", |(a, b)| a.is_ipv4() == b.is_ipv4());
+    let query = (
+        select(&NAMES[..]),
+        select(vec!["A", "AAAA", "HTTPS", "PTR"]),
+    );
+    let query = query.prop_filter_map("no query", |(name, kind)| {
+        format!("{name}/{kind}").parse().ok()
+    });
+    (ends, select(vec![6, 17]), query).prop_map(|((client, addr), number, query)| {
+        let service = (Protocol::Number(number), Some(53));
+        (client, addr, service, Some(query))
+    })
 }
 
 impl Report for ExplainReport {
@@ -301,6 +373,10 @@ impl Report for ExplainReport {
                 "of them with a change that was tried",
                 self.with_change.to_string(),
             ),
+            ("queries of strict groups", {
+                let Names { passed, refused } = self.names;
+                format!("{passed} may be asked, {refused} may not")
+            }),
             ("differences", self.differences.to_string()),
         ];
         lines.extend(self.shown.iter().map(|what| ("", what.clone())));

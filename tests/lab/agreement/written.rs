@@ -81,7 +81,9 @@ impl<'a> Written<'a> {
     /// can be read, and random segments nothing at all.
     fn asks_in_vain(&self, datagram: &Datagram) -> bool {
         let flow = &datagram.flow;
-        let mut resolvers = self.config.gateway.resolvers.iter();
+        let gateway = &self.config.gateway;
+        let own = self.own.iter().filter(|_| gateway.own_resolver);
+        let mut resolvers = gateway.resolvers.iter().chain(own);
         let is_strict = |group: &Group| {
             group.dns == DnsPolicy::Strict && group.mode.is_none_or(|mode| mode != Mode::Off)
         };
