@@ -53,8 +53,8 @@ pub type HeadTrie = LpmTrie<[u8; NAME_KEY_BYTES], u64, { limits::HEADS as usize 
 #[btf_map(pin_by_name)]
 pub static GENERATION: Array<u64, 1> = Array::new();
 
-/// What the clock of a replay is ahead of the boot-time clock, in ms; 0 on a gateway. Written by `replay`
-/// into maps of its own, read by every program.
+/// What the clock of a replay is ahead of the boot-time clock, in ms modulo 2^64; 0 on a gateway. Written by
+/// `replay` into maps of its own, read by every program.
 #[btf_map(pin_by_name)]
 pub static CLOCK: Array<u64, 1> = Array::new();
 
