@@ -4,6 +4,7 @@
 //! so that it goes on without the daemon: maps under their names in the pin directory, links and
 //! what has no link in `links` below it.
 
+pub mod aside;
 pub mod ask;
 pub mod attach;
 pub mod bind;
