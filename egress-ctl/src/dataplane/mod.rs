@@ -20,5 +20,6 @@ pub mod maps;
 pub mod missed;
 pub mod swap;
 pub mod teach;
+pub mod unfiltered;
 
 pub use clock::{boot_ms, boot_ns};
