@@ -110,7 +110,7 @@ impl From<LinkMessage> for Way {
                 LinkAttribute::Link(index) => way.below = Some(index),
                 LinkAttribute::LinkNetNsId(_) => is_elsewhere = true,
                 LinkAttribute::AfSpecUnspec(families) => {
-                    way.forwards = families.iter().any(forwards)
+                    way.forwards = families.iter().any(forwards);
                 }
                 _ => {}
             }
