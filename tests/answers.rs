@@ -32,6 +32,7 @@ kind = "custom"
 [[source.corp.set]]
 id = 1
 urls = ["exact.example", "*.below.example", "*tail.example", "Mixed.Example"]
+ips = ["10.5.0.0/16", "fd00:5::/64", "198.19.5.0/24"]
 tcpPorts = "443"
 
 [group.a]
@@ -106,6 +107,9 @@ fn addresses_are_learned_through_aliases_with_their_ttl() -> Result<()> {
             .options();
         let before = boot_ms();
         teach(kernel, &answer.to_bytes(), Outcome::Learned)?;
+        // All TTLs of addresses but the first one.
+        let clamped = counted(kernel, Outcome::TtlClamped)?;
+        ensure!(clamped == 3, "{clamped} TTLs counted");
         let pattern = generation
             .pattern_of("a.below.example")
             .context("a pattern")?
@@ -289,7 +293,7 @@ fn service_records_teach_their_hints_and_lead_on() -> Result<()> {
         (
             "half a parameter",
             with(1, b"\0", &[0, 4, 0]),
-            Outcome::Malformed,
+            Outcome::WrongLength,
             vec![],
         ),
         (
@@ -301,13 +305,13 @@ fn service_records_teach_their_hints_and_lead_on() -> Result<()> {
         (
             "a target beyond the record",
             with(1, b"\x3fsvc", &[]),
-            Outcome::Malformed,
+            Outcome::CutOff,
             vec![],
         ),
         (
             "half a priority",
             Answer::to("exact.example").data(64, vec![0]),
-            Outcome::Malformed,
+            Outcome::WrongLength,
             vec![],
         ),
         (
@@ -400,27 +404,27 @@ fn what_is_no_sound_answer_teaches_nothing() -> Result<()> {
             edit(2, &[0x83, 0x80]),
             Outcome::Truncated,
         ),
-        ("no question", edit(4, &[0, 0]), Outcome::Malformed),
-        ("two questions", edit(4, &[0, 2]), Outcome::Malformed),
+        ("no question", edit(4, &[0, 0]), Outcome::WrongQuestions),
+        ("two questions", edit(4, &[0, 2]), Outcome::WrongQuestions),
         ("no answers", edit(6, &[0, 0]), Outcome::NoAddress),
         (
             "more answers than there are",
             edit(6, &[0xff, 0xff]),
-            Outcome::Malformed,
+            Outcome::WrongCounts,
         ),
         (
             "more additional records than there are",
             edit(10, &[0, 1]),
-            Outcome::Malformed,
+            Outcome::WrongCounts,
         ),
-        ("a label of 64", edit(12, &[64]), Outcome::Malformed),
+        ("a label of 64", edit(12, &[64]), Outcome::BadLabel),
         (
             "a pointer in the question",
             edit(12, &[0xc0, 12]),
-            Outcome::Malformed,
+            Outcome::BadPointer,
         ),
-        ("a dot in a label", edit(14, b"."), Outcome::Malformed),
-        ("a NUL in a label", edit(14, &[0]), Outcome::Malformed),
+        ("a dot in a label", edit(14, b"."), Outcome::BadLabel),
+        ("a NUL in a label", edit(14, &[0]), Outcome::BadLabel),
         (
             "chaos class",
             edit(question_end - 1, &[3]),
@@ -429,32 +433,32 @@ fn what_is_no_sound_answer_teaches_nothing() -> Result<()> {
         (
             "an owner that points to itself",
             edit(question_end, &[0xc0, question_end as u8]),
-            Outcome::Malformed,
+            Outcome::BadPointer,
         ),
         (
             "an owner that points ahead",
             edit(question_end, &[0xc0, 0xff]),
-            Outcome::Malformed,
+            Outcome::BadPointer,
         ),
         (
             "an owner that points into the header",
             edit(question_end, &[0xc0, 4]),
-            Outcome::Malformed,
+            Outcome::BadPointer,
         ),
         (
             "a reserved label type",
             edit(question_end, &[0x80]),
-            Outcome::Malformed,
+            Outcome::BadLabel,
         ),
         (
             "an address of three bytes",
             edit(question_end + 11, &[3]),
-            Outcome::Malformed,
+            Outcome::WrongLength,
         ),
         (
             "data beyond the message",
             edit(question_end + 10, &[0xff, 0xff]),
-            Outcome::Malformed,
+            Outcome::WrongLength,
         ),
         (
             "an answer of another class",
@@ -464,7 +468,7 @@ fn what_is_no_sound_answer_teaches_nothing() -> Result<()> {
         (
             "a byte too many",
             [bytes.clone(), vec![0]].concat(),
-            Outcome::Malformed,
+            Outcome::WrongCounts,
         ),
         (
             "only aliases",
@@ -488,10 +492,36 @@ fn what_is_no_sound_answer_teaches_nothing() -> Result<()> {
                 .to_bytes(),
             Outcome::Malformed,
         ),
-        ("nothing", Vec::new(), Outcome::Malformed),
+        ("nothing", Vec::new(), Outcome::CutOff),
     ];
+    table.push((
+        "an alias that ends inside its record",
+        [
+            &edit(6, &[0, 2])[..question_end],
+            b"\xc0\x0c\0\x05\0\x01\0\0\0\x05\0\x03\xc0\x0c\0",
+            &bytes[question_end..],
+        ]
+        .concat(),
+        Outcome::WrongLength,
+    ));
+    table.push((
+        "an alias that goes beyond its record",
+        [
+            &edit(6, &[0, 2])[..question_end],
+            b"\xc0\x0c\0\x05\0\x01\0\0\0\x05\0\x02\x09a",
+            &bytes[question_end..],
+        ]
+        .concat(),
+        Outcome::WrongLength,
+    ));
     for cut in 0..bytes.len() {
-        table.push(("cut", bytes[..cut].to_vec(), Outcome::Malformed));
+        let outcome = match cut.checked_sub(question_end) {
+            Some(0) => Outcome::WrongCounts,
+            // Behind the owner's pointer and what stands in front of the data.
+            Some(12..) => Outcome::WrongLength,
+            _ => Outcome::CutOff,
+        };
+        table.push(("cut", bytes[..cut].to_vec(), outcome));
     }
     with_kernel(move |kernel, _| {
         for (what, payload, outcome) in &table {
@@ -534,6 +564,35 @@ fn addresses_that_no_public_service_has_are_refused_and_counted() -> Result<()> 
             refused as usize == special.len() + internal.len() + own.len(),
             "{refused} counted"
         );
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_private_teaches_where_a_set_lists_it() -> Result<()> {
+    with_kernel(|kernel, _| {
+        let table = [
+            ("10.5.0.4", true),
+            ("10.5.255.255", true),
+            ("10.6.0.4", false),
+            ("fd00:5::4", true),
+            ("fd00:5:0:1::4", false),
+            ("198.19.5.4", true),
+            ("198.19.6.4", false),
+            ("64:ff9b::10.5.0.4", false),
+        ];
+        for (addr, expected) in table {
+            kernel.forget()?;
+            let before = counted(kernel, Outcome::AddressRefused)?;
+            let answer = Answer::to("exact.example").address(addr, 60);
+            teach(kernel, &answer.to_bytes(), Outcome::Learned).context(addr)?;
+            let learned = kernel.learned(addr.parse()?)?.is_some();
+            let refused = counted(kernel, Outcome::AddressRefused)? - before;
+            ensure!(
+                (learned, refused) == (expected, u64::from(!expected)),
+                "{addr}: {learned}, {refused}"
+            );
+        }
         Ok(())
     })
 }
@@ -622,6 +681,9 @@ fn teach(kernel: &mut Kernel, payload: &[u8], outcome: Outcome) -> Result<()> {
         Outcome::AddressRefused,
         Outcome::TeacherDisplaced,
         Outcome::UnlinkedOwner,
+        Outcome::TtlClamped,
+        // The query for a malformed answer may be none itself.
+        Outcome::NoQuery,
     ];
     let rose: Vec<_> = counters::dns(kernel.pinned())?
         .into_iter()

@@ -1,8 +1,9 @@
 //! The question's name, reversed.
 
 use super::{
-    Step,
+    Outcome, Step,
     message::{HEADER_BYTES, Message},
+    walk::POINTER,
 };
 use crate::name::LABEL_MAX;
 
@@ -25,8 +26,11 @@ pub fn question_step(message: &mut Message, chunk: u32) -> Step {
     for k in 0..CHUNK {
         let i = chunk * CHUNK + k;
         let at = HEADER_BYTES + i;
-        if at >= len || i > END_MAX {
-            return Step::Bad;
+        if at >= len {
+            return Step::Bad(Outcome::CutOff);
+        }
+        if i > END_MAX {
+            return Step::Bad(Outcome::BadLabel);
         }
         let byte = message.byte(at, 0);
         if label_left == 0 {
@@ -37,15 +41,18 @@ pub fn question_step(message: &mut Message, chunk: u32) -> Step {
                 return Step::Done;
             }
             // A question is the first name of a message, so it has nothing to point to.
+            if u32::from(byte) >= POINTER {
+                return Step::Bad(Outcome::BadPointer);
+            }
             if u32::from(byte) > LABEL_MAX as u32 {
-                return Step::Bad;
+                return Step::Bad(Outcome::BadLabel);
             }
             label_left = u32::from(byte);
             message.put_reversed(i, if i == 0 { 0 } else { b'.' });
         } else {
             // A dot or NUL inside a label would make the name look like another one.
             if byte == b'.' || byte == 0 {
-                return Step::Bad;
+                return Step::Bad(Outcome::BadLabel);
             }
             label_left -= 1;
             message.put_reversed(i, byte.to_ascii_lowercase());

@@ -178,8 +178,9 @@ fn gather(selected: &[Selected<'_>], ids: &mut Ids) -> Result<(ByPrefix, names::
     for Selected { set, groups } in selected {
         let rules = rules(set, *groups, ids.set(&set.key)?);
         for prefix in &set.ips {
-            let prefix = canonical(*prefix);
-            prefixes.entry(prefix).or_default().rules.extend(&rules);
+            let said = prefixes.entry(canonical(*prefix)).or_default();
+            said.rules.extend(&rules);
+            said.marks |= mark::LISTED;
         }
         for pattern in &set.urls {
             patterns.entry(pattern.clone()).or_default().extend(&rules);
