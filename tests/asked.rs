@@ -322,7 +322,10 @@ fn expect(
     addresses: usize,
 ) -> Result<()> {
     let before = counters::dns(kernel.pinned())?;
-    kernel.forward(answer, came_in)?;
+    ensure!(
+        kernel.forward(answer, came_in)?,
+        "an answer must pass on unchanged"
+    );
     let after = counters::dns(kernel.pinned())?;
     let rose: Vec<_> = after.iter().filter(|one| !before.contains(one)).collect();
     ensure!(
