@@ -122,7 +122,7 @@ pub(super) fn pass(kernel: &mut Kernel, options: &Options, addresses: u32) -> Re
     let cpus = nr_cpus().map_err(|(what, source)| anyhow!("{what}: {source}"))?;
     let mut crowd = Crowd {
         begun_dropped_bound: 1 + u64::from(options.used / 2 * 2 / SCANNED),
-        old_held_bound: u32::try_from(cpus.get())? * KEPT_BY_CPU,
+        old_held_bound: cpus.get() * KEPT_BY_CPU,
         ..Crowd::default()
     };
     for i in in_use(options) {
@@ -135,7 +135,7 @@ pub(super) fn pass(kernel: &mut Kernel, options: &Options, addresses: u32) -> Re
         let addresses = (first..first + AN_ANSWER).map(address);
         kernel.answer(&policy::answer(&policy::name(3), addresses)?)?;
         crowd.given += AN_ANSWER;
-        if crowd.given % AN_INTERVAL == 0 {
+        if crowd.given.is_multiple_of(AN_INTERVAL) {
             interval += 1;
             use_again(kernel, options, interval, &mut crowd)?;
         }
