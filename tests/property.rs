@@ -3,8 +3,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::io;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use egress_common::learned::{Learned, Slot};
 use egress_common::parse::{HEADERS_MAX, parse};
 use egress_common::verdict::Reason;
@@ -201,13 +202,21 @@ fn the_kernel_shows_no_program_less_than_an_ethernet_header() -> Result<()> {
     with(|kernel| {
         for len in 0..ETHERNET {
             let bytes = vec![0; len];
-            let taken = [
-                ("XDP", kernel.passes(&bytes).is_ok()),
-                ("TC", kernel.passes_tc(&bytes).is_ok()),
-                ("IP", kernel.passes_ip(&bytes).is_ok()),
-            ];
-            let taken = taken.iter().find(|(_, taken)| *taken);
-            ensure!(taken.is_none(), "{len} bytes: {taken:?}");
+            for (hook, result) in [
+                ("XDP", kernel.passes(&bytes)),
+                ("TC", kernel.passes_tc(&bytes)),
+                ("IP", kernel.passes_ip(&bytes)),
+            ] {
+                let Err(refusal) = result else {
+                    bail!("{hook} takes {len} bytes");
+                };
+                let cause = refusal.root_cause().downcast_ref::<io::Error>();
+                let kind = cause.map(io::Error::kind);
+                ensure!(
+                    kind == Some(io::ErrorKind::InvalidInput),
+                    "{hook}, {len} bytes: {refusal:#}"
+                );
+            }
         }
         Ok(())
     })
