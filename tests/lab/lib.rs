@@ -33,6 +33,7 @@ pub mod link;
 pub mod long;
 pub mod memory;
 mod namespace;
+pub mod pace;
 pub mod probe;
 pub mod process;
 pub mod random;

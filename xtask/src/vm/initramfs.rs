@@ -140,6 +140,8 @@ impl<W: io::Write> Contents<W> {
             ("TERM", "linux"),
             ("RUST_BACKTRACE", "0"),
             ("EGRESS_CTL", &guest.controller.display().to_string()),
+            // An emulated processor; tests/lab/pace.rs asks for it.
+            ("EGRESS_SLOW", "1"),
         ] {
             self.plan.set(name, value);
         }
