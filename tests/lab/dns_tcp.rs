@@ -17,7 +17,8 @@ pub struct Connection(TcpStream);
 impl Connection {
     /// Opens one; nothing on it takes longer than the limit.
     pub fn open(resolver: IpAddr, limit: Duration) -> Result<Self, Error> {
-        Self::open_from(Family::of(resolver).any(0).ip(), resolver, limit)
+        let stream = TcpStream::connect_timeout(&SocketAddr::new(resolver, PORT), limit)?;
+        Self::of(stream, limit)
     }
 
     /// The same, from one of the client's addresses.
@@ -33,6 +34,10 @@ impl Connection {
         // Of connecting it is the limit as well (socket(7), SO_SNDTIMEO).
         stream.set_write_timeout(Some(limit))?;
         connect(&stream, &SocketAddr::new(resolver, PORT)).map_err(io::Error::from)?;
+        Self::of(stream, limit)
+    }
+
+    fn of(stream: TcpStream, limit: Duration) -> Result<Self, Error> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(limit))?;
         Ok(Self(stream))
