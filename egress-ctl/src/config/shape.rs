@@ -1,7 +1,7 @@
 //! From TOML to [`Raw`], with everything that does not fit at once.
 //!
 //! The raw types say which keys there are and of which types; a reader of them stops at the first that does
-//! not fit. So that is noted and taken out, and the rest is read again. No table of the raw types needs a
+//! not fit. So that is noted and taken out, and the rest is read again; likewise lines that are no TOML. No table of the raw types needs a
 //! key that could be taken out, but sets of the user's own: what is missing is told by those who want it.
 
 use std::ops::Range;
@@ -24,15 +24,38 @@ const FAULTS: usize = 100;
 
 /// Reads a text; nothing where what is left of it is no config.
 pub(super) fn read(text: &str, problems: &mut Problems<'_>) -> Option<Raw> {
-    let (mut root, faults) = DeTable::parse_recoverable(text);
+    let (root, faults) = DeTable::parse_recoverable(text);
+    if faults.is_empty() {
+        return fitting(root, text, problems);
+    }
+    let mut rest = text.to_owned();
     for fault in &faults {
         let span = fault.span().unwrap_or(0..0);
         let key = key_at(text, span.start);
-        problems.add(span, &key, fault.message());
+        rest = without_line(&rest, span.start).unwrap_or_default();
+        // What more there is to say of a line follows from the first.
+        if !problems.excuses(&key) {
+            problems.add(span, &key, fault.message());
+            problems.excuse(key);
+        }
     }
-    if !faults.is_empty() {
-        return None;
-    }
+    let root = DeTable::parse(&rest).ok().filter(|_| !rest.is_empty())?;
+    fitting(root, text, problems)
+}
+
+/// A text of the same length without the line at `offset`; nothing where that heads a table, whose keys would
+/// become those of another one.
+fn without_line(text: &str, offset: usize) -> Option<String> {
+    let before = text.get(..offset)?;
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let (before, from) = text.split_at_checked(start)?;
+    let (line, after) = from.split_at(from.find('\n').unwrap_or(from.len()));
+    let is_header = line.trim_start().starts_with('[');
+    (!is_header).then(|| before.to_owned() + &" ".repeat(line.len()) + after)
+}
+
+/// What fits of a table; the rest is noted.
+fn fitting(mut root: Spanned<DeTable<'_>>, text: &str, problems: &mut Problems<'_>) -> Option<Raw> {
     for _ in 0..FAULTS {
         let fault = match Raw::deserialize(Deserializer::from(root.clone())) {
             Ok(raw) => return Some(raw),

@@ -61,6 +61,47 @@ fn nothing_wrong_with_the_gateway_hides_the_rest() {
 }
 
 #[test]
+fn a_line_that_is_no_toml_hides_no_other_problem() {
+    let table: [((&str, &str), &[&str]); 6] = [
+        (("mode = \"enforce\"", "mode = enforce"), &["gateway.mode"]),
+        (("mode = \"enforce\"", "mode ="), &["gateway.mode"]),
+        (
+            ("mode = \"enforce\"", "mode = \"enforce"),
+            &["gateway.mode"],
+        ),
+        (
+            ("mode = \"enforce\"", "mode = \"enforce\"\nmode = \"off\""),
+            &["gateway.mode"],
+        ),
+        (("id = 1", "id = 1x"), &["source.corp.set.id"]),
+        (("default = \"drop\"", "default: \"drop\""), &[""]),
+    ];
+    for (wrong, told) in table {
+        let text = with(&[&[wrong][..], &MORE].concat());
+        let found = keys(&text);
+        for key in ["gateway.internal", "group.staging.allow"] {
+            assert!(
+                found.iter().any(|found| found == key),
+                "{wrong:?}: {found:?}"
+            );
+        }
+        assert_eq!(
+            found.len(),
+            told.len() + 2,
+            "{wrong:?}: {:#?}",
+            Config::parse(&text)
+        );
+        let is_told = |key: &&str| key.is_empty() || found.iter().any(|found| found == *key);
+        assert!(told.iter().all(|key| is_told(key)), "{wrong:?}: {found:?}");
+    }
+    // The keys below a broken header would be those of another table.
+    assert_eq!(
+        keys(&with(&[("[group.staging]", "[group.staging"), MORE[0]])).len(),
+        1
+    );
+}
+
+#[test]
 fn a_config_without_a_gateway_is_checked_as_well() {
     let (_, rest) = GOOD.split_once("[source.intune]").unwrap();
     let rest = rest.replace("intune:163", "intune:nothing");
