@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use clap::ValueEnum as _;
+use clap::{ValueEnum as _, builder::PossibleValue};
 use toml::Spanned;
 
 use super::{problem::Problems, raw::RawSource};
@@ -32,7 +32,7 @@ pub(super) fn page(name: &str, raw: &RawSource, problems: &mut Problems<'_>) -> 
             Err(_) => {
                 let known = Format::value_variants().iter();
                 let known: Vec<_> = known.filter_map(Format::to_possible_value).collect();
-                let known: Vec<_> = known.iter().map(|value| value.get_name()).collect();
+                let known: Vec<_> = known.iter().map(PossibleValue::get_name).collect();
                 problems.unknown(word, &key("format"), "format", &known);
                 return Page::default();
             }

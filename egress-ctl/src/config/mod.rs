@@ -192,13 +192,6 @@ impl Config {
 
 /// The table of the gateway, with what it must hold.
 fn raw_gateway(raw: Option<Spanned<RawGateway>>, problems: &mut Problems<'_>) -> RawGateway {
-    let needed = [
-        ("mode", "write mode = \"audit\", \"enforce\" or \"off\""),
-        (
-            "lan",
-            "name the interfaces with clients behind them, as in lan = [\"eth1\"]",
-        ),
-    ];
     let Some(raw) = raw else {
         if !problems.excuses("gateway") {
             let message = "is missing: write [gateway], and in it `mode` and `lan`";
@@ -208,14 +201,21 @@ fn raw_gateway(raw: Option<Spanned<RawGateway>>, problems: &mut Problems<'_>) ->
     };
     let span = raw.span();
     let raw = raw.into_inner();
-    for (name, what) in needed {
-        let key = format!("gateway.{name}");
-        let is_there = match name {
-            "mode" => raw.mode.is_some(),
-            _ => raw.lan.is_some(),
-        };
-        if !is_there && !problems.excuses(&key) {
-            problems.add(span.clone(), &key, format!("is missing: {what}"));
+    let needed = [
+        (
+            "gateway.mode",
+            raw.mode.is_some(),
+            "write mode = \"audit\", \"enforce\" or \"off\"",
+        ),
+        (
+            "gateway.lan",
+            raw.lan.is_some(),
+            "name the interfaces with clients behind them, as in lan = [\"eth1\"]",
+        ),
+    ];
+    for (key, is_there, what) in needed {
+        if !is_there && !problems.excuses(key) {
+            problems.add(span.clone(), key, format!("is missing: {what}"));
         }
     }
     raw
@@ -254,7 +254,11 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         resolvers: parsed(others, "gateway.resolvers", problems, |text| {
             let addr = text.parse::<IpAddr>().map_err(|_| {
                 let is_word = !text.contains(|c: char| c.is_ascii_digit() || c == ':');
-                let near = is_word.then(|| is_nearest("gateway")).unwrap_or_default();
+                let near = if is_word {
+                    is_nearest("gateway")
+                } else {
+                    String::new()
+                };
                 format!("`{text}` is neither `gateway` nor an address such as 10.0.0.53{near}")
             })?;
             Ok::<_, String>(addr.to_canonical())

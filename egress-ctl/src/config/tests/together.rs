@@ -8,8 +8,11 @@ fn keys(text: &str) -> Vec<String> {
     problems.into_iter().map(|problem| problem.key).collect()
 }
 
+/// A line, and what stands there instead.
+type Change<'a> = (&'a str, &'a str);
+
 /// The good config with other lines; each must be there.
-fn with(lines: &[(&str, &str)]) -> String {
+fn with(lines: &[Change<'_>]) -> String {
     lines.iter().fold(GOOD.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "no {from}");
         text.replacen(from, to, 1)
@@ -17,14 +20,14 @@ fn with(lines: &[(&str, &str)]) -> String {
 }
 
 /// A prefix and a selector that are wrong.
-const MORE: [(&str, &str); 2] = [
+const MORE: [Change<'static>; 2] = [
     ("\"10.0.0.0/8\"", "\"10.0.0.0/80\""),
     ("\"intune:163\"", "\"intune:nothing\""),
 ];
 
 #[test]
 fn nothing_wrong_with_the_gateway_hides_the_rest() {
-    let table: [(&[(&str, &str)], &[&str]); 9] = [
+    let table: [(&[Change<'_>], &[&str]); 9] = [
         (
             &[("mode = \"enforce\"", "mode = \"enforced\"")],
             &["gateway.mode"],
@@ -62,7 +65,7 @@ fn nothing_wrong_with_the_gateway_hides_the_rest() {
 
 #[test]
 fn a_line_that_is_no_toml_hides_no_other_problem() {
-    let table: [((&str, &str), &[&str]); 6] = [
+    let table: [(Change<'_>, &[&str]); 6] = [
         (("mode = \"enforce\"", "mode = enforce"), &["gateway.mode"]),
         (("mode = \"enforce\"", "mode ="), &["gateway.mode"]),
         (
@@ -92,7 +95,7 @@ fn a_line_that_is_no_toml_hides_no_other_problem() {
             Config::parse(&text)
         );
         let is_told = |key: &&str| key.is_empty() || found.iter().any(|found| found == *key);
-        assert!(told.iter().all(|key| is_told(key)), "{wrong:?}: {found:?}");
+        assert!(told.iter().all(is_told), "{wrong:?}: {found:?}");
     }
     // The keys below a broken header would be those of another table.
     assert_eq!(
