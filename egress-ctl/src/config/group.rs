@@ -128,7 +128,7 @@ impl Sources<'_> {
 
 /// All groups, in the order of their names.
 pub(super) fn groups(
-    raw: BTreeMap<String, RawGroup>,
+    raw: BTreeMap<String, Spanned<RawGroup>>,
     default: Option<&Spanned<String>>,
     sources: &Sources<'_>,
     problems: &mut Problems<'_>,
@@ -146,6 +146,7 @@ pub(super) fn groups(
     for (name, raw) in raw {
         let is_default = default.is_some_and(|default| *default.get_ref() == name);
         let span = raw.span();
+        let raw = raw.into_inner();
         if groups.len() == limits::GROUPS {
             let most = limits::GROUPS;
             let near = is_nearest(most);
@@ -191,7 +192,7 @@ pub(super) fn groups(
 /// Says that there is no group to be the default.
 fn no_such_group(
     name: &Spanned<String>,
-    groups: &BTreeMap<String, RawGroup>,
+    groups: &BTreeMap<String, Spanned<RawGroup>>,
     problems: &mut Problems<'_>,
 ) {
     let wanted = name.get_ref();
@@ -212,16 +213,6 @@ impl RawGroup {
     fn names_nobody(&self) -> bool {
         let lists = [&self.clients, &self.interfaces, &self.macs];
         lists.iter().all(|list| list.is_empty()) && self.vlans.is_empty()
-    }
-
-    /// Where something of the group stands in the text.
-    fn span(&self) -> std::ops::Range<usize> {
-        let lists = [&self.clients, &self.allow, &self.interfaces, &self.macs];
-        let spans = lists.into_iter().flatten().map(Spanned::span);
-        let vlans = self.vlans.iter().map(Spanned::span);
-        let rules = self.rule.iter().map(Spanned::span);
-        let all = spans.chain(vlans).chain(rules);
-        all.min_by_key(|span| span.start).unwrap_or(0..0)
     }
 }
 

@@ -17,11 +17,11 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) source: BTreeMap<String, Spanned<RawSource>>,
     #[serde(default)]
-    pub(super) group: BTreeMap<String, RawGroup>,
+    pub(super) group: BTreeMap<String, Spanned<RawGroup>>,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub(super) struct RawGateway {
     pub(super) mode: Option<Spanned<String>>,
     pub(super) lan: Option<Spanned<Vec<Spanned<String>>>>,
@@ -35,7 +35,7 @@ pub(super) struct RawGateway {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub(super) struct RawDns {
     pub(super) ttl_floor: Option<Spanned<i64>>,
     pub(super) ttl_cap: Option<Spanned<i64>>,
@@ -47,7 +47,7 @@ pub(super) struct RawDns {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub(super) struct RawSource {
     pub(super) kind: Option<Spanned<String>>,
     #[serde(default)]
@@ -74,7 +74,7 @@ pub(super) struct RawSource {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawGroup {
     #[serde(default)]
     pub(super) clients: Vec<Spanned<String>>,
@@ -99,7 +99,7 @@ pub(super) struct RawGroup {
 
 /// One `steer.CATEGORY` or `steer."SELECTOR"` table of a group.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawSteer {
     pub(super) mark: Option<Spanned<i64>>,
     pub(super) priority: Option<Spanned<i64>>,
@@ -116,7 +116,7 @@ pub(super) enum RawDscp {
 
 /// One `[[group.NAME.rule]]` table.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawRule {
     pub(super) name: Option<Spanned<String>>,
     pub(super) action: Option<Spanned<String>>,

@@ -35,7 +35,8 @@ pub(super) fn read(text: &str, problems: &mut Problems<'_>) -> Option<Raw> {
         rest = without_line(&rest, span.start).unwrap_or_default();
         // What more there is to say of a line follows from the first.
         if !problems.excuses(&key) {
-            problems.add(span, &key, fault.message());
+            let line = line_at(text, span.start).map_or("", str::trim);
+            problems.add(span, &key, format!("`{line}`: {}", fault.message()));
             problems.excuse(key);
         }
     }
@@ -46,12 +47,22 @@ pub(super) fn read(text: &str, problems: &mut Problems<'_>) -> Option<Raw> {
 /// A text of the same length without the line at `offset`; nothing where that heads a table, whose keys would
 /// become those of another one.
 fn without_line(text: &str, offset: usize) -> Option<String> {
-    let before = text.get(..offset)?;
-    let start = before.rfind('\n').map_or(0, |at| at + 1);
-    let (before, from) = text.split_at_checked(start)?;
-    let (line, after) = from.split_at(from.find('\n').unwrap_or(from.len()));
+    let line = line_at(text, offset)?;
+    let start = line_start(text, offset)?;
+    let (before, after) = (text.get(..start)?, text.get(start + line.len()..)?);
     let is_header = line.trim_start().starts_with('[');
     (!is_header).then(|| before.to_owned() + &" ".repeat(line.len()) + after)
+}
+
+/// The line at an offset.
+fn line_at(text: &str, offset: usize) -> Option<&str> {
+    let from = text.get(line_start(text, offset)?..)?;
+    from.get(..from.find('\n').unwrap_or(from.len()))
+}
+
+fn line_start(text: &str, offset: usize) -> Option<usize> {
+    let before = text.get(..offset)?;
+    Some(before.rfind('\n').map_or(0, |at| at + 1))
 }
 
 /// What fits of a table; the rest is noted.

@@ -10,6 +10,7 @@ use super::{feed, file, kind::Kind, problem::Problems, raw::RawSource, valid::un
 use crate::{
     catalogue::{
         Catalogue,
+        fault::Fault,
         nearest::nearest,
         page::Page,
         set::EndpointSet,
@@ -91,11 +92,18 @@ fn custom_sets(
     problems: &mut Problems<'_>,
 ) -> Vec<EndpointSet> {
     let mut good = Vec::new();
+    let excused = |key: &&str| problems.excuses(&format!("source.{name}.set.{key}"));
+    let may_have_some = ["urls", "ips"].iter().any(excused);
     for set in raw {
         let span = set.span();
         // One at a time, so that each set's problem is reported.
         match custom::sets(vec![set.get_ref().clone()], name) {
             Ok(_) => good.push(set.get_ref().clone()),
+            Err(SourceError::Set(fault))
+                if fault.fault == Fault::NoDestination && may_have_some =>
+            {
+                // What it has is a problem already.
+            }
             Err(SourceError::Set(fault)) => {
                 let key = format!("source.{name}.set.{}", fault.field);
                 problems.add_in_table(span, &fault.value, &key, &fault);

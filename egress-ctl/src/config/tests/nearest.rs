@@ -554,6 +554,16 @@ fn what_has_no_nearest_value_is_named_at_least() {
     let good = every(file.path());
     let table = [
         (
+            "mode = \"audit\"",
+            "mode = audit",
+            "`mode = audit`: string values must be quoted",
+        ),
+        (
+            "[group.office]",
+            "[group]\nother = 5\n[group.office]",
+            "integer `5`, expected a table",
+        ),
+        (
             "[\"gateway\"]",
             "[\"10.0.0.530\"]",
             "`10.0.0.530` is neither `gateway` nor an address",

@@ -129,6 +129,13 @@ fn what_a_wrong_source_lacks_is_not_told_of_groups() {
         (("id = 1\n", ""), "source.corp.set"),
         (("192.0.2.0/24", "192.0.2.0/33"), "source.corp.set.ips"),
         (("tcpPorts", "ports"), "source.corp.set.ports"),
+        (
+            (
+                "urls = [\"*.example.org\"]\nips = [\"192.0.2.0/24\"]",
+                "urls = \"*.example.org\"",
+            ),
+            "source.corp.set.urls",
+        ),
     ];
     for (wrong, key) in table {
         assert_eq!(keys(&with(&[wrong, selects])), [key], "{wrong:?}");
@@ -158,11 +165,17 @@ fn a_group_that_may_name_somebody_is_not_said_to_name_nobody() {
         ("clients = [5]", &["group.staging.clients"]),
         ("client = [\"10.20.0.0/16\"]", &["group.staging.client"]),
         ("vlans = [\"30\"]", &["group.staging.vlans"]),
-        ("mode = 5", &["group.staging.mode", "group.staging"]),
+        ("mode = 5", &["group.staging", "group.staging.mode"]),
     ];
     for (line, expected) in table {
         assert_eq!(keys(&with(&[(clients, line)])), expected, "{line}");
     }
+    let bare = format!("{GOOD}[group.\"x.y\"]\n");
+    let problems = Config::parse(&bare).unwrap_err();
+    assert_eq!(
+        (problems[0].line, problems[0].key.as_str()),
+        (23, "group.x.y")
+    );
     let named = with(&[
         (clients, ""),
         ("lan = [", "default-group = \"stagin\"\nlan = ["),
@@ -194,7 +207,7 @@ fn sixty_five_groups_are_refused_with_the_limit() {
     let [problem] = problems.as_slice() else {
         panic!("{problems:?}");
     };
-    let line = 1 + head.matches('\n').count() + 2 * 64 + 1;
+    let line = 1 + head.matches('\n').count() + 2 * 64;
     assert_eq!((problem.line, problem.key.as_str()), (line, "group.g64"));
     let expected = "`66` groups are too many, the nearest is `64`, which is the most";
     assert_eq!(problem.message, expected);
