@@ -289,31 +289,72 @@ fn messages_that_lead_the_reader_astray() -> Result<()> {
         .flat_map(|i| (0xc000 | (owner as u16 + 2 * i.saturating_sub(1))).to_be_bytes())
         .collect();
     let table = [
-        ("a pointer to itself", edit(owner, &[0xc0, owner as u8])),
-        ("a pointer ahead", edit(owner, &[0xc0, owner as u8 + 2])),
-        ("a pointer beyond the end", edit(owner, &[0xff, 0xff])),
-        ("a pointer into the header", edit(owner, &[0xc0, 0])),
+        (
+            "a pointer to itself",
+            Outcome::BadPointer,
+            edit(owner, &[0xc0, owner as u8]),
+        ),
+        (
+            "a pointer ahead",
+            Outcome::BadPointer,
+            edit(owner, &[0xc0, owner as u8 + 2]),
+        ),
+        (
+            "a pointer beyond the end",
+            Outcome::BadPointer,
+            edit(owner, &[0xff, 0xff]),
+        ),
+        (
+            "a pointer into the header",
+            Outcome::BadPointer,
+            edit(owner, &[0xc0, 0]),
+        ),
         (
             "a thousand pointers",
+            Outcome::BadPointer,
             [&sound[..owner], &circle, &sound[owner + 2..]].concat(),
         ),
-        ("a label of 64", edit(12, &[64])),
-        ("no data", edit(data_length, &[0, 0])),
-        ("data that are cut off", edit(data_length, &[0, 5])),
-        ("data without end", edit(data_length, &[0xff, 0xff])),
-        ("65,535 questions", edit(4, &[0xff, 0xff])),
-        ("65,535 answers", edit(6, &[0xff, 0xff])),
-        ("65,535 authorities", edit(8, &[0xff, 0xff])),
-        ("65,535 additional records", edit(10, &[0xff, 0xff])),
+        ("a label of 64", Outcome::BadLabel, edit(12, &[64])),
+        ("no data", Outcome::WrongLength, edit(data_length, &[0, 0])),
+        (
+            "data that are cut off",
+            Outcome::WrongLength,
+            edit(data_length, &[0, 5]),
+        ),
+        (
+            "data without end",
+            Outcome::WrongLength,
+            edit(data_length, &[0xff, 0xff]),
+        ),
+        (
+            "65,535 questions",
+            Outcome::WrongQuestions,
+            edit(4, &[0xff, 0xff]),
+        ),
+        (
+            "65,535 answers",
+            Outcome::WrongCounts,
+            edit(6, &[0xff, 0xff]),
+        ),
+        (
+            "65,535 authorities",
+            Outcome::WrongCounts,
+            edit(8, &[0xff, 0xff]),
+        ),
+        (
+            "65,535 additional records",
+            Outcome::WrongCounts,
+            edit(10, &[0xff, 0xff]),
+        ),
     ];
     attacked(POLICY, |kernel| {
-        for (what, message) in table {
-            let malformed = counted(kernel, Outcome::Malformed)?;
+        for (what, outcome, message) in table {
+            let before = counted(kernel, outcome)?;
             // Asked for with a sound question, so that it is read.
             ASKED.ask(kernel, &sound)?;
             ASKED.answer(kernel, &message, WAN).context(what)?;
-            let malformed = counted(kernel, Outcome::Malformed)? - malformed;
-            ensure!(malformed == 1, "{what}: counted {malformed} times");
+            let times = counted(kernel, outcome)? - before;
+            ensure!(times == 1, "{what}: counted {times} times as {outcome:?}");
             ensure!(!reaches(kernel, WANTED, 443)?, "{what} was believed");
         }
         Ok(())
