@@ -5,12 +5,14 @@ use super::{
     message::{HEADER_BYTES, Message},
     walk::POINTER,
 };
-use crate::name::LABEL_MAX;
+use crate::{name::LABEL_MAX, opaque::opaque};
 
 /// Bytes of the name that one step reads: a call costs the kernel about 10 ns, a byte far less.
 const CHUNK: u32 = 16;
 /// Steps that the longest name takes (255 bytes on the wire, RFC 1035 section 2.3.4).
 pub const CHUNKS: u32 = 256 / CHUNK;
+/// Bits of an offset of a name.
+const INDEX_MASK: u32 = 0xff;
 /// Highest offset of the byte that ends a name.
 const END_MAX: u32 = 254;
 
@@ -24,7 +26,8 @@ pub fn question_step(message: &mut Message, chunk: u32) -> Step {
     let mut hash = message.hash;
     let len = message.len;
     for k in 0..CHUNK {
-        let i = chunk * CHUNK + k;
+        // LLVM may put the two together by an `or`, of which Linux 6.1 knows no bounds.
+        let i = opaque(u64::from(chunk * CHUNK + k)) as u32 & INDEX_MASK;
         let at = HEADER_BYTES + i;
         if at >= len {
             return Step::Bad(Outcome::CutOff);
