@@ -502,6 +502,11 @@ impl Stage {
     fn reboot(&mut self) -> Result<()> {
         self.egress.end()?;
         let gateway = &self.site.lab.gateway;
+        // A reboot takes the filters of interfaces as well; by TCX they end with their pins.
+        let mut filters = gateway.command("tc");
+        filters
+            .args(["qdisc", "del", "dev", "lan", "clsact"])
+            .output()?;
         gateway
             .run_mounted(|| fs::remove_dir_all(PINS))?
             .context("cannot remove the pins")

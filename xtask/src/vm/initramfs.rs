@@ -19,7 +19,7 @@ use super::{
 };
 
 /// What the lab starts.
-const LAB: [&str; 6] = ["curl", "dnsmasq", "ip", "nginx", "openssl", "sleep"];
+const LAB: [&str; 7] = ["curl", "dnsmasq", "ip", "nginx", "openssl", "sleep", "tc"];
 
 /// What a person looks around with; what the host does not have is left out.
 const SHELL: [&str; 28] = [
