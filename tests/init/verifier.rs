@@ -1,5 +1,5 @@
 //! What the kernel's verifier says of every program in an object: how many instructions it walked
-//! through, how much stack there is, how long a load takes, or why it refuses.
+//! through, how much stack there is, how long that takes, or why it refuses.
 
 use std::{
     fs, io,
