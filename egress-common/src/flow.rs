@@ -58,6 +58,16 @@ impl Addr {
         self.0
     }
 
+    /// The first and the last 64 bits, as numbers.
+    #[inline(always)]
+    pub const fn halves(&self) -> [u64; 2] {
+        let [a, b, c, d] = self.0;
+        [
+            (u32::from_be(a) as u64) << 32 | u32::from_be(b) as u64,
+            (u32::from_be(c) as u64) << 32 | u32::from_be(d) as u64,
+        ]
+    }
+
     /// Whether this is an IPv4 address.
     #[inline(always)]
     pub const fn is_v4(&self) -> bool {
