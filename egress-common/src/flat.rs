@@ -12,7 +12,7 @@
 //!
 //! IPv4 addresses are the first 32 bits of their key. Those of IPv6 have two keys of 64 bits, one after the other.
 
-use crate::{flow::Addr, limits, rule::Destination};
+use crate::{flow::Addr, limits, opaque::opaque, rule::Destination};
 
 /// Entries of a page.
 pub const PAGE_ENTRIES: usize = 1 << PLACE_BITS;
@@ -35,8 +35,10 @@ pub const ROOT_PAGES: u32 = ROOT_V6 + 1;
 
 /// Fewest and most bits that a node tells addresses apart by.
 pub const STRIDES: [u32; 2] = [6, 8];
-/// Most nodes on the way to an address: 7 in the first half of one of IPv6, 8 in the second.
-pub const DEPTH: u32 = 15;
+/// Most nodes on the way to an address of IPv4.
+const DEPTH_V4: u32 = 2;
+/// Most nodes on the way to one of IPv6: 7 in its first half, 8 in the second.
+const DEPTH_V6: u32 = 15;
 /// The longest bitmap of a node, in words.
 const BITMAP_WORDS: u32 = 1 << (STRIDES[1] - STRIDES[0]);
 
@@ -90,40 +92,56 @@ pub fn find<P: Pages + ?Sized>(pages: &P, addr: &Addr) -> Destination {
 
 #[inline(always)]
 fn entry_of<P: Pages + ?Sized>(pages: &P, addr: &Addr) -> Option<u32> {
-    let [first, second] = addr.halves();
-    let (mut key, page, place) = if addr.is_v4() {
-        let place = second as u32 >> (32 - ROOT_BITS_V4);
-        (second << 32, place >> PLACE_BITS, place)
-    } else {
-        (first, ROOT_V6, (first >> (64 - ROOT_BITS_V6)) as u32)
-    };
-    let mut entry = pages.page(page)?.entry(place);
+    if let Some(v4) = addr.v4_bits() {
+        let place = v4 >> (u32::BITS - ROOT_BITS_V4);
+        let entry = pages.page(place >> PLACE_BITS)?.entry(place);
+        return followed::<P, DEPTH_V4>(pages, entry, [u64::from(v4) << 32; 2]);
+    }
+    let halves = addr.halves();
+    let place = halves[0] >> (u64::BITS - ROOT_BITS_V6);
+    let entry = pages.page(ROOT_V6)?.entry(place as u32);
+    followed::<P, DEPTH_V6>(pages, entry, halves)
+}
+
+/// Where an entry leads to in the end, for an address with these keys.
+#[inline(always)]
+fn followed<P: Pages + ?Sized, const DEPTH: u32>(
+    pages: &P,
+    mut entry: u32,
+    [mut key, second]: [u64; 2],
+) -> Option<u32> {
     for _ in 0..DEPTH {
         if entry & NODE == 0 {
             break;
         }
-        if entry & SECOND != 0 {
-            key = second;
-        }
+        // Not a branch, see below.
+        let stays = all_if_zero(u64::from(entry & SECOND));
+        key = key & stays | second & !stays;
         let page = entry >> WORD_BITS & (limits::DESTINATION_PAGES - 1);
         entry = below(&pages.page(page)?, entry & (PAGE_WORDS - 1), key);
     }
     Some(entry)
 }
 
-/// Where the node at a place leads to.
+/// Where the node at a place leads to. There is no branch in it, which the verifier would follow both ways.
 #[inline(always)]
 fn below<W: Words>(page: &W, at: u32, key: u64) -> u32 {
     let about = About(page.word(at + 1));
-    let mut place = 2 * at + about.entries();
-    if (key ^ page.word(at)) & !(u64::MAX >> about.position()) == 0 {
-        let chosen = key << about.position() >> about.rest();
-        let word = (chosen >> STRIDES[0]) as u32 & (BITMAP_WORDS - 1);
-        let bit = chosen & ((1 << STRIDES[0]) - 1);
-        let begun = page.word(at + Node::HEADER_WORDS + word) << (63 - bit);
-        place += about.begun_before(word) + begun.count_ones();
-    }
-    page.entry(place)
+    let differs = (key ^ page.word(at)) & !(u64::MAX >> about.position());
+    let is_below = all_if_zero(differs) as u32;
+    let chosen = key << about.position() >> about.rest();
+    let word = (chosen >> STRIDES[0]) as u32 & (BITMAP_WORDS - 1);
+    let bit = chosen & ((1 << STRIDES[0]) - 1);
+    let begun = page.word(at + Node::HEADER_WORDS + word) << (63 - bit);
+    let stretch = about.begun_before(word) + begun.count_ones();
+    page.entry(2 * at + about.entries() + (stretch & is_below))
+}
+
+/// All bits for 0, none for any other number.
+#[inline(always)]
+fn all_if_zero(number: u64) -> u64 {
+    let negative = opaque(number.wrapping_neg());
+    opaque(((number | negative) >> 63).wrapping_sub(1))
 }
 
 /// A node's second word: from its low bits on the position of the bits that it looks at, how many bits of a key
