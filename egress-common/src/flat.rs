@@ -1,10 +1,10 @@
-//! Destinations by longest prefix, in plain arrays.
+//! Destinations and clients by longest prefix, in plain arrays.
 //!
 //! In: an address, and the pages of a table. Out: what the longest prefix that contains it says, in a few reads
 //! and without any call.
 //!
-//! A table is made of pages of words. Its first pages are indexed by the first bits of an address: 16 of IPv4, 14
-//! of IPv6. An entry there says what holds for all addresses that begin so, or leads to a node. A node stands where
+//! A table is made of pages of words. Its first pages are indexed by the first bits of a destination: 16 of IPv4,
+//! 14 of IPv6; all clients begin at one entry, for they are few. An entry there says what holds for all addresses that begin so, or leads to a node. A node stands where
 //! the prefixes below it begin to differ, however far down that is, and tells addresses apart by their next 6 to 8
 //! bits. It begins with what its prefixes have in common; an address that has not gets the node's first entry. The
 //! other entries stand for stretches of equal addresses, and a bitmap says where each begins. So a node takes some
@@ -35,10 +35,17 @@ pub const ROOT_PAGES: u32 = ROOT_V6 + 1;
 
 /// Fewest and most bits that a node tells addresses apart by.
 pub const STRIDES: [u32; 2] = [6, 8];
-/// Most nodes on the way to an address of IPv4.
+/// The page behind, where entries for clients come before nodes.
+pub const CLIENTS_PAGE: u32 = ROOT_PAGES;
+/// Where ways to clients begin: those of IPv4, and of IPv6.
+pub const CLIENTS_AT: [u32; 2] = [0, 1];
+
+/// Most nodes on the way to a destination of IPv4.
 const DEPTH_V4: u32 = 2;
-/// Most nodes on the way to one of IPv6: 7 in its first half, 8 in the second.
-const DEPTH_V6: u32 = 15;
+/// Most nodes on the way to a client of IPv4.
+const CLIENTS_DEPTH_V4: u32 = 4;
+/// Most nodes that look at one half of an address of IPv6.
+const DEPTH_HALF: u32 = 8;
 /// The longest bitmap of a node, in words.
 const BITMAP_WORDS: u32 = 1 << (STRIDES[1] - STRIDES[0]);
 
@@ -58,6 +65,12 @@ pub trait Pages {
 
     /// A page by its number, where there is one.
     fn page(&self, number: u32) -> Option<Self::Page>;
+
+    /// [`end_v6`], for which the kernel has a function of its own: its verifier walks through it once.
+    #[inline(always)]
+    fn end_v6(&self, at: [u32; 2], halves: [u64; 2]) -> u32 {
+        end_v6(self, at, halves)
+    }
 }
 
 /// Reads a page; a place counts modulo the page's size.
@@ -80,47 +93,88 @@ impl Words for &Page {
     }
 }
 
-/// What the longest prefix says that contains an address.
+/// What the longest prefix of destinations says that contains an address.
 #[inline(always)]
 pub fn find<P: Pages + ?Sized>(pages: &P, addr: &Addr) -> Destination {
-    // A page that is missing, and an entry that leads too deep, are no part of a whole table.
-    match entry_of(pages, addr) {
-        Some(entry) if entry & NODE == 0 => said(entry),
-        _ => Destination::default(),
+    let entry = match addr.v4_bits() {
+        Some(v4) => {
+            let place = v4 >> (u32::BITS - ROOT_BITS_V4);
+            end_v4::<P, DEPTH_V4>(pages, [place >> PLACE_BITS, place], v4)
+        }
+        None => {
+            let [first, second] = addr.halves();
+            let place = first >> (u64::BITS - ROOT_BITS_V6);
+            pages.end_v6([ROOT_V6, place as u32], [first, second])
+        }
+    };
+    said(entry)
+}
+
+/// The number that the longest prefix of clients has that contains an address; 0 for none.
+#[inline(always)]
+pub fn find_client<P: Pages + ?Sized>(pages: &P, addr: &Addr) -> u32 {
+    let [v4, v6] = CLIENTS_AT;
+    match addr.v4_bits() {
+        Some(bits) => end_v4::<P, CLIENTS_DEPTH_V4>(pages, [CLIENTS_PAGE, v4], bits),
+        None => pages.end_v6([CLIENTS_PAGE, v6], addr.halves()),
     }
 }
 
+/// The entry in which the way of an IPv4 address ends that begins at an entry of a page.
 #[inline(always)]
-fn entry_of<P: Pages + ?Sized>(pages: &P, addr: &Addr) -> Option<u32> {
-    if let Some(v4) = addr.v4_bits() {
-        let place = v4 >> (u32::BITS - ROOT_BITS_V4);
-        let entry = pages.page(place >> PLACE_BITS)?.entry(place);
-        return followed::<P, DEPTH_V4>(pages, entry, [u64::from(v4) << 32; 2]);
-    }
-    let halves = addr.halves();
-    let place = halves[0] >> (u64::BITS - ROOT_BITS_V6);
-    let entry = pages.page(ROOT_V6)?.entry(place as u32);
-    followed::<P, DEPTH_V6>(pages, entry, halves)
+fn end_v4<P: Pages + ?Sized, const DEPTH: u32>(pages: &P, [page, place]: [u32; 2], v4: u32) -> u32 {
+    let Some(page) = pages.page(page) else {
+        return 0;
+    };
+    let entry = page.entry(place);
+    ended(followed::<P, NODE, DEPTH>(
+        pages,
+        entry,
+        u64::from(v4) << 32,
+    ))
 }
 
-/// Where an entry leads to in the end, for an address with these keys.
+/// The same for an address of IPv6.
 #[inline(always)]
-fn followed<P: Pages + ?Sized, const DEPTH: u32>(
+pub fn end_v6<P: Pages + ?Sized>(
+    pages: &P,
+    [page, place]: [u32; 2],
+    [first, second]: [u64; 2],
+) -> u32 {
+    let Some(page) = pages.page(page) else {
+        return 0;
+    };
+    let entry = page.entry(place);
+    let entry = followed::<P, NODE, DEPTH_HALF>(pages, entry, first);
+    ended(followed::<P, { NODE | SECOND }, DEPTH_HALF>(
+        pages, entry, second,
+    ))
+}
+
+/// Follows entries of one kind, by the same key.
+#[inline(always)]
+fn followed<P: Pages + ?Sized, const KIND: u32, const DEPTH: u32>(
     pages: &P,
     mut entry: u32,
-    [mut key, second]: [u64; 2],
-) -> Option<u32> {
+    key: u64,
+) -> u32 {
     for _ in 0..DEPTH {
-        if entry & NODE == 0 {
+        if entry & (NODE | SECOND) != KIND {
             break;
         }
-        // Not a branch, see below.
-        let stays = all_if_zero(u64::from(entry & SECOND));
-        key = key & stays | second & !stays;
         let page = entry >> WORD_BITS & (limits::DESTINATION_PAGES - 1);
-        entry = below(&pages.page(page)?, entry & (PAGE_WORDS - 1), key);
+        let Some(page) = pages.page(page) else {
+            return 0;
+        };
+        entry = below(&page, entry & (PAGE_WORDS - 1), key);
     }
-    Some(entry)
+    entry
+}
+
+/// An entry that leads on from where the last node can be says nothing; no whole table has one.
+#[inline(always)]
+const fn ended(entry: u32) -> u32 {
+    if entry & NODE == 0 { entry } else { 0 }
 }
 
 /// Where the node at a place leads to. There is no branch in it, which the verifier would follow both ways.

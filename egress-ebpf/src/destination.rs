@@ -22,25 +22,14 @@ impl Generation {
         Destination::from_value(destination_value(first, second, self.half()))
     }
 
-    /// The same, in place.
+    /// The same, in place where there is a flat table.
     #[inline(always)]
     pub fn covering(self, addr: &Addr) -> Destination {
         if self.has(feature::FLAT) {
-            flat::find(&self, &addr.whole())
-        } else {
-            self.in_trie(addr)
+            return flat::find(&self, &addr.whole());
         }
-    }
-
-    #[inline(always)]
-    fn in_trie(self, addr: &Addr) -> Destination {
-        let Some(trie) = DESTINATIONS.get(self.half()) else {
-            return Destination::default();
-        };
-        let key = PrefixKey::host(*addr);
-        // SAFETY: PrefixKey is the trie's key.
-        let value = unsafe { number(ptr::from_ref(trie).cast(), (&raw const key).cast()) };
-        Destination::from_value(value.unwrap_or(0))
+        let [first, second] = addr.halves();
+        Destination::from_value(destination_in_trie(first, second, self.half()))
     }
 }
 
@@ -50,6 +39,27 @@ impl Generation {
 pub extern "C" fn destination_value(first: u64, second: u64, half: u32) -> u64 {
     let addr = Addr::from_halves([first, second]);
     Generation::of_half(half).covering(&addr).to_value()
+}
+
+/// What the trie says of an address, as a global function: its key is on no other stack.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn destination_in_trie(first: u64, second: u64, half: u32) -> u64 {
+    let Some(trie) = DESTINATIONS.get(half % limits::HALVES) else {
+        return 0;
+    };
+    let key = PrefixKey::host(Addr::from_halves([first, second]));
+    // SAFETY: PrefixKey is the trie's key.
+    let value = unsafe { number(ptr::from_ref(trie).cast(), (&raw const key).cast()) };
+    value.unwrap_or(0)
+}
+
+/// [`flat::end_v6`] as a global function: verified once, though it is long.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn flat_end_v6(page: u32, place: u32, first: u64, second: u64, half: u32) -> u32 {
+    let page = page & (limits::DESTINATION_PAGES - 1);
+    flat::end_v6(&Generation::of_half(half), [page, place], [first, second])
 }
 
 /// A page in the map.
@@ -63,6 +73,11 @@ impl Pages for Generation {
     fn page(&self, number: u32) -> Option<MapPage> {
         let place = self.half() * limits::DESTINATION_PAGES + number;
         FLAT.get_value(place, &0).map(MapPage)
+    }
+
+    #[inline(always)]
+    fn end_v6(&self, [page, place]: [u32; 2], [first, second]: [u64; 2]) -> u32 {
+        flat_end_v6(page, place, first, second, self.half())
     }
 }
 

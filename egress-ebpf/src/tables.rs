@@ -9,6 +9,7 @@ use core::{
 use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_map_lookup_elem};
 use egress_common::{
     dns::message::Message,
+    flat,
     flow::{Addr, Flow},
     heads::{Headed, Listed},
     judge::Tables,
@@ -217,12 +218,14 @@ impl Tables for Generation {
 
     #[inline(always)]
     fn group(&self, flow: &Flow) -> Option<u32> {
-        let trie = ptr::from_ref(CLIENTS.get(self.half)?);
-        let key = ClientKey::host(self.zone(flow)?, flow.src);
-        // SAFETY: ClientKey is the trie's key.
-        let value = unsafe { number(trie.cast(), (&raw const key).cast()) }?;
+        let places = feature::PLACES | feature::MACHINES;
+        if self.settings()?.features & (feature::FLAT | places) == feature::FLAT {
+            // 0 is no group.
+            return flat::find_client(self, &flow.src.whole()).checked_sub(1);
+        }
+        let [first, second] = flow.src.halves();
         // 0 is no group.
-        value.checked_sub(1).map(|group| group as u32)
+        client_number(self.zone(flow)?, first, second, self.half).checked_sub(1)
     }
 
     #[inline(always)]
@@ -306,6 +309,19 @@ impl Tables for Generation {
     fn now_ms(&self) -> u64 {
         now_ms()
     }
+}
+
+/// The number of a client in the trie of a zone; 0 for none. A global function, verified once.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn client_number(zone: u32, first: u64, second: u64, half: u32) -> u32 {
+    let Some(trie) = CLIENTS.get(half % limits::HALVES) else {
+        return 0;
+    };
+    let key = ClientKey::host(zone, Addr::from_halves([first, second]));
+    // SAFETY: ClientKey is the trie's key.
+    let value = unsafe { number(ptr::from_ref(trie).cast(), (&raw const key).cast()) };
+    value.unwrap_or(0) as u32
 }
 
 /// [`Ruleset::decide`] as a global function: verified once, however many rulesets a packet asks.

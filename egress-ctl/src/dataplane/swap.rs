@@ -307,7 +307,12 @@ fn fill_destinations(
         tries.set(half, &trie, 0).map_err(of(TABLE))?;
         return places.leave(half).map_err(of(TABLE));
     }
-    let table = Table::of(&generation.destinations)?;
+    // Where groups are told apart by more than addresses, the trie of clients is asked.
+    let clients = generation.membership.clients.iter();
+    let everywhere = clients.filter(|((zone, _), _)| *zone == 0);
+    // 0 is no group.
+    let numbered = everywhere.map(|((_, prefix), group)| (prefix, u32::from(*group) + 1));
+    let table = Table::of(&generation.destinations, numbered)?;
     places.fill(half, table.pages()).map_err(of(TABLE))?;
     // An empty one holds what ends the lookups of IPv4.
     let before = tries.get(&half, 0);

@@ -7,8 +7,8 @@ mod tests;
 
 use egress_common::{
     flat::{
-        Node, PAGE_ENTRIES, PAGE_WORDS, Page, Pages, ROOT_BITS_V4, ROOT_BITS_V6, ROOT_PAGES,
-        ROOT_V6, STRIDES, leading, saying,
+        CLIENTS_AT, CLIENTS_PAGE, Node, PAGE_ENTRIES, PAGE_WORDS, Page, Pages, ROOT_BITS_V4,
+        ROOT_BITS_V6, ROOT_V6, STRIDES, leading, saying,
     },
     limits,
     rule::Destination,
@@ -31,26 +31,29 @@ pub struct Table {
 }
 
 impl Table {
-    /// Builds a table; prefixes come in their order.
+    /// Builds a table of destinations, and of clients with numbers below 2^30; prefixes come in their order.
     ///
     /// # Errors
     /// They need too many pages.
     pub fn of<'a>(
         destinations: impl IntoIterator<Item = (&'a IpNet, &'a Destination)>,
+        clients: impl IntoIterator<Item = (&'a IpNet, u32)>,
     ) -> Result<Self, TooLarge> {
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for (prefix, destination) in destinations {
-            match prefix {
-                IpNet::V4(_) => v4.push(Prefix::of(prefix, *destination)),
-                IpNet::V6(_) => v6.push(Prefix::of(prefix, *destination)),
-            }
-        }
         let mut table = Self {
-            pages: (0..ROOT_PAGES).map(|_| empty()).collect(),
-            used: PAGE_WORDS,
+            pages: (0..=CLIENTS_PAGE).map(|_| empty()).collect(),
+            used: (CLIENTS_AT.len() as u32).div_ceil(2),
         };
+        let destinations = destinations.into_iter();
+        let [v4, v6] = families(destinations.map(|(prefix, said)| (prefix, saying(*said))));
         table.root(0, &v4, ROOT_BITS_V4)?;
         table.root(ROOT_V6, &v6, ROOT_BITS_V6)?;
+        for (prefixes, at) in families(clients).iter().zip(CLIENTS_AT) {
+            let entry = table.below(prefixes, 0, 0)?;
+            let page = table.pages.get_mut(CLIENTS_PAGE as usize);
+            if let Some(place) = page.and_then(|page| page.get_mut(at as usize)) {
+                *place = entry;
+            }
+        }
         Ok(table)
     }
 
@@ -175,7 +178,7 @@ struct Prefix {
 }
 
 impl Prefix {
-    fn of(prefix: &IpNet, destination: Destination) -> Self {
+    fn of(prefix: &IpNet, entry: u32) -> Self {
         let bits = match prefix {
             IpNet::V4(v4) => u128::from(v4.network().to_bits()) << (u128::BITS - u32::BITS),
             IpNet::V6(v6) => v6.network().to_bits(),
@@ -183,7 +186,7 @@ impl Prefix {
         Self {
             bits,
             len: u32::from(prefix.prefix_len()),
-            entry: saying(destination),
+            entry,
         }
     }
 
@@ -191,6 +194,18 @@ impl Prefix {
     fn number_at(&self, position: u32, count: u32) -> usize {
         (self.bits << position >> (u128::BITS - count)) as usize
     }
+}
+
+/// Prefixes of IPv4, and those of IPv6.
+fn families<'a>(prefixes: impl IntoIterator<Item = (&'a IpNet, u32)>) -> [Vec<Prefix>; 2] {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for (prefix, entry) in prefixes {
+        match prefix {
+            IpNet::V4(_) => v4.push(Prefix::of(prefix, entry)),
+            IpNet::V6(_) => v6.push(Prefix::of(prefix, entry)),
+        }
+    }
+    [v4, v6]
 }
 
 /// Where stretches of equal entries begin, and the entry of each.

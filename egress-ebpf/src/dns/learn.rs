@@ -56,7 +56,8 @@ pub fn teach_all(lesson: Lesson, flow: &Flow) -> Outcome {
     outcome
 }
 
-/// Whether address `i` may not be learned, whatever its name; then it is counted.
+/// Whether address `i` may not be learned, whatever its name; then it is counted. A step of its own: the one that
+/// learns has no place left on the stack.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn dns_refuses(message: *mut Message, i: u32, half: u32) -> u32 {

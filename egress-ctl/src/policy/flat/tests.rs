@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use egress_common::flat::find;
+use egress_common::flat::{find, find_client};
 use ipnet::{Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
 
@@ -16,7 +16,7 @@ fn expected(destinations: &Destinations, addr: IpAddr) -> Destination {
 }
 
 fn table(destinations: &Destinations) -> Table {
-    Table::of(destinations).expect("fits")
+    Table::of(destinations, []).expect("fits")
 }
 
 /// Prefixes that say something else each.
@@ -191,18 +191,18 @@ fn a_prefix_that_says_the_same_as_its_cover_takes_no_room() {
 #[test]
 fn what_needs_too_many_pages_is_an_error() {
     // Pairs of addresses whose second halves differ in their first bits: a node for each pair and more.
-    let many = (0..1_000_000_u32).map(|i| {
+    let many = (0..1000_u32).map(|i| {
         let bits = u128::from(i.reverse_bits()) << 96 | u128::from(i) << 64 | 1 << (i % 64);
         IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from_bits(bits), 128))
     });
-    let mut limited = Table::of(&Destinations::new()).expect("fits");
+    let mut limited = Table::of(&Destinations::new(), []).expect("fits");
     limited
         .pages
         .resize_with(limits::DESTINATION_PAGES as usize, || empty());
-    let destinations = numbered(many.take(1000));
+    let destinations = numbered(many);
     let prefixes: Vec<_> = destinations
         .iter()
-        .map(|(prefix, said)| Prefix::of(prefix, *said))
+        .map(|(prefix, said)| Prefix::of(prefix, saying(*said)))
         .collect();
     assert_eq!(
         limited.root(ROOT_V6, &prefixes, ROOT_BITS_V6),
@@ -213,6 +213,29 @@ fn what_needs_too_many_pages_is_an_error() {
         told.contains("128 MiB") && told.contains("lookup"),
         "{told}"
     );
+}
+
+#[test]
+fn clients_and_destinations_share_pages_and_nothing_else() {
+    let destinations = written(&["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]);
+    let clients = ["0.0.0.0/0", "10.20.0.0/16", "10.20.7.7/32", "fd00:20::/64"];
+    let clients = clients.map(|text| text.parse::<IpNet>().expect("a prefix"));
+    let table = Table::of(&destinations, clients.iter().zip(1..)).expect("fits");
+    for (text, number) in [
+        ("10.20.7.6", 2),
+        ("10.20.7.7", 3),
+        ("192.0.2.1", 1),
+        ("fd00:20::1", 4),
+        ("fd00:21::1", 0),
+    ] {
+        let addr: IpAddr = text.parse().expect("an address");
+        assert_eq!(find_client(&&table, &addr.into()), number, "{addr}");
+        let said = expected(&destinations, addr);
+        assert_eq!(find(&&table, &addr.into()), said, "{addr}");
+    }
+    let nobody = Table::of(&destinations, []).expect("fits");
+    let addr = IpAddr::from([10, 20, 7, 7]);
+    assert_eq!(find_client(&&nobody, &addr.into()), 0);
 }
 
 /// A prefix whose address has few bits that are not zero, so that prefixes nest and stand side by side.
@@ -244,12 +267,17 @@ proptest! {
             said.ruleset %= few;
             said.marks %= 2;
         }
-        let table = table(&destinations);
+        // The same prefixes say who clients are.
+        let clients: BTreeMap<_, _> = destinations.keys().copied().zip(1..).collect();
+        let numbered = clients.iter().map(|(prefix, number)| (prefix, *number));
+        let table = Table::of(&destinations, numbered).expect("fits");
         let asked = addrs.into_iter().map(|net| net.addr());
         for addr in edges(&destinations).into_iter().chain(asked) {
             let addr = addr.to_canonical();
             let seen = find(&&table, &addr.into());
             prop_assert_eq!(seen, expected(&destinations, addr), "{}", addr);
+            let client = longest(&clients, addr).map_or(0, |(_, number)| *number);
+            prop_assert_eq!(find_client(&&table, &addr.into()), client, "client {}", addr);
         }
     }
 }
