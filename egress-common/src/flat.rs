@@ -1,14 +1,14 @@
 //! Destinations and clients by longest prefix, in plain arrays.
 //!
-//! In: an address, and the pages of a table. Out: what the longest prefix that contains it says, in a few reads
-//! and without any call.
+//! In: an address, and the pages of a table. Out: what the longest prefix that contains it says, in a few reads.
 //!
 //! A table is made of pages of words. Its first pages are indexed by the first bits of a destination: 16 of IPv4,
-//! 14 of IPv6; all clients begin at one entry, for they are few. An entry there says what holds for all addresses that begin so, or leads to a node. A node stands where
-//! the prefixes below it begin to differ, however far down that is, and tells addresses apart by their next 6 to 8
-//! bits. It begins with what its prefixes have in common; an address that has not gets the node's first entry. The
-//! other entries stand for stretches of equal addresses, and a bitmap says where each begins. So a node takes some
-//! 50 bytes, lies in one page, and most addresses are known by one or two of them.
+//! 14 of IPv6. An entry there says what holds for all addresses that begin so, or leads to a node; for clients,
+//! which are few, there is but one such entry a family. A node stands where the prefixes below it begin to differ,
+//! however far down that is, and tells addresses apart by their next 6 to 8 bits. It begins with what its prefixes
+//! have in common; an address that has not gets the node's first entry. The other entries stand for stretches of
+//! neighbours that get the same, and a bitmap says where each begins. So a node takes some 50 bytes, lies in one
+//! page, and most addresses are known by one or two of them.
 //!
 //! IPv4 addresses are the first 32 bits of their key. Those of IPv6 have two keys of 64 bits, one after the other.
 
@@ -28,18 +28,16 @@ pub type Page = [u32; PAGE_ENTRIES];
 pub const ROOT_BITS_V4: u32 = 16;
 /// Bits of an IPv6 address that one more page is indexed by.
 pub const ROOT_BITS_V6: u32 = PLACE_BITS;
-/// The first page that is indexed by addresses of IPv6.
+/// The page that is indexed by addresses of IPv6; those before it are by addresses of IPv4.
 pub const ROOT_V6: u32 = 1 << (ROOT_BITS_V4 - PLACE_BITS);
-/// Pages that are indexed by addresses; nodes stand behind them.
-pub const ROOT_PAGES: u32 = ROOT_V6 + 1;
 
-/// Fewest and most bits that a node tells addresses apart by.
-pub const STRIDES: [u32; 2] = [6, 8];
-/// The page behind, where entries for clients come before nodes.
-pub const CLIENTS_PAGE: u32 = ROOT_PAGES;
+/// The page behind them, where entries for clients come before nodes.
+pub const CLIENTS_PAGE: u32 = ROOT_V6 + 1;
 /// Where ways to clients begin: those of IPv4, and of IPv6.
 pub const CLIENTS_AT: [u32; 2] = [0, 1];
 
+/// Fewest and most bits that a node tells addresses apart by.
+pub const STRIDES: [u32; 2] = [6, 8];
 /// Most nodes on the way to a destination of IPv4.
 const DEPTH_V4: u32 = 2;
 /// Most nodes on the way to a client of IPv4.

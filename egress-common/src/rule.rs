@@ -308,7 +308,7 @@ pub mod feature {
     pub const STRICT_DNS: u32 = 32;
     /// An answer teaches for the client that asked, and for nobody else.
     pub const CLIENT_SCOPE: u32 = 64;
-    /// Destinations stand in the flat table instead of the trie.
+    /// Destinations stand in the flat table instead of the trie, and clients of everywhere in both.
     pub const FLAT: u32 = 128;
 }
 

@@ -80,12 +80,13 @@ pub static CLIENTS: ArrayOfMaps<ClientTrie, HALVES> = ArrayOfMaps::new();
 #[btf_map(pin_by_name)]
 pub static GROUPS: Array<u32, { HALVES * limits::GROUPS }> = Array::new();
 
-/// Destination prefix to ruleset and marks, by half. Written by user space, read by every program.
+/// Destination prefix to ruleset and marks, by half; empty where there is a flat table. Written by user space, read
+/// by every program.
 #[btf_map(pin_by_name)]
 pub static DESTINATIONS: ArrayOfMaps<AddrTrie<{ limits::DESTINATIONS as usize }>, HALVES> =
     ArrayOfMaps::new();
 
-/// Pages of the flat table of destinations, `limits::DESTINATION_PAGES` a half. Written by user space, read by
+/// Pages of the flat table of destinations and clients, `limits::DESTINATION_PAGES` a half. Written by user space, read by
 /// every program.
 #[btf_map(pin_by_name)]
 pub static FLAT: ArrayOfMaps<

@@ -311,7 +311,7 @@ fn fill_destinations(
     let clients = generation.membership.clients.iter();
     let everywhere = clients.filter(|((zone, _), _)| *zone == 0);
     // 0 is no group.
-    let numbered = everywhere.map(|((_, prefix), group)| (prefix, u32::from(*group) + 1));
+    let numbered = everywhere.map(|((_, prefix), group)| (prefix, group + 1));
     let table = Table::of(&generation.destinations, numbered)?;
     places.fill(half, table.pages()).map_err(of(TABLE))?;
     // An empty one holds what ends the lookups of IPv4.

@@ -1,4 +1,4 @@
-//! The flat table of destinations, built.
+//! The flat table of destinations and clients, built.
 //!
 //! In: prefixes and what each says. Out: pages as [`egress_common::flat`] reads them.
 
@@ -19,7 +19,7 @@ use ipnet::IpNet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the flat table of destinations would take more than {max} MiB: write `lookup = \"trie\"` under [gateway]",
-    max = limits::DESTINATION_PAGES as usize * size_of::<Page>() >> 20
+    max = (limits::DESTINATION_PAGES as usize * size_of::<Page>()) >> 20
 )]
 pub struct TooLarge;
 

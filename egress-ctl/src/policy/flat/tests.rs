@@ -198,7 +198,7 @@ fn what_needs_too_many_pages_is_an_error() {
     let mut limited = Table::of(&Destinations::new(), []).expect("fits");
     limited
         .pages
-        .resize_with(limits::DESTINATION_PAGES as usize, || empty());
+        .resize_with(limits::DESTINATION_PAGES as usize, empty);
     let destinations = numbered(many);
     let prefixes: Vec<_> = destinations
         .iter()
