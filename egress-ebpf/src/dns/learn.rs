@@ -39,6 +39,9 @@ pub fn teach_all(lesson: Lesson, flow: &Flow) -> Outcome {
     lessons::begin(lesson.message, flow, pattern);
     dns_room(lesson.message, now_ms);
     for i in 0..ADDRESSES as u32 {
+        if pattern != 0 && dns_refuses(lesson.message, i, half) != 0 {
+            continue;
+        }
         if dns_teach_step(lesson.message, i, pattern, half, now_ms) != 0 {
             break;
         }
@@ -51,6 +54,24 @@ pub fn teach_all(lesson: Lesson, flow: &Flow) -> Outcome {
     };
     lessons::tell(lesson.message, outcome);
     outcome
+}
+
+/// Whether address `i` may not be learned, whatever its name; then it is counted.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn dns_refuses(message: *mut Message, i: u32, half: u32) -> u32 {
+    // SAFETY: null, or the one message of this CPU.
+    let Some(found) = (unsafe { message.as_ref() }).and_then(|read| read.found(i)) else {
+        return 0;
+    };
+    let addr = found.addr;
+    if !Generation::of_half(half).covers(&addr).refuses(&addr) {
+        return 0;
+    }
+    count_dns(Outcome::AddressRefused);
+    // SAFETY: it is not null, and of this CPU; nothing of it is read any more.
+    unsafe { note_refused(message) };
+    1
 }
 
 /// Learns address `i`; 0 while there are more.
@@ -77,10 +98,6 @@ pub extern "C" fn dns_teach_step(
     let addr = found.addr;
     if pattern == 0 {
         let _: Result<(), i32> = REFUSED.insert(&addr, &expires_ms, 0);
-    } else if generation.destination(&addr).refuses(&addr) {
-        count_dns(Outcome::AddressRefused);
-        // SAFETY: it is not null, and of this CPU; nothing of it is read any more.
-        unsafe { note_refused(message) };
     } else {
         if ttl != said {
             count_dns(Outcome::TtlClamped);
