@@ -94,18 +94,23 @@ impl Words for &Page {
 /// What the longest prefix of destinations says that contains an address.
 #[inline(always)]
 pub fn find<P: Pages + ?Sized>(pages: &P, addr: &Addr) -> Destination {
-    let entry = match addr.v4_bits() {
-        Some(v4) => {
-            let place = v4 >> (u32::BITS - ROOT_BITS_V4);
-            end_v4::<P, DEPTH_V4>(pages, [place >> PLACE_BITS, place], v4)
-        }
-        None => {
-            let [first, second] = addr.halves();
-            let place = first >> (u64::BITS - ROOT_BITS_V6);
-            pages.end_v6([ROOT_V6, place as u32], [first, second])
-        }
-    };
-    said(entry)
+    if let Some(v4) = addr.v4_bits() {
+        return find_v4(pages, v4);
+    }
+    let [first, second] = addr.halves();
+    let place = first >> (u64::BITS - ROOT_BITS_V6);
+    said(pages.end_v6([ROOT_V6, place as u32], [first, second]))
+}
+
+/// The same for an address of IPv4, by its bits.
+#[inline(always)]
+pub fn find_v4<P: Pages + ?Sized>(pages: &P, v4: u32) -> Destination {
+    let place = v4 >> (u32::BITS - ROOT_BITS_V4);
+    said(end_v4::<P, DEPTH_V4>(
+        pages,
+        [place >> PLACE_BITS, place],
+        v4,
+    ))
 }
 
 /// The number that the longest prefix of clients has that contains an address; 0 for none.

@@ -22,23 +22,28 @@ impl Generation {
         Destination::from_value(destination_value(first, second, self.half()))
     }
 
-    /// The same, in place where there is a flat table.
+    /// The same, in place for IPv4 in a flat table.
     #[inline(always)]
     pub fn covering(self, addr: &Addr) -> Destination {
-        if self.has(feature::FLAT) {
-            return flat::find(&self, &addr.whole());
+        if self.has(feature::FLAT)
+            && let Some(v4) = addr.v4_bits()
+        {
+            return flat::find_v4(&self, v4);
         }
-        let [first, second] = addr.halves();
-        Destination::from_value(destination_in_trie(first, second, self.half()))
+        self.covers(&addr.whole())
     }
 }
 
-/// [`Generation::covering`] as a global function: verified once, however many ask.
+/// What covers an address, as a global function: verified once, however many ask.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn destination_value(first: u64, second: u64, half: u32) -> u64 {
-    let addr = Addr::from_halves([first, second]);
-    Generation::of_half(half).covering(&addr).to_value()
+    let generation = Generation::of_half(half);
+    if generation.has(feature::FLAT) {
+        let addr = Addr::from_halves([first, second]);
+        return flat::find(&generation, &addr.whole()).to_value();
+    }
+    destination_in_trie(first, second, half)
 }
 
 /// What the trie says of an address, as a global function: its key is on no other stack.
@@ -52,6 +57,14 @@ pub extern "C" fn destination_in_trie(first: u64, second: u64, half: u32) -> u64
     // SAFETY: PrefixKey is the trie's key.
     let value = unsafe { number(ptr::from_ref(trie).cast(), (&raw const key).cast()) };
     value.unwrap_or(0)
+}
+
+/// [`flat::find_client`] as a global function: the one that judges has no place left on the stack.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn client_in_pages(first: u64, second: u64, half: u32) -> u32 {
+    let addr = Addr::from_halves([first, second]);
+    flat::find_client(&Generation::of_half(half), &addr.whole())
 }
 
 /// [`flat::end_v6`] as a global function: verified once, though it is long.
