@@ -32,6 +32,7 @@ pub mod refusal;
 pub mod rewrite;
 pub mod rule;
 pub mod steer;
+pub mod trial;
 pub mod verdict;
 
 /// Lets aya copy the shared layouts in and out of maps.
@@ -49,6 +50,7 @@ mod pod {
         missed::{Missed, MissedKey},
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
         steer::Steering,
+        trial::Trial,
         verdict::{Counter, TrafficKey},
     };
 
@@ -90,4 +92,6 @@ mod pod {
     unsafe impl Pod for TrafficKey {}
     // SAFETY: as above.
     unsafe impl Pod for Watcher {}
+    // SAFETY: as above.
+    unsafe impl Pod for Trial {}
 }

@@ -25,7 +25,7 @@ use egress_common::{
 use crate::dns::pattern_of;
 use crate::maps::{
     CLIENTS, CLOCK, DESTINATIONS, FLOWS, GENERATION, GROUPS, HEADS, LEARNED, MACHINES, NAMES,
-    PATTERNS, PLACES, REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS,
+    PATTERNS, PLACES, REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS, TRIAL,
 };
 
 /// The generation in force, as one packet sees it.
@@ -44,6 +44,7 @@ impl Generation {
         if number == 0 {
             return None;
         }
+        let number = TRIAL.get(0)?.in_force(number, now_ms);
         let half = (number % u64::from(limits::HALVES)) as u32;
         Some(Self { half, number })
     }

@@ -8,6 +8,7 @@ pub mod aside;
 pub mod ask;
 pub mod attach;
 pub mod bind;
+pub mod bypass;
 mod clock;
 pub mod counters;
 pub mod events;
@@ -20,6 +21,7 @@ pub mod maps;
 pub mod missed;
 pub mod swap;
 pub mod teach;
+pub mod trial;
 pub mod unfiltered;
 
 pub use clock::{boot_ms, boot_ns};

@@ -11,11 +11,16 @@ use egress_common::{
     limits,
     name::NAME_KEY_BYTES,
     rule::{ANY_VLAN, Destination, MachineKey, PlaceKey},
+    trial::Trial,
 };
 use ipnet::{IpNet, Ipv4Net};
 
-use super::maps::{
-    AddrKey, AddrTrie, ClientTrie, ClientTrieKey, NameTrie, NameTrieKey, Pinned, PinnedError,
+use super::{
+    boot_ms,
+    maps::{
+        AddrKey, AddrTrie, ClientTrie, ClientTrieKey, NameTrie, NameTrieKey, Pinned, PinnedError,
+    },
+    trial,
 };
 use crate::policy::{
     generation::{Generation, client_key, prefix_key},
@@ -56,12 +61,14 @@ fn of(table: &'static str) -> impl Fn(MapError) -> SwapError {
 /// Flags of a trie, which must not be preallocated (`BPF_F_NO_PREALLOC`, linux/bpf.h).
 const NO_PREALLOC: u32 = 1;
 
-/// Number of the generation in force; 0 where there is none.
+/// Number of the generation in force; 0 where there is none. Behind a trial whose time is over it is the one
+/// before, as for every packet.
 ///
 /// # Errors
 /// The map is not there.
 pub fn current(pinned: Pinned<'_>) -> Result<u64, SwapError> {
-    pinned.generation()?.get(&0, 0).map_err(of("generations"))
+    let number = pinned.generation()?.get(&0, 0).map_err(of("generations"))?;
+    Ok(trial::known(pinned)?.in_force(number, boot_ms))
 }
 
 /// A generation to put into force.
@@ -77,6 +84,8 @@ pub struct Next<'a> {
     pub patterns_given: u32,
     /// LAN interfaces that are there, and their indices.
     pub interfaces: &'a [(String, u32)],
+    /// When `before` holds again, in boot-time ms, unless this one is confirmed; nothing where it holds for good.
+    pub until_ms: Option<u64>,
 }
 
 /// Puts a generation into force.
@@ -91,6 +100,7 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
         before,
         patterns_given,
         interfaces,
+        until_ms,
     } = next;
     let seen = current(pinned)?;
     if seen != before {
@@ -119,8 +129,20 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
     outer
         .set(half, &heads(&generation.names)?, 0)
         .map_err(of("heads"))?;
+    let on_trial = until_ms.map(|until_ms| Trial {
+        number,
+        back: before,
+        until_ms,
+    });
+    if let Some(trial) = on_trial {
+        trial::note(pinned, trial)?;
+    }
     let mut in_force = pinned.generation()?;
-    in_force.set(0, &number, 0).map_err(of("generations"))
+    in_force.set(0, &number, 0).map_err(of("generations"))?;
+    match on_trial {
+        Some(_) => Ok(()),
+        None => trial::note(pinned, Trial::default()),
+    }
 }
 
 fn half(number: u64) -> u32 {
