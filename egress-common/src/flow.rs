@@ -301,24 +301,20 @@ impl Flow {
         }
     }
 
-    /// The packet that this one, on its way to a client, answers: what came from there would look so. Of an
+    /// Writes down the packet that this one, on its way to a client, answers: what came from there would look so. Of an
     /// echo reply it is the request; any other ICMP message answers one of its own type.
     #[inline(always)]
-    pub const fn answered(&self) -> Self {
+    pub fn answered(&self, asked: &mut Self) {
         let ports = match (self.proto, self.dst_port) {
             (proto::ICMP, ECHO_REPLY_V4) => (0, ECHO_V4),
             (proto::ICMPV6, ECHO_REPLY_V6) => (0, ECHO_V6),
             (proto::ICMP | proto::ICMPV6, message) => (0, message),
             (_, to) => (to, self.src_port),
         };
-        Self {
-            src: self.dst,
-            dst: self.src,
-            src_port: ports.0,
-            dst_port: ports.1,
-            opens: false,
-            ..*self
-        }
+        *asked = *self;
+        (asked.src, asked.dst) = (self.dst, self.src);
+        (asked.src_port, asked.dst_port) = ports;
+        asked.opens = false;
     }
 
     /// The connection that the packet belongs to.
@@ -393,7 +389,9 @@ mod tests {
                 vlan: 7,
                 ..Flow::between(client, server)
             };
-            assert_eq!(reply.answered(), asked, "{reply:?}");
+            let mut answered = reply;
+            reply.answered(&mut answered);
+            assert_eq!(answered, asked, "{reply:?}");
         }
     }
 

@@ -23,7 +23,7 @@ pub mod lesson;
 pub mod limits;
 pub mod missed;
 pub mod name;
-mod opaque;
+pub mod opaque;
 pub mod packet;
 pub mod parse;
 #[cfg(feature = "user")]

@@ -22,18 +22,18 @@ use crate::{
     word,
 };
 
-/// A whole answer, and the pattern that lists its name.
+/// A whole answer, and the pattern that lists its name; 0 where none does.
 pub struct Lesson {
     pub message: &'static mut Message,
     pub generation: Generation,
-    pub pattern: Option<u32>,
+    pub pattern: u32,
 }
 
 /// Learns every address of an answer that came in this flow, or, for a name that is not allowed, notes them as
 /// refused. User space is told of it.
 #[inline(always)]
 pub fn teach_all(lesson: Lesson, flow: &Flow) -> Outcome {
-    let pattern = lesson.pattern.unwrap_or(0);
+    let pattern = lesson.pattern;
     let half = lesson.generation.half();
     let now_ms = now_ms();
     lessons::begin(lesson.message, flow, pattern);
@@ -110,18 +110,19 @@ fn learn(
     now_ms: u64,
     may_add: impl FnOnce() -> bool,
 ) -> Result<(), Outcome> {
-    if let Some(known) = MapSlots::of(key) {
-        return teach_known(key, known, slot, now_ms);
+    let mut known = MapSlots::of(key);
+    if known.is_none() {
+        if !may_add() {
+            return Err(Outcome::NewShareExceeded);
+        }
+        let first = Learned::first(slot, now_ms);
+        if LEARNED.insert(key, &first, NO_EXIST).is_ok() {
+            return Ok(());
+        }
+        // Another CPU was first, or the map is full.
+        known = MapSlots::of(key);
     }
-    if !may_add() {
-        return Err(Outcome::NewShareExceeded);
-    }
-    let first = Learned::first(slot, now_ms);
-    if LEARNED.insert(key, &first, NO_EXIST).is_ok() {
-        return Ok(());
-    }
-    // Another CPU was first, or the map is full.
-    match MapSlots::of(key) {
+    match known {
         Some(known) => teach_known(key, known, slot, now_ms),
         None => Err(Outcome::NoPlace),
     }
