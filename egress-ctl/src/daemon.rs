@@ -14,6 +14,7 @@ mod lever;
 mod lock;
 mod names;
 mod order;
+mod service;
 mod traffic;
 mod trial;
 mod upgrade;
@@ -53,6 +54,7 @@ use crate::{
     },
     feed::{sha::Sha, standing::Feeds},
     policy::ids::Ids,
+    privilege,
     proxy::Proxy,
     remarks::Remarks,
     state::{Snapshot, StateDir},
@@ -86,19 +88,25 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// # Errors
 /// The config is wrong, another daemon runs, or the kernel refuses: nothing that enforces was changed.
 pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()> {
+    privilege::begin();
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Before the first look, so that no change is missed.
     let mut watch = Watch::open()?;
+    let replaces_others = options.force;
     let mut daemon = Daemon::start(config, places, options).await?;
+    privilege::settle(replaces_others);
+    service::ready(&daemon.says());
+    let mut signs_of_life = service::signs_of_life();
     let mut timer = traffic::timer();
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let trial_left = daemon.trial_left();
         tokio::select! {
-            _ = hangup.recv() => daemon.reload().await,
+            _ = hangup.recv() => daemon.reload_for_service().await,
+            _ = signs_of_life.tick() => service::alive(),
             () = watch.changed() => daemon.follow().await,
             _ = look.tick() => daemon.follow().await,
             () = daemon.following.news() => daemon.take_news().await,
@@ -109,6 +117,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
             _ = interrupt.recv() => break,
         }
     }
+    service::stopping();
     traffic::record(&daemon.places, &daemon.past.ids);
     daemon.proxy.end(&daemon.places.state_dir).await;
     daemon.names.end();
@@ -202,6 +211,21 @@ impl Daemon {
             Ok((config, _)) if config.editions() == self.past.feeds => {}
             _ => self.reload().await,
         }
+    }
+
+    async fn reload_for_service(&mut self) {
+        service::reloading();
+        self.reload().await;
+        service::ready(&self.says());
+    }
+
+    /// In a line what it does.
+    fn says(&self) -> String {
+        let mode = self
+            .force
+            .as_ref()
+            .map_or("none", |force| force.config.gateway.mode.name());
+        format!("generation {} is in force, mode {mode}", self.past.in_force)
     }
 
     async fn reload(&mut self) {

@@ -19,6 +19,7 @@ pub mod feed;
 pub mod lever;
 pub mod policy;
 pub mod prefix;
+mod privilege;
 pub mod proxy;
 pub mod remarks;
 pub mod replay;

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aya::maps::MapError;
+use aya::maps::{ArrayOfMaps, MapData, MapError};
 use egress_common::{
     flow::FlowKey,
     learned::{Learned, LearnedKey},
@@ -107,15 +107,14 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
         let expected = before;
         return Err(SwapError::Overtaken { seen, expected });
     }
-    wait_for_packets(pinned, before)?;
     let half = half(number);
     fill_arrays(pinned, half, generation, patterns_given)?;
     fill_places(pinned, number, &generation.membership, interfaces)?;
     fill_machines(pinned, half, &generation.membership)?;
     fill_steered(pinned, half, &generation.steered)?;
-    let mut outer = pinned.clients()?;
+    let mut by_half = pinned.clients()?;
     let clients = clients(&generation.membership)?;
-    outer.set(half, &clients, 0).map_err(of("clients"))?;
+    by_half.set(half, &clients, 0).map_err(of("clients"))?;
     let mut outer = pinned.destinations()?;
     let destinations = destinations(generation)?;
     outer
@@ -139,28 +138,26 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
     }
     let mut in_force = pinned.generation()?;
     in_force.set(0, &number, 0).map_err(of("generations"))?;
-    match on_trial {
-        Some(_) => Ok(()),
-        None => trial::note(pinned, Trial::default()),
+    if on_trial.is_none() {
+        trial::note(pinned, Trial::default())?;
     }
+    wait_for_packets(&mut by_half, half, &clients)
 }
 
 fn half(number: u64) -> u32 {
     (number % u64::from(limits::HALVES)) as u32
 }
 
-/// Waits until no packet uses the half any more that was in force before the last swap.
+/// Waits until no packet uses the half any more that was in force before.
 ///
 /// The kernel waits for all running programs after it changed a map of maps
 /// (`maybe_wait_bpf_programs`, kernel/bpf/syscall.c), so an entry is set to what it is.
-fn wait_for_packets(pinned: Pinned<'_>, number: u64) -> Result<(), SwapError> {
-    if number == 0 {
-        return Ok(());
-    }
-    let half = half(number);
-    let mut outer = pinned.clients()?;
-    let inner = outer.get(&half, 0).map_err(of("clients"))?;
-    outer.set(half, &inner, 0).map_err(of("clients"))
+fn wait_for_packets(
+    outer: &mut ArrayOfMaps<MapData, ClientTrie>,
+    half: u32,
+    clients: &ClientTrie,
+) -> Result<(), SwapError> {
+    outer.set(half, clients, 0).map_err(of("clients"))
 }
 
 fn fill_arrays(

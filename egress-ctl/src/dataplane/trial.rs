@@ -1,5 +1,7 @@
 //! What the kernel knows of a generation on trial.
 
+use std::{thread, time::Duration};
+
 use aya::maps::MapError;
 use egress_common::trial::{NEVER_MS, Trial};
 
@@ -43,7 +45,10 @@ pub fn confirm(pinned: Pinned<'_>, trial: Trial) -> Result<(), SwapError> {
     note(pinned, Trial { until_ms, ..trial })
 }
 
-/// Lets the generation before hold again, and ends the trial.
+/// How long a program may take with a packet that it began to judge by the clock of a moment ago.
+const REST: Duration = Duration::from_millis(20);
+
+/// Lets the generation before hold again, and ends the trial; then no packet uses the other tables any more.
 ///
 /// # Errors
 /// A map is not there, or the kernel does not write it.
@@ -54,5 +59,7 @@ pub fn go_back(pinned: Pinned<'_>, trial: Trial) -> Result<(), SwapError> {
         table: "generations",
         source,
     })?;
-    note(pinned, Trial::default())
+    note(pinned, Trial::default())?;
+    thread::sleep(REST);
+    Ok(())
 }
