@@ -10,9 +10,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use egress_ctl::{
     command::{
-        catalogue::CatalogueCommand, check::Check, config::ConfigCommand, detach::Detach,
-        dns::DnsCommand, explain::Explain, feed::FeedCommand, replay::Replay, run::Run,
-        status::Status, sync::Sync, watch::Watch,
+        bypass::BypassCommand, catalogue::CatalogueCommand, check::Check, config::ConfigCommand,
+        confirm::Confirm, detach::Detach, dns::DnsCommand, enforce::Enforce, explain::Explain,
+        feed::FeedCommand, replay::Replay, run::Run, status::Status, sync::Sync, watch::Watch,
     },
     daemon::Places,
 };
@@ -64,6 +64,11 @@ enum Command {
     /// See, take away and bring back what DNS answers taught
     #[command(subcommand)]
     Dns(DnsCommand),
+    Enforce(Enforce),
+    Confirm(Confirm),
+    /// Let everything pass in an emergency; judging, learning and counting go on
+    #[command(subcommand)]
+    Bypass(BypassCommand),
     Detach(Detach),
 }
 
@@ -97,6 +102,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Feed(feed) => return feed.run(&places),
         Command::Sync(sync) => return sync.run(&places),
         Command::Dns(dns) => dns.run(&places)?,
+        Command::Enforce(enforce) => enforce.run(&places)?,
+        Command::Confirm(confirm) => confirm.run(&places)?,
+        Command::Bypass(bypass) => bypass.run(&places)?,
         Command::Detach(detach) => detach.run(&places)?,
     }
     Ok(ExitCode::SUCCESS)

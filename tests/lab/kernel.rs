@@ -132,6 +132,20 @@ impl Kernel {
 
     /// Compiles a config and puts it into force.
     pub fn put_into_force(&mut self, config: &Config, own: &[IpAddr]) -> Result<Generation> {
+        self.put(config, own, None)
+    }
+
+    /// Compiles a config and puts it on trial until a time of the boot-time clock.
+    pub fn try_out(&mut self, config: &Config, until_ms: u64) -> Result<Generation> {
+        self.put(config, &[], Some(until_ms))
+    }
+
+    fn put(
+        &mut self,
+        config: &Config,
+        own: &[IpAddr],
+        until_ms: Option<u64>,
+    ) -> Result<Generation> {
         let circumstances = Circumstances { own, today: TODAY };
         let generation = compile(config, circumstances, &mut self.ids)?;
         self.number += 1;
@@ -141,6 +155,7 @@ impl Kernel {
             before: self.number - 1,
             patterns_given: self.ids.patterns_given(),
             interfaces: &[(INTERFACE.to_owned(), INTERFACE_INDEX)],
+            until_ms,
         };
         swap::swap(self.pinned(), next)?;
         Ok(generation)
