@@ -33,6 +33,7 @@ pub mod link;
 pub mod long;
 pub mod memory;
 mod namespace;
+pub mod napi;
 pub mod probe;
 pub mod process;
 pub mod random;

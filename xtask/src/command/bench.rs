@@ -1,0 +1,23 @@
+//! `cargo xtask bench`: what the filter costs beside what others use, with its own flags.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use anyhow::Result;
+
+use crate::{checkout::Checkout, lab};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The bench's flags: `bench --help` explains them
+    #[arg(
+        value_name = "FLAGS",
+        num_args = 0..,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    bench: Vec<OsString>,
+}
+
+pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
+    lab::hand_over(checkout, "bench", &args.bench)
+}
