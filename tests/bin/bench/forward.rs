@@ -19,6 +19,7 @@ use lab::address::INTERNET;
 use lab::host::Life;
 use lab::napi::{NapiThread, counter, mac, neighbour};
 use lab::topology::{LAN_INTERFACE, Lab, UPLINK, WAN_INTERFACE};
+use lab::wait;
 
 use self::peer::{Peer, Peers};
 use self::source::Source;
@@ -183,9 +184,7 @@ impl Wire {
     fn once(&self, source: &mut Source, pass: bool, effort: Effort) -> Result<f64> {
         let began = self.seen()?;
         source.send(effort.time())?;
-        // What is still queued is judged as well.
-        thread::sleep(Duration::from_millis(2));
-        let seen = self.seen()?;
+        let seen = self.through(&began)?;
         let packets = seen.arrived - began.arrived;
         ensure!(
             packets >= effort.packets(),
@@ -201,6 +200,17 @@ impl Wire {
         ensure!(right, "{forwarded} of {packets} packets were forwarded");
         let took = seen.cpu.saturating_sub(began.cpu);
         Ok(took.as_nanos() as f64 / packets as f64)
+    }
+
+    /// The counters once the gateway is through with what arrived.
+    fn through(&self, began: &Seen) -> Result<Seen> {
+        let mut before = began.arrived;
+        wait::until("the gateway to be through", Duration::from_secs(5), || {
+            let seen = self.seen()?;
+            let is_through = seen.arrived > began.arrived && seen.arrived == before;
+            before = seen.arrived;
+            Ok(is_through.then_some(seen))
+        })
     }
 
     fn seen(&self) -> Result<Seen> {

@@ -17,7 +17,7 @@ use super::report::Findings;
 
 const SECTION: &str = "user space";
 const NAMES: usize = 30_000;
-/// Of so many entries, one differs between two editions.
+/// Of so many entries, one is in the new edition alone.
 const ONE_IN: usize = 100;
 /// Entries of one set of the web service.
 const OF_A_SET: usize = 250;
@@ -54,18 +54,12 @@ struct Material {
 
 impl Material {
     fn of(prefixes: Vec<String>, names: Vec<String>) -> Result<Self> {
-        let config = config_text(&prefixes, &names);
-        let [mut fewer, mut less] = [prefixes.clone(), names.clone()];
-        let keeps = |i: &mut usize| {
-            *i += 1;
-            *i % ONE_IN != 0
-        };
-        let (mut i, mut j) = (0, 0);
-        fewer.retain(|_| keeps(&mut i));
-        less.retain(|_| keeps(&mut j));
         Ok(Self {
-            json: [json(&prefixes, &names)?, json(&fewer, &less)?],
-            config,
+            json: [
+                json(&prefixes, &names)?,
+                json(&thinned(&prefixes), &thinned(&names))?,
+            ],
+            config: config_text(&prefixes, &names),
         })
     }
 
@@ -76,6 +70,14 @@ impl Material {
             web_service::sets(new, "bench")?,
         ])
     }
+}
+
+/// Without one entry of so many.
+fn thinned(entries: &[String]) -> Vec<String> {
+    let kept = entries
+        .chunks(ONE_IN)
+        .flat_map(|some| some.iter().take(ONE_IN - 1));
+    kept.cloned().collect()
 }
 
 /// An edition as the web service publishes it.
