@@ -17,6 +17,9 @@ use lab::kernel::with;
 use lab::table::{Row, config, judge_all};
 use lab::topology::Lab;
 
+#[path = "adversaries/answers.rs"]
+mod answers;
+
 const C4: &str = "10.20.0.2";
 const C6: &str = "fd00:20::2";
 const D4: &str = "203.0.113.5";

@@ -62,28 +62,40 @@ fn through_tunnel(kind: Kind, shown: &str) -> Result<()> {
 }
 
 #[test]
-fn a_bridge_is_filtered_by_xdp() -> Result<()> {
-    bridged("a_bridge_is_filtered_by_xdp", &[])
+fn a_bridge_is_filtered_by_generic_xdp_and_status_says_why() -> Result<()> {
+    let test = "a_bridge_is_filtered_by_generic_xdp_and_status_says_why";
+    let Some((_site, egress)) = bridged(test, &[])? else {
+        return Ok(());
+    };
+    let interface = &egress.json(&["status", "--json"])?["interfaces"][0];
+    ensure!(interface["xdp"] == "generic", "{interface}");
+    let text = egress.command(&["status"]).output()?.stdout;
+    let text = String::from_utf8(text)?;
+    let note = "br0: judged by generic XDP: cannot attach to br0 (XDP, native)";
+    ensure!(text.contains(note), "no `{note}` in\n{text}");
+    ensure!(text.contains("br0: XDP generic, "), "{text}");
+    Ok(())
 }
 
 #[test]
 fn a_bridge_is_filtered_at_tc_ingress() -> Result<()> {
-    bridged("a_bridge_is_filtered_at_tc_ingress", &["--xdp", "tc"])
+    bridged("a_bridge_is_filtered_at_tc_ingress", &["--xdp", "tc"]).map(drop)
 }
 
 /// The client behind a port of a bridge, which has the gateway's addresses.
-fn bridged(test: &str, options: &[&str]) -> Result<()> {
+fn bridged(test: &str, options: &[&str]) -> Result<Option<(Site, Egress)>> {
     let site = site()?;
     let gateway = &site.lab.gateway;
     if let Err(lacking) = ip(gateway, &["link", "add", "br0", "type", "bridge"]) {
         println!("skipped: devices::{test}: no bridges in this kernel ({lacking:#})");
-        return Ok(());
+        return Ok(None);
     }
     ip(gateway, &["link", "set", "br0", "up"])?;
     ip(gateway, &["link", "set", LAN_INTERFACE, "master", "br0"])?;
     move_to(gateway, LAN_INTERFACE, "br0", LAN)?;
     let egress = Egress::start_with(&site.lab, &config("br0"), options)?;
-    basics::run(&site, &egress)
+    basics::run(&site, &egress)?;
+    Ok(Some((site, egress)))
 }
 
 #[test]

@@ -4,14 +4,18 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use aya::maps::{HashMap, MapData};
+use egress_ctl::dataplane::aside;
 use lab::address::{CLIENT, LAN};
 use lab::config::custom;
 use lab::dns;
 use lab::dns_tcp;
+use lab::echo::Echo;
 use lab::flow::Family;
 use lab::gateway::Egress;
 use lab::host::Life;
@@ -34,6 +38,7 @@ const OTHER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 99);
 /// No name has it.
 const NAMELESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 77);
 
+const PINS: &str = "/sys/fs/bpf/egress";
 const TTL: u32 = 300;
 const SHORT_TTL: u32 = 2;
 const HTTPS: u16 = 443;
@@ -348,6 +353,72 @@ fn clients_that_cache_beyond_the_end_of_an_answer_are_seen_by_name() -> Result<(
     Ok(())
 }
 
+#[test]
+fn an_upgrade_that_changes_maps_loses_nothing_that_was_learned_and_never_stops_filtering()
+-> Result<()> {
+    let mut stage = Stage::set()?;
+    stage.resolve(NAME)?;
+    ensure!(stage.connects(ADDRESS), "before");
+    stage.named(1)?;
+    stage.egress.kill()?;
+    // Nothing but the maps can tell the new daemon of it.
+    ensure!(!stage.file("learned.jsonl").exists());
+    stage.pin_another_layout()?;
+
+    let denied = SocketAddr::new(NAMELESS.into(), HTTPS);
+    let _echo = Echo::start(&stage.site.lab.internet, &[denied])?;
+    let ended = AtomicBool::new(false);
+    let (started, tried) = thread::scope(|scope| {
+        let probe = scope.spawn(|| stage.tries_until(&ended, denied));
+        let started = Egress::start(&stage.site.lab, &stage.config);
+        ended.store(true, Ordering::Relaxed);
+        (started, probe.join().expect("trying does not panic"))
+    });
+    stage.egress = started?;
+    let Tried {
+        connections,
+        failed,
+        passed,
+    } = tried?;
+    ensure!(
+        connections > 0 && failed == 0 && passed == 0,
+        "of {connections} allowed connections {failed} failed, and {passed} denied datagrams passed"
+    );
+    let log = stage.egress.log();
+    for said in ["SHARES", "1 learned addresses and"] {
+        ensure!(log.contains(said), "no {said} in\n{log}");
+    }
+    ensure!(stage.connects(ADDRESS), "behind the upgrade");
+    let list = stage.named(1)?;
+    ensure!(list["generation"] == 2, "{list}");
+    let left = of(&list, ADDRESS)?["teachings"][0]["seconds_left"].as_i64();
+    ensure!((200..=300).contains(&left.unwrap_or_default()), "{list}");
+    ensure!(!stage.is_set_aside()?, "the old maps are still pinned");
+
+    // One that was killed before it could put anything into force.
+    stage.egress.kill()?;
+    let gateway = &stage.site.lab.gateway;
+    gateway.run_mounted(|| aside::set_aside(Path::new(PINS)))??;
+    stage.start_again()?;
+    ensure!(
+        stage.connects(ADDRESS),
+        "behind an upgrade that was cut off"
+    );
+    ensure!(stage.list()?["generation"] == 3, "{}", stage.egress.log());
+    ensure!(!stage.is_set_aside()?, "the old maps are still aside");
+    Ok(())
+}
+
+/// What became of packets that were sent all the time.
+#[derive(Default)]
+struct Tried {
+    /// Connections to an address that is learned, and how many of them failed.
+    connections: usize,
+    failed: usize,
+    /// Datagrams to an address that nothing allows which were answered.
+    passed: usize,
+}
+
 /// A gateway that learns, and its lab.
 struct Stage {
     egress: Egress,
@@ -430,11 +501,52 @@ impl Stage {
     /// Ends the daemon, and all that is in the kernel.
     fn reboot(&mut self) -> Result<()> {
         self.egress.end()?;
-        let pins = Path::new("/sys/fs/bpf/egress");
         let gateway = &self.site.lab.gateway;
+        // A reboot takes the filters of interfaces as well; by TCX they end with their pins.
+        let mut filters = gateway.command("tc");
+        filters
+            .args(["qdisc", "del", "dev", "lan", "clsact"])
+            .output()?;
         gateway
-            .run_mounted(|| fs::remove_dir_all(pins))?
+            .run_mounted(|| fs::remove_dir_all(PINS))?
             .context("cannot remove the pins")
+    }
+
+    /// Puts a map of another size in the place of one, as another version may have left it.
+    fn pin_another_layout(&self) -> Result<()> {
+        let gateway = &self.site.lab.gateway;
+        gateway.run_mounted(|| -> Result<()> {
+            let path = Path::new(PINS).join("SHARES");
+            fs::remove_file(&path)?;
+            let other = HashMap::<MapData, u32, u64>::create(7, 0)?;
+            Ok(other.pin(path)?)
+        })?
+    }
+
+    /// Whether maps of another version are pinned.
+    fn is_set_aside(&self) -> Result<bool> {
+        let gateway = &self.site.lab.gateway;
+        gateway.run_mounted(|| aside::is_there(Path::new(PINS)))
+    }
+
+    /// Connects to the learned address, and sends datagrams to another one, time after time.
+    fn tries_until(&self, ended: &AtomicBool, denied: SocketAddr) -> Result<Tried> {
+        self.site.lab.client.run(|| -> Result<Tried> {
+            let socket = UdpSocket::bind((CLIENT.v4, 0))?;
+            socket.connect(denied)?;
+            socket.set_read_timeout(Some(Duration::from_millis(2)))?;
+            let allowed = SocketAddr::new(ADDRESS.into(), HTTPS);
+            let mut tried = Tried::default();
+            while !ended.load(Ordering::Relaxed) {
+                socket.send(b"egress")?;
+                tried.passed += usize::from(socket.recv(&mut [0; 16]).is_ok());
+                // Sooner than a SYN is sent again.
+                let connection = TcpStream::connect_timeout(&allowed, Duration::from_millis(800));
+                tried.connections += 1;
+                tried.failed += usize::from(connection.is_err());
+            }
+            Ok(tried)
+        })?
     }
 
     fn start_again(&mut self) -> Result<()> {

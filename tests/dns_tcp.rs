@@ -2,9 +2,11 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use egress_common::divert::PATIENCE_MS;
 use hickory_proto::op::{Message, OpCode};
 use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::{Name, RData, Record};
@@ -154,6 +156,8 @@ fn without_the_daemon_clients_reach_their_resolvers() -> Result<()> {
     all_answer("after it was killed", true)?;
     ensure!(status(&egress)?["active"] == false, "killed, and active");
     drop(kept);
+    // What no listener was given is nothing that a listener did not get.
+    thread::sleep(Duration::from_millis(PATIENCE_MS + 100));
     let egress = Egress::start(&site.lab, &config(""))?;
     all_answer("with the next one", true)?;
     told(&egress, |told| told["connections"] == 3)?;

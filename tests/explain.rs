@@ -22,6 +22,10 @@ const NAME: &str = "enterpriseregistration.windows.net";
 /// Of the zone, and of no list.
 const UNLISTED_NAME: &str = "www.example.net";
 const ADDRESS_OF_NAME: &str = "198.51.100.10";
+/// A listed name that leads through two others.
+const ALIAS: &str = "graph.windows.net";
+const ADDRESS_OF_ALIAS: &str = "198.51.100.11";
+const ADDRESS_OF_UNLISTED: &str = "198.51.100.99";
 
 #[test]
 fn announced_flows_are_explained_as_they_are_judged() -> Result<()> {
@@ -120,6 +124,61 @@ fn an_answer_names_group_rules_teaching_and_kernel() -> Result<()> {
         .filter(|count| judged.contains(&count.reason.as_str()))
         .collect();
     ensure!(traces.is_empty(), "asking left {traces:?}");
+    Ok(())
+}
+
+#[test]
+fn the_answer_that_taught_is_told_with_its_chain_with_and_without_the_daemon() -> Result<()> {
+    let mut stage = Stage::set(&catalogue("enforce"))?;
+    let client = CLIENT.v4.to_string();
+    let naming = |about: &Value| -> Result<Value> {
+        let taught = about["taught"][0].clone();
+        ensure!(taught["pattern"] == ALIAS, "{about:#}");
+        let left = taught["seconds_left"].as_i64().context("no time")?;
+        ensure!((200..=300).contains(&left), "{left} s");
+        Ok(taught["names"][0].clone())
+    };
+    stage.resolve(ALIAS)?;
+    let about = &stage.explain(&[&client, ADDRESS_OF_ALIAS])?["about"][0];
+    let answered = naming(about)?;
+    let chain = json!(["alias.lab.example", "edge.lab.example"]);
+    for (key, value) in [
+        ("name", json!(ALIAS)),
+        ("chain", chain.clone()),
+        ("clients", json!([client])),
+        ("answers", json!(1)),
+    ] {
+        ensure!(answered[key] == value, "{key}: {answered:#}");
+    }
+    let ttl = answered["ttl"].as_i64().context("no TTL")?;
+    ensure!((200..=300).contains(&ttl), "{answered:#}");
+    let last: jiff::Timestamp = serde_json::from_value(answered["last"].clone())?;
+    let age = jiff::Timestamp::now().duration_since(last).as_secs();
+    ensure!((0..60).contains(&age), "{age} s: {answered:#}");
+
+    stage.try_to_resolve(UNLISTED_NAME)?;
+    let about = &stage.explain(&[&client, ADDRESS_OF_UNLISTED])?["about"][0];
+    ensure!(
+        about["names_not_listed"][0]["name"] == UNLISTED_NAME,
+        "{about:#}"
+    );
+
+    stage.egress.kill()?;
+    let about = &stage.explain(&[&client, ADDRESS_OF_ALIAS])?["about"][0];
+    ensure!(naming(about)?["chain"] == chain, "{about:#}");
+    let told = format!("to {ALIAS} through alias.lab.example, edge.lab.example, TTL {ttl} s, ");
+    let text = stage.said(&[&client, ADDRESS_OF_ALIAS])?;
+    ensure!(text.contains(&told), "no `{told}` in\n{text}");
+
+    // The kernel knows the address whether anybody heard its name or not.
+    std::fs::remove_dir_all(stage.site.lab.path("state/dns"))?;
+    let about = &stage.explain(&[&client, ADDRESS_OF_ALIAS])?["about"][0];
+    ensure!(
+        about["verdict"] == "allow" && naming(about)?.is_null(),
+        "{about:#}"
+    );
+    let text = stage.said(&[&client, ADDRESS_OF_ALIAS])?;
+    ensure!(text.contains("to a name that is not known"), "{text}");
     Ok(())
 }
 
@@ -349,6 +408,14 @@ impl Stage {
             .json(&[&["explain", "--json"], arguments].concat())
     }
 
+    /// As text.
+    fn said(&self, arguments: &[&str]) -> Result<String> {
+        let arguments = [&["explain"], arguments].concat();
+        Ok(String::from_utf8(
+            self.egress.command(&arguments).output()?.stdout,
+        )?)
+    }
+
     /// What is said of a query of the client, in which the kernel agrees.
     fn asks(&self, resolver: &str, query: &str) -> Result<Value> {
         let client = CLIENT.v4.to_string();
@@ -359,11 +426,16 @@ impl Stage {
         Ok(about.clone())
     }
 
-    fn resolve(&self, name: &str) -> Result<()> {
+    fn try_to_resolve(&self, name: &str) -> Result<()> {
         let limit = Duration::from_secs(5);
-        let attempt =
-            Probe::resolve(name).attempt(&self.site, Family::Ipv4, Origin::Client, limit)?;
+        let probe = Probe::resolve(name);
+        let attempt = probe.attempt(&self.site, Family::Ipv4, Origin::Client, limit)?;
         ensure!(attempt.reached, "{}", attempt.complaint);
+        Ok(())
+    }
+
+    fn resolve(&self, name: &str) -> Result<()> {
+        self.try_to_resolve(name)?;
         ensure!(self.egress.status()?.total(Action::Allow) > 0);
         Ok(())
     }

@@ -362,7 +362,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         if entry.file_type()?.is_dir() {
             fs::create_dir(&target)?;
             copy(&entry.path(), &target)?;
-        } else {
+        } else if entry.file_type()?.is_file() {
+            // The daemon's sockets stay where it listens.
             fs::copy(entry.path(), target)?;
         }
     }

@@ -48,6 +48,50 @@ fn a_gateway_none_of_whose_interfaces_is_there_waits() -> Result<()> {
 }
 
 #[test]
+fn an_interface_that_forwards_past_the_filter_is_warned_of() -> Result<()> {
+    let stage = Stage::new()?;
+    let daemon = stage.start(&[])?;
+    let warnings = || -> Result<Vec<String>> {
+        let warnings = stage.status()?["warnings"].clone();
+        let all: Vec<String> = serde_json::from_value(warnings)?;
+        Ok(all
+            .into_iter()
+            .filter(|one| one.contains("NOT FILTERED"))
+            .collect())
+    };
+    // The uplink has the default route.
+    ensure!(warnings()?.is_empty(), "{:?}", warnings()?);
+    stage.ip(&[
+        "link", "add", "guest", "type", "veth", "peer", "name", "far",
+    ])?;
+    ensure!(warnings()?.is_empty(), "it is down: {:?}", warnings()?);
+    stage.ip(&["link", "set", "guest", "up"])?;
+    let told = warnings()?;
+    ensure!(
+        told.len() == 1 && told[0].contains("what comes in by `guest` is forwarded"),
+        "{told:?}"
+    );
+    let text = String::from_utf8(stage.ask(&["status"])?.stdout)?;
+    ensure!(text.contains("NOT FILTERED"), "{text}");
+    let gateway = &stage.lab.gateway;
+    gateway.set(&[
+        ("ipv4/conf/guest/forwarding", "0"),
+        ("ipv6/conf/guest/forwarding", "0"),
+    ])?;
+    ensure!(warnings()?.is_empty(), "{:?}", warnings()?);
+    stage.configure(&["lan", "guest"])?;
+    gateway.set(&[("ipv4/conf/guest/forwarding", "1")])?;
+    ensure!(
+        warnings()?.len() == 1,
+        "the config in force does not name it"
+    );
+    daemon.hang_up()?;
+    until(&stage, "it to be judged", |status| {
+        is_judged(status, 1) && !status["warnings"].to_string().contains("NOT FILTERED")
+    })
+}
+
+#[test]
 fn renames_and_flaps_change_nothing() -> Result<()> {
     let stage = Stage::new()?;
     let _daemon = stage.start(&[])?;

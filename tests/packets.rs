@@ -1,8 +1,11 @@
 //! Crafted packets through the loaded program: what each is, and what must become of it.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use anyhow::{Result, ensure};
 use egress_common::verdict::{Action, Reason};
 use egress_ctl::config::Config;
+use etherparse::PacketBuilder;
 use lab::frame::{ETHERNET, Extension, Frame, TAG, Transport};
 use lab::kernel::{Kernel, Seen, inside, with};
 use lab::table::{self, Row};
@@ -698,6 +701,72 @@ fn the_mode_decides_what_a_denial_means() -> Result<()> {
         ensure!(kernel.counted()? == before, "off counts nothing");
         Ok(())
     })?
+}
+
+/// Whether a checksum is right makes no difference: that is left to the receiver, whose kernel drops a packet with
+/// a wrong one, be it the gateway's own for the header of IPv4.
+#[test]
+fn checksums_are_left_to_the_receiver() -> Result<()> {
+    const MACS: [[u8; 6]; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
+    /// Places of checksums: in the header of IPv4, and behind that or the one of IPv6.
+    const OF_IPV4: usize = ETHERNET + 10;
+    const OF_TCP: usize = 16;
+    const OF_UDP: usize = 6;
+    let [mac, gateway] = MACS;
+    let v4 = || -> Result<_> {
+        let (src, dst): (Ipv4Addr, Ipv4Addr) = (C4.parse()?, D4.parse()?);
+        Ok(PacketBuilder::ethernet2(mac, gateway).ipv4(src.octets(), dst.octets(), 64))
+    };
+    let v6 = || -> Result<_> {
+        let (src, dst): (Ipv6Addr, Ipv6Addr) = (C6.parse()?, D6.parse()?);
+        Ok(PacketBuilder::ethernet2(mac, gateway).ipv6(src.octets(), dst.octets(), 64))
+    };
+    let mut rows = Vec::new();
+    for (tcp, udp, reason) in [(443, 3478, Reason::Prefix), (22, 22, Reason::WrongPort)] {
+        let builders = [
+            (
+                v4()?.tcp(40_000, tcp, 1, 65_535),
+                vec![OF_IPV4, ETHERNET + 20 + OF_TCP],
+            ),
+            (
+                v6()?.tcp(40_000, tcp, 1, 65_535),
+                vec![ETHERNET + 40 + OF_TCP],
+            ),
+        ];
+        let mut frames = Vec::new();
+        for (builder, places) in builders {
+            let mut frame = Vec::new();
+            builder.write(&mut frame, b"egress")?;
+            frames.push((frame, places));
+        }
+        let builders = [
+            (
+                v4()?.udp(40_000, udp),
+                vec![OF_IPV4, ETHERNET + 20 + OF_UDP],
+            ),
+            (v6()?.udp(40_000, udp), vec![ETHERNET + 40 + OF_UDP]),
+        ];
+        for (builder, places) in builders {
+            let mut frame = Vec::new();
+            builder.write(&mut frame, b"egress")?;
+            frames.push((frame, places));
+        }
+        for (frame, places) in frames {
+            for place in places {
+                let right = [frame[place], frame[place + 1]];
+                ensure!(right != [0, 0], "no checksum at {place}");
+                let wrong = right.map(|byte| !byte);
+                rows.push((
+                    "a wrong checksum",
+                    patch(frame.clone(), place, &wrong),
+                    reason,
+                ));
+                rows.push(("no checksum", patch(frame.clone(), place, &[0, 0]), reason));
+            }
+            rows.push(("right checksums", frame, reason));
+        }
+    }
+    judge_all(rows)
 }
 
 #[test]

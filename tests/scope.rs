@@ -94,7 +94,7 @@ fn answer(kernel: &mut Kernel) -> Result<()> {
         let message = Answer::to(name).address(TAUGHT[i], 600).to_bytes();
         let (from, to): (IpAddr, IpAddr) = (OWN[i].parse()?, ASKER[i].parse()?);
         let frame = Frame::new(from, to, Transport::Udp(53, 40_000, message));
-        kernel.answer(&frame.to_bytes())?;
+        ensure!(kernel.answer(&frame.to_bytes())?, "an answer must pass on");
     }
     Ok(())
 }

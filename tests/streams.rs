@@ -54,7 +54,10 @@ impl Connection {
             next: start.wrapping_add(1),
         };
         kernel.passes(&one.query(SYN, &[]))?;
-        kernel.forward(&one.reply(SYN_ACK, start, &[]), WAN)?;
+        ensure!(
+            kernel.forward(&one.reply(SYN_ACK, start, &[]), WAN)?,
+            "it must pass on unchanged"
+        );
         Ok(one)
     }
 
@@ -87,7 +90,10 @@ impl Connection {
         payload: &[u8],
     ) -> Result<Vec<Outcome>> {
         let before = counters::dns(kernel.pinned())?;
-        kernel.forward(&self.reply(ACK, sequence, payload), WAN)?;
+        ensure!(
+            kernel.forward(&self.reply(ACK, sequence, payload), WAN)?,
+            "it must pass on unchanged"
+        );
         let after = counters::dns(kernel.pinned())?;
         let rose = after.into_iter().filter(|one| !before.contains(one));
         Ok(rose.map(|(outcome, _)| outcome).collect())
@@ -219,7 +225,10 @@ fn fragments_are_counted_and_teach_nothing() -> Result<()> {
                 fragment: Some(fragment),
                 ..whole.clone()
             };
-            kernel.forward(&fragment.to_bytes(), WAN)?;
+            ensure!(
+                kernel.forward(&fragment.to_bytes(), WAN)?,
+                "it must pass on unchanged"
+            );
         }
         let counted = counters::dns(kernel.pinned())?;
         ensure!(counted == [(Outcome::Fragmented, 1)], "{counted:?}");

@@ -27,6 +27,11 @@ const UNLISTED: &str = "203.0.113.77";
 const UNLISTED_V6: &str = "2001:db8:dead::77";
 const UNLISTED_NAME: &str = "www.example.net";
 const NAME: &str = "enterpriseregistration.windows.net";
+/// Below a wildcard.
+const BELOW: &str = "contoso.servicebus.windows.net";
+const WILDCARD: &str = "*.servicebus.windows.net";
+/// A listed name that leads through two others.
+const ALIAS: &str = "graph.windows.net";
 const LIMIT: Duration = Duration::from_secs(20);
 
 #[test]
@@ -101,9 +106,92 @@ fn dropped_packets_are_told_of() -> Result<()> {
     let learned = of("wrong-port", "198.51.100.10")?;
     ensure!(learned["names"] == json!([NAME]), "{learned}");
     ensure!(learned["nearest"]["gap"] == "ports", "{learned}");
+    ensure!(learned["name"] == NAME, "{learned}");
+    ensure!(unlisted["name"] == UNLISTED_NAME, "{unlisted}");
+    ensure!(wrong["name"].is_null(), "{wrong}");
     let lost = stage.egress.json(&["status", "--json"])?;
     let fates = lost["events"].as_array().context("no events in status")?;
     ensure!(fates.iter().all(|fate| fate["fate"] != "lost"), "{fates:?}");
+    Ok(())
+}
+
+#[test]
+fn the_last_name_is_told_beside_what_lists_it() -> Result<()> {
+    let mut stage = Stage::set("enforce")?;
+    let watch = stage.watch("names", &["--json", "--drop"])?;
+    for host in [BELOW, ALIAS].map(|name| format!("{name}:8443")) {
+        stage.try_https(&host)?;
+    }
+    stage.try_https(UNLISTED_NAME)?;
+    let named =
+        |events: &[Value], name: &str| events.iter().find(|event| event["name"] == name).cloned();
+    let all = [BELOW, ALIAS, UNLISTED_NAME];
+    let seen = events(&watch, |events| {
+        all.iter().all(|name| named(events, name).is_some())
+    })?;
+    let below = named(&seen, BELOW).context("no event")?;
+    ensure!(below["names"] == json!([WILDCARD]), "{below}");
+    let through = named(&seen, ALIAS).context("no event")?;
+    let chain = json!(["alias.lab.example", "edge.lab.example"]);
+    ensure!(through["chain"] == chain, "{through}");
+    drop(watch);
+
+    // Without the daemon, the names that are on disk are told: at once those that are listed.
+    for (name, daemon, destination, told) in [
+        (
+            "running",
+            true,
+            "198.51.100.12",
+            format!("({BELOW} by {WILDCARD})"),
+        ),
+        (
+            "unlisted",
+            true,
+            "198.51.100.99",
+            format!("({UNLISTED_NAME}, not listed)"),
+        ),
+        (
+            "killed",
+            false,
+            "198.51.100.12",
+            format!("({BELOW} by {WILDCARD})"),
+        ),
+    ] {
+        if !daemon {
+            stage.egress.kill()?;
+        }
+        let watch = stage.watch(name, &["--count", "1"])?;
+        stage.send(CLIENT.v4, destination, 8443)?;
+        let line = wait::until("an event", LIMIT, || {
+            Ok(Some(watch.output()).filter(|output| output.ends_with('\n')))
+        })?;
+        ensure!(line.contains(&told), "{name}: no {told} in {line}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_nothing_has_is_not_watched_for() -> Result<()> {
+    let stage = Stage::set("enforce")?;
+    for (option, asked, said) in [
+        (
+            "--set",
+            "intune:1630",
+            "no endpoint set or rule `intune:1630`, the nearest is `intune:163`",
+        ),
+        (
+            "--group",
+            "stagin",
+            "no group `stagin`, the nearest is `staging`",
+        ),
+    ] {
+        let output = stage.egress.command(&["watch", option, asked]).output()?;
+        let error = String::from_utf8(output.stderr)?;
+        ensure!(
+            !output.status.success() && error.contains(said),
+            "{option}: {error}"
+        );
+    }
     Ok(())
 }
 

@@ -29,6 +29,25 @@ impl Rate {
         }
         Some(due_ms + self.every_ms)
     }
+
+    /// How often it may be done now.
+    #[inline(always)]
+    pub const fn left(self, due_ms: u64, now_ms: u64) -> u64 {
+        let ahead_ms = due_ms.saturating_sub(now_ms);
+        self.burst.saturating_sub(ahead_ms.div_ceil(self.every_ms))
+    }
+
+    /// The word after it was done so often now; of several at once each may have done it as often as was left.
+    #[inline(always)]
+    pub const fn done(self, due_ms: u64, now_ms: u64, times: u64) -> u64 {
+        let due_ms = if due_ms < now_ms { now_ms } else { due_ms };
+        due_ms + self.every_ms * times
+    }
+
+    /// How often it can be done within `ms`.
+    pub const fn most(self, ms: u64) -> u64 {
+        self.burst + ms / self.every_ms
+    }
 }
 
 #[cfg(test)]
@@ -54,5 +73,27 @@ mod tests {
         assert_eq!(second, 50);
         let after_a_rest = (0..80).filter(|_| given(100_000)).count();
         assert_eq!(after_a_rest, 50);
+    }
+
+    #[test]
+    fn many_at_once_are_as_many_as_one_by_one() {
+        let rate = REFUSALS;
+        for (due_ms, now_ms) in [
+            (0, 10_000),
+            (10_001, 10_000),
+            (10_999, 10_000),
+            (11_500, 10_000),
+        ] {
+            let left = rate.left(due_ms, now_ms);
+            let mut word = due_ms;
+            let mut times = 0;
+            while let Some(next) = rate.take(word, now_ms) {
+                (word, times) = (next, times + 1);
+            }
+            assert_eq!(left, times, "{due_ms}");
+            if times > 0 {
+                assert_eq!(rate.done(due_ms, now_ms, times), word, "{due_ms}");
+            }
+        }
     }
 }

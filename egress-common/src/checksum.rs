@@ -14,6 +14,9 @@ const CHUNK_BYTES: usize = 32;
 /// Most bytes of a packet that are added: what an ICMPv6 error may quote.
 const CHUNKS_MAX: usize = 40;
 
+/// More than the words of all bytes that are added.
+const NO_SUM: u64 = u64::MAX;
+
 /// Words of a packet.
 #[repr(C)]
 struct Words<const N: usize>([[u8; 4]; N]);
@@ -50,10 +53,17 @@ impl Sum {
         self.bytes(a).bytes(b).bytes(c).bytes(d)
     }
 
-    /// With `len` bytes of a packet more, a multiple of 4; nothing where the packet ends before.
+    /// With another sum more.
     #[inline(always)]
-    pub fn packet<P: Packet + ?Sized>(self, packet: &P, at: usize, len: usize) -> Option<Self> {
-        let mut sum = self;
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
+    /// Of `len` bytes of a packet, a multiple of 4; nothing where the packet ends before.
+    #[inline(always)]
+    pub fn of<P: Packet + ?Sized>(packet: &P, at: usize, len: usize) -> Option<Self> {
+        let mut sum = Self(0);
         let mut done = 0;
         for _ in 0..CHUNKS_MAX {
             if len - done < CHUNK_BYTES {
@@ -74,6 +84,24 @@ impl Sum {
             done += 4;
         }
         Some(sum)
+    }
+
+    /// As a global function returns it; nothing is a word that no sum reaches.
+    #[inline(always)]
+    pub const fn to_code(sum: Option<Self>) -> u64 {
+        match sum {
+            Some(sum) => sum.0,
+            None => NO_SUM,
+        }
+    }
+
+    /// From what a global function returned.
+    #[inline(always)]
+    pub const fn from_code(code: u64) -> Option<Self> {
+        match code {
+            NO_SUM => None,
+            sum => Some(Self(sum)),
+        }
     }
 
     /// The field that makes the sum right.
@@ -125,16 +153,19 @@ mod tests {
         #[test]
         fn it_is_the_sum_of_pairs(words in prop::collection::vec(any::<[u8; 4]>(), 0..320)) {
             let bytes = words.concat();
-            let sum = Sum::default().packet(&bytes[..], 0, bytes.len()).unwrap();
-            prop_assert_eq!(sum.field(), written(&bytes));
+            let sum = Sum::of(&bytes[..], 0, bytes.len());
+            prop_assert_eq!(Sum::from_code(Sum::to_code(sum)), sum);
+            prop_assert_eq!(sum.unwrap().field(), written(&bytes));
         }
     }
 
     #[test]
     fn the_largest_sum_does_not_run_over() {
         let bytes = [0xff; CHUNK_BYTES * CHUNKS_MAX];
-        let sum = Sum::default().packet(&bytes[..], 0, bytes.len()).unwrap();
+        let sum = Sum::of(&bytes[..], 0, bytes.len()).unwrap();
         assert_eq!(sum.field(), [0, 0]);
-        assert_eq!(Sum::default().packet(&bytes[..], 4, bytes.len()), None);
+        let none = Sum::of(&bytes[..], 4, bytes.len());
+        assert_eq!(none, None);
+        assert_eq!(Sum::from_code(Sum::to_code(none)), None);
     }
 }

@@ -28,7 +28,7 @@ pub struct Pair {
 const _: () = assert!(size_of::<Pair>() == 32);
 
 /// A listener that was given a connection has it after so long, or something on this machine keeps it away.
-const PATIENCE_MS: u64 = 900;
+pub const PATIENCE_MS: u64 = 900;
 /// How long connections of such a pair go to the resolver before one is given to the listener again.
 const DIRECT_MS: u64 = 600_000;
 

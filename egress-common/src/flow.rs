@@ -109,6 +109,17 @@ impl Addr {
         }
     }
 
+    /// The same with its first three bits turned: an address that no machine has, whichever this one is of
+    /// those that any has (2000::/3, fc00::/7, fe80::/10, and `::/8` with IPv4 in it). Under it stands something
+    /// else of this one in a table of addresses.
+    #[inline(always)]
+    #[must_use]
+    pub const fn shadow(self) -> Self {
+        const TURNED: u32 = 0xe000_0000_u32.to_be();
+        let [a, b, c, d] = self.0;
+        Self([a ^ TURNED, b, c, d])
+    }
+
     /// Whether it stands for one machine: neither unspecified nor multicast nor limited broadcast.
     #[inline(always)]
     pub const fn is_unicast(&self) -> bool {

@@ -42,7 +42,8 @@ pub const FRAGMENTS: u32 = 16_384;
 pub const QUERIES: u32 = 131_072;
 /// TCP connections to resolvers; the least recently used one leaves first. Some 7 MiB.
 pub const STREAMS: u32 = 65_536;
-/// Clients and machines whose queries are counted; the least recently used one leaves first.
+/// Shares of clients and machines, one of queries and one of new addresses; the least recently used one leaves
+/// first.
 pub const SHARES: u32 = 16_384;
 /// Clients that are told of rejected packets; the least recently used one leaves first.
 pub const REFUSALS: u32 = 16_384;

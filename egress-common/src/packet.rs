@@ -1,5 +1,7 @@
 //! Bounded reads of packet bytes.
 
+use crate::checksum::Sum;
+
 /// A header as it lies in a packet.
 ///
 /// # Safety
@@ -20,6 +22,12 @@ pub trait Packet {
 
     /// Whether the frame reaches to offset `end`; it may in buffers that [`view`](Self::view) does not see.
     fn holds(&self, end: usize) -> bool;
+
+    /// See [`Sum::of`].
+    #[inline(always)]
+    fn sum(&self, at: usize, len: usize) -> Option<Sum> {
+        Sum::of(self, at, len)
+    }
 }
 
 /// A packet whose frame can be changed.

@@ -214,6 +214,8 @@ pub mod mark {
     pub const RESOLVER: u32 = 4;
     /// Answers that this machine makes from this address teach.
     pub const LOCAL_RESOLVER: u32 = 8;
+    /// In a prefix of an endpoint set that some group may use.
+    pub const LISTED: u32 = 16;
 }
 
 impl Destination {
@@ -235,6 +237,13 @@ impl Destination {
     #[inline(always)]
     pub const fn is(self, marks: u32) -> bool {
         self.marks & marks != 0
+    }
+
+    /// Whether no answer may teach an address that has this destination: nobody reaches a public service at
+    /// one that is special, the gateway's or internal. Where a set lists a prefix that covers it, there is one.
+    #[inline(always)]
+    pub const fn refuses(self, addr: &Addr) -> bool {
+        (addr.is_special() || self.is(mark::GATEWAY | mark::INTERNAL)) && !self.is(mark::LISTED)
     }
 }
 
@@ -267,12 +276,19 @@ impl Settings {
         }
     }
 
-    /// How long an answer with a TTL in seconds teaches, in ms: the TTL between floor and cap, and the grace.
+    /// For how many seconds a record with a TTL counts: what it says, between floor and cap. One with the high
+    /// bit set says 0 (RFC 2181 section 8).
     #[inline(always)]
-    pub fn taught_ms(&self, ttl: u32) -> u64 {
+    pub fn ttl(&self, said: u32) -> u32 {
+        let ttl = if said > i32::MAX as u32 { 0 } else { said };
+        ttl.max(self.ttl_floor).min(self.ttl_cap)
+    }
+
+    /// How long an answer teaches whose record counts for so many seconds, in ms: with the grace.
+    #[inline(always)]
+    pub const fn taught_ms(&self, ttl: u32) -> u64 {
         const MS_PER_S: u64 = 1000;
-        let ttl = ttl.max(self.ttl_floor).min(self.ttl_cap);
-        (u64::from(ttl) + u64::from(self.grace)) * MS_PER_S
+        (ttl as u64 + self.grace as u64) * MS_PER_S
     }
 }
 

@@ -12,6 +12,7 @@ mod follow;
 mod lock;
 mod names;
 mod traffic;
+mod upgrade;
 mod watch;
 
 use std::{
@@ -30,14 +31,15 @@ use tracing::{error, info, warn};
 pub use self::addresses::own_addresses;
 pub use self::lock::{Lock, LockError, holder, pins};
 pub use self::traffic::counted;
-use self::{enforce::Force, feeds::Following, names::Bookkeeper, watch::Watch};
+use self::{enforce::Force, feeds::Following, names::Bookkeeper, upgrade::load_maps, watch::Watch};
 use crate::{
     config::Config,
     dataplane::{
+        aside,
         attach::{self, Needs},
         bind::Bound,
         hook::{Choice, attached},
-        load::{Loaded, load, prepare},
+        load::{Loaded, prepare},
         maps::{Pinned, PinnedError},
         swap::{self, SwapError},
     },
@@ -144,8 +146,8 @@ impl Daemon {
         Config::read(config, &feeds)?;
         prepare(&places.pin_dir)?;
         let lock = Lock::take(&places.state_dir, &places.pin_dir)?;
-        let past = adopt(places)?;
-        let loaded = load(&places.pin_dir)?;
+        aside::settle(&places.pin_dir)?;
+        let (loaded, past) = load_maps(places, adopt(places)?)?;
         let mut daemon = Self {
             config: config.to_owned(),
             places: places.clone(),
@@ -162,7 +164,11 @@ impl Daemon {
             complaint: None,
             _lock: lock,
         };
-        daemon.put_into_force().await?;
+        let done = daemon.put_into_force().await;
+        if done.is_err() {
+            aside::settle(&places.pin_dir)?;
+        }
+        done?;
         Ok(daemon)
     }
 
@@ -228,6 +234,7 @@ fn adopt(places: &Places) -> Result<Past> {
         );
     }
     attach::remove_maps(&places.pin_dir)?;
+    aside::forget(&places.pin_dir)?;
     Ok(Past {
         in_force: 0,
         last: number.max(newest),

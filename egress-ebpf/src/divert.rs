@@ -128,7 +128,7 @@ fn is_taken(ctx: &TcContext, datagram: &Datagram) -> bool {
         return true;
     }
     if flow.opens {
-        return !is_direct(&flow.dst) && is_its_turn(flow) && with_listener(ctx, flow, |_| true);
+        return !is_direct(&flow.dst) && with_listener(ctx, flow, |_| is_its_turn(flow));
     }
     with_listener(ctx, flow, |listener| is_cookie(ctx, datagram, listener))
 }

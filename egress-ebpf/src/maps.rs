@@ -53,8 +53,8 @@ pub type HeadTrie = LpmTrie<[u8; NAME_KEY_BYTES], u64, { limits::HEADS as usize 
 #[btf_map(pin_by_name)]
 pub static GENERATION: Array<u64, 1> = Array::new();
 
-/// What the clock of a replay is ahead of the boot-time clock, in ms; 0 on a gateway. Written by `replay`
-/// into maps of its own, read by every program.
+/// What the clock of a replay is ahead of the boot-time clock, in ms modulo 2^64; 0 on a gateway. Written by
+/// `replay` into maps of its own, read by every program.
 #[btf_map(pin_by_name)]
 pub static CLOCK: Array<u64, 1> = Array::new();
 
@@ -148,8 +148,9 @@ pub static QUERIES: LruHashMap<QueryKey, Query, { limits::QUERIES as usize }> = 
 #[btf_map(pin_by_name)]
 pub static STREAMS: LruHashMap<FlowKey, u64, { limits::STREAMS as usize }> = LruHashMap::new();
 
-/// Client or machine to when its next query is due, in boot-time ms. Written and read at LAN ingress. When it
-/// is full, the one that was used least recently leaves.
+/// Client or machine to when its next query is due, in boot-time ms, and under another key to when the next
+/// address is that its answers add. Written and read at LAN ingress and egress. When it is full, the one that was
+/// used least recently leaves.
 #[btf_map(pin_by_name)]
 pub static SHARES: LruHashMap<Addr, u64, { limits::SHARES as usize }> = LruHashMap::new();
 

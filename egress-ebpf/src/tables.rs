@@ -376,7 +376,7 @@ pub fn now_ms() -> u64 {
     const NS_PER_MS: u64 = 1_000_000;
     let ahead = CLOCK.get(0).copied().unwrap_or(0);
     // SAFETY: the helper takes no arguments and reads a clock.
-    ahead + unsafe { bpf_ktime_get_boot_ns() / NS_PER_MS }
+    ahead.wrapping_add(unsafe { bpf_ktime_get_boot_ns() / NS_PER_MS })
 }
 
 /// What hashes of names begin with.

@@ -9,6 +9,7 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use egress_common::{
+    checksum::Sum,
     packet::{Packet, Reshape, Wire},
     steer::{NOTE_BYTES, Note},
 };
@@ -150,6 +151,19 @@ impl Packet for Frame<'_> {
     fn holds(&self, end: usize) -> bool {
         self.view.holds(end)
     }
+
+    #[inline(always)]
+    fn sum(&self, at: usize, len: usize) -> Option<Sum> {
+        Sum::from_code(frame_sum(self.ctx.ctx, at as u32, len as u32))
+    }
+}
+
+/// See [`Sum::of`]. A global function: verified once, on its own, whatever is made of the frame.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn frame_sum(ctx: *mut xdp_md, at: u32, len: u32) -> u64 {
+    let view = View::of_frame(&XdpContext::new(ctx));
+    Sum::to_code(Sum::of(&view, at as usize, len as usize))
 }
 
 impl Reshape for Frame<'_> {

@@ -15,11 +15,13 @@ mod verifier;
 
 use std::{
     env,
+    io::{BufRead as _, BufReader},
     path::Path,
-    process::{self, Command},
+    process::{self, Command, Stdio},
+    thread,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, WaitOptions, wait};
 
 use marker::Marker;
@@ -76,12 +78,48 @@ fn work(plan: &Plan) -> Result<()> {
     report.tell(&Marker::Began {
         kernel: machine::kernel(),
     });
-    if let Some(object) = &plan.object {
-        verify(object, &report)?;
-    }
-    suite::run(plan, &report)?;
+    thread::scope(|scope| {
+        // It takes one CPU.
+        let verified = plan
+            .object
+            .as_ref()
+            .map(|object| scope.spawn(|| verify_apart(object, &report)));
+        let tested = suite::run(plan, &report);
+        let verified = verified.map_or(Ok(()), |thread| match thread.join() {
+            Ok(verified) => verified,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        tested.and(verified)
+    })?;
     report.tell(&Marker::Done);
     report.flush()
+}
+
+/// [`verify`] in a process of its own, whose limits may be lowered.
+fn verify_apart(object: &Path, report: &Report) -> Result<()> {
+    let mut child = Command::new("/proc/1/exe")
+        .arg("verify")
+        .arg(object)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the verifier's process")?;
+    for line in child
+        .stdout
+        .take()
+        .into_iter()
+        .flat_map(|out| BufReader::new(out).lines())
+    {
+        match line?.parse::<Marker>() {
+            Ok(marker) => report.tell(&marker),
+            Err(_) => bail!("the verifier's process tells what is no marker"),
+        }
+    }
+    let status = child.wait()?;
+    ensure!(
+        status.success(),
+        "the programs could not be verified: {status}"
+    );
+    Ok(())
 }
 
 fn verify(object: &Path, report: &Report) -> Result<()> {

@@ -38,7 +38,7 @@ pub struct Verified {
     pub instructions: u64,
     /// Bytes of stack, summed over the program and its functions.
     pub stack: u64,
-    /// How long loading took.
+    /// How long the verifier took.
     pub microseconds: u64,
 }
 

@@ -1,10 +1,11 @@
 //! DNS questions over TCP, asked by ourselves: many on one connection, answered in any order.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use hickory_proto::op::Message;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 
 use crate::dns::{Answer, Error, PORT, question, read, unreadable};
 use crate::flow::Family;
@@ -17,6 +18,26 @@ impl Connection {
     /// Opens one; nothing on it takes longer than the limit.
     pub fn open(resolver: IpAddr, limit: Duration) -> Result<Self, Error> {
         let stream = TcpStream::connect_timeout(&SocketAddr::new(resolver, PORT), limit)?;
+        Self::of(stream, limit)
+    }
+
+    /// The same, from one of the client's addresses.
+    pub fn open_from(source: IpAddr, resolver: IpAddr, limit: Duration) -> Result<Self, Error> {
+        let family = match source {
+            IpAddr::V4(_) => AddressFamily::INET,
+            IpAddr::V6(_) => AddressFamily::INET6,
+        };
+        let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .map_err(io::Error::from)?;
+        bind(&socket, &SocketAddr::new(source, 0)).map_err(io::Error::from)?;
+        let stream = TcpStream::from(socket);
+        // Of connecting it is the limit as well (socket(7), SO_SNDTIMEO).
+        stream.set_write_timeout(Some(limit))?;
+        connect(&stream, &SocketAddr::new(resolver, PORT)).map_err(io::Error::from)?;
+        Self::of(stream, limit)
+    }
+
+    fn of(stream: TcpStream, limit: Duration) -> Result<Self, Error> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(limit))?;
         Ok(Self(stream))

@@ -6,7 +6,7 @@ use std::path::{self, Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -98,15 +98,13 @@ impl Egress {
     /// The status once no packet is on its way any more: two in a row count the same.
     pub fn settled(&self) -> Result<Status> {
         let mut earlier = self.status()?;
-        for _ in 0..50 {
+        wait::until("the counters to come to rest", LIMIT, || {
             interrupt::sleep(Duration::from_millis(10))?;
             let now = self.status()?;
-            if now.verdicts == earlier.verdicts {
-                return Ok(now);
-            }
+            let rests = now.verdicts == earlier.verdicts;
             earlier = now;
-        }
-        bail!("the counters do not come to rest")
+            Ok(rests.then(|| earlier.clone()))
+        })
     }
 
     /// What `check` answers for a target, with further options.

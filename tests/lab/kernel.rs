@@ -74,6 +74,10 @@ pub const INTERFACE_INDEX: u32 = 1;
 const PIN_DIR: &str = "/sys/fs/bpf/egress";
 /// The next program decides.
 const TC_ACT_UNSPEC: u32 = u32::MAX;
+/// In place of an interface that a frame came in by, where this machine made it.
+const MADE_HERE: u32 = 0;
+/// Bytes that a program could add to a frame.
+const ROOM: usize = 64;
 /// The day on which rules of a config are looked at.
 pub const TODAY: Date = Date::constant(2026, 11, 22);
 
@@ -239,7 +243,7 @@ impl Kernel {
         const XDP_PASS: u32 = 2;
         const XDP_TX: u32 = 3;
 
-        let mut sent_back = vec![0; frame.len() + 64];
+        let mut sent_back = vec![0; frame.len() + ROOM];
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         options.data_out = Some(&mut sent_back);
@@ -291,15 +295,23 @@ impl Kernel {
 
     /// Shows a frame to the program that judges at TC ingress; tells whether it passes.
     pub fn passes_tc(&mut self, frame: &[u8]) -> Result<bool> {
+        self.classified("lan_ingress_tc", frame)
+    }
+
+    /// Shows bytes to the program that judges at TC ingress of a device without a link layer, from the first one
+    /// on. The kernel takes what stands where an EtherType would be for the kind of packet.
+    pub fn passes_ip(&mut self, packet: &[u8]) -> Result<bool> {
+        self.classified("lan_ingress_ip", packet)
+    }
+
+    /// What a program at TC ingress says of a frame; it must be one of two things.
+    fn classified(&mut self, program: &'static str, frame: &[u8]) -> Result<bool> {
         const TC_ACT_SHOT: u32 = 2;
 
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
-        let action = self
-            .loaded
-            .classifier("lan_ingress_tc")?
-            .test_run(options)?
-            .return_value;
+        let classifier = self.loaded.classifier(program)?;
+        let action = classifier.test_run(options)?.return_value;
         ensure!(
             matches!(action, TC_ACT_SHOT | TC_ACT_UNSPEC),
             "TC action {action}"
@@ -357,7 +369,7 @@ impl Kernel {
     }
 
     /// Has the client ask for what a frame answers, and shows the frame to the program that learns, as one that
-    /// this machine made; tells whether it passes on.
+    /// this machine made; tells whether it passes on unchanged.
     pub fn answer(&mut self, frame: &[u8]) -> Result<bool> {
         if let Some(query) = query(frame) {
             self.ask_resolver(&query)?;
@@ -377,17 +389,29 @@ impl Kernel {
         anew::clear(self.pinned().shares()?)
     }
 
-    /// Shows a frame to the program that learns, as one that came in by the interface of this index.
-    pub fn forward(&mut self, frame: &[u8], came_in: u32) -> Result<()> {
-        Ok(self.loaded.answer(frame, came_in)?)
-    }
+    /// Shows a frame to the program that learns, as one that came in by the interface of this index; tells whether
+    /// it passes on unchanged.
+    pub fn forward(&mut self, frame: &[u8], came_in: u32) -> Result<bool> {
+        /// Bytes and place of `ingress_ifindex` in `struct __sk_buff` (linux/bpf.h).
+        const CONTEXT_BYTES: usize = 40;
+        const CAME_IN_AT: usize = 36;
 
-    /// Shows a frame to the program that learns, as one that this machine made; tells whether it passes on.
-    pub fn answer_unasked(&mut self, frame: &[u8]) -> Result<bool> {
+        let mut context = [0; CONTEXT_BYTES];
+        context[CAME_IN_AT..].copy_from_slice(&came_in.to_ne_bytes());
+        let mut left = vec![0; frame.len() + ROOM];
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
-        let action = self.loaded.egress()?.test_run(options)?.return_value;
-        Ok(action == TC_ACT_UNSPEC)
+        options.data_out = Some(&mut left);
+        options.ctx_in = Some(&context);
+        let told = self.loaded.egress()?.test_run(options)?;
+        let left = left.get(..told.data_size_out as usize);
+        Ok(told.return_value == TC_ACT_UNSPEC && left == Some(frame))
+    }
+
+    /// Shows a frame to the program that learns, as one that this machine made; tells whether it passes on
+    /// unchanged.
+    pub fn answer_unasked(&mut self, frame: &[u8]) -> Result<bool> {
+        self.forward(frame, MADE_HERE)
     }
 
     /// How long that program takes at least for a frame that answers what was asked, of so many times.

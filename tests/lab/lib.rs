@@ -34,6 +34,7 @@ pub mod long;
 pub mod memory;
 mod namespace;
 pub mod napi;
+pub mod pace;
 pub mod probe;
 pub mod process;
 pub mod random;

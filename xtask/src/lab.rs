@@ -18,19 +18,23 @@ use crate::{
 };
 
 /// As [`hand_over_to_anyone`], for tasks that only root can do.
-pub(crate) fn hand_over(checkout: &Checkout, task: &str, args: &[OsString]) -> Result<ExitCode> {
+pub(crate) fn hand_over(
+    checkout: &Checkout,
+    (task, profile): (&str, Profile),
+    args: &[OsString],
+) -> Result<ExitCode> {
     privilege::require(task)?;
-    hand_over_to_anyone(checkout, task, args)
+    hand_over_to_anyone(checkout, (task, profile), args)
 }
 
 /// Sets up, builds and hands over to `egress-lab TASK ARGS`; returns only where one of these failed.
 pub(crate) fn hand_over_to_anyone(
     checkout: &Checkout,
-    task: &str,
+    (task, profile): (&str, Profile),
     args: &[OsString],
 ) -> Result<ExitCode> {
     setup::everything(checkout)?;
-    let built = build::both(checkout, Profile::Release)?;
+    let built = build::both(checkout, profile)?;
     let mut lab = Command::new(&built.lab);
     lab.arg(task)
         .args(args)

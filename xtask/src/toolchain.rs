@@ -23,6 +23,13 @@ const COMPONENTS: [Component; 3] = [
     },
 ];
 
+/// The target of static binaries, whose standard library the toolchain does not bring by itself.
+pub(crate) const STATIC: &str = if cfg!(target_arch = "aarch64") {
+    "aarch64-unknown-linux-musl"
+} else {
+    "x86_64-unknown-linux-musl"
+};
+
 struct Component {
     name: &'static str,
     /// A file of the toolchain that this component brings.
@@ -80,9 +87,10 @@ pub(crate) fn sysroot() -> Option<String> {
 
 fn is_complete() -> bool {
     sysroot().is_some_and(|root| {
-        COMPONENTS
-            .iter()
-            .all(|component| Path::new(&root).join(component.file).exists())
+        let root = Path::new(&root);
+        let files = COMPONENTS.map(|component| component.file);
+        files.iter().all(|file| root.join(file).exists())
+            && root.join("lib/rustlib").join(STATIC).exists()
     })
 }
 
@@ -101,6 +109,8 @@ fn install() -> Result<()> {
         "--profile",
         "minimal",
         "--no-self-update",
+        "--target",
+        STATIC,
     ]);
     for component in COMPONENTS {
         rustup.args(["--component", component.name]);
@@ -128,7 +138,8 @@ fn choice() -> String {
         "# Written by `cargo xtask setup`; remove it if this toolchain is gone, and run setup again.\n\
          [toolchain]\n\
          channel = \"{RUST}\"\n\
-         components = [{components}]\n"
+         components = [{components}]\n\
+         targets = [\"{STATIC}\"]\n"
     )
 }
 

@@ -22,7 +22,7 @@ const QUESTION_FIXED_BYTES: u32 = 4;
 #[inline(always)]
 pub fn read_question<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
     if message.len < HEADER_BYTES {
-        return Err(Outcome::Malformed);
+        return Err(Outcome::CutOff);
     }
     let flags = message.be16(0, 2);
     if flags & KIND_MASK != RESPONSE {
@@ -32,7 +32,7 @@ pub fn read_question<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
         return Err(Outcome::Truncated);
     }
     if message.be16(0, 4) != 1 {
-        return Err(Outcome::Malformed);
+        return Err(Outcome::WrongQuestions);
     }
     let answers = message.be16(0, 6);
     if answers == 0 {
@@ -55,7 +55,7 @@ pub fn question<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
     let fixed = message.at;
     let after = fixed + QUESTION_FIXED_BYTES;
     if after > message.len {
-        return Err(Outcome::Malformed);
+        return Err(Outcome::CutOff);
     }
     message.question_type = message.be16(fixed, 0);
     if message.be16(fixed, 2) != CLASS_IN {
@@ -71,10 +71,11 @@ fn name<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
         match S::question(message, chunk) {
             Step::More => {}
             Step::Done => return Ok(()),
-            Step::Bad | Step::TooMany => return Err(Outcome::Malformed),
+            Step::Bad(flaw) => return Err(flaw),
+            Step::TooMany => break,
         }
     }
-    Err(Outcome::Malformed)
+    Err(Outcome::BadLabel)
 }
 
 /// Reads all records behind the question. The addresses of the answer section then stand in the message
@@ -84,6 +85,9 @@ fn name<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
 /// Why the message cannot teach.
 #[inline(always)]
 pub fn read_records<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
+    if message.at == message.len {
+        return Err(Outcome::WrongCounts);
+    }
     begin(message);
     records::<S>(message)?;
     if message.unsettled != 0 {
@@ -101,7 +105,7 @@ fn records<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
         match S::record(message) {
             Step::More => {}
             Step::Done => return Ok(()),
-            Step::Bad => return Err(Outcome::Malformed),
+            Step::Bad(flaw) => return Err(flaw),
             Step::TooMany => return Err(Outcome::TooManyRecords),
         }
     }

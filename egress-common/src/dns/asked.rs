@@ -69,10 +69,10 @@ pub struct Query {
     pub name: u64,
     /// When it passed, in ms of the boot-time clock.
     pub at_ms: u64,
+    /// Which machine asked: its MAC address; zeros where there is no link layer, and of an answer.
+    pub mac: [u8; 6],
     /// Type of record.
-    pub kind: u32,
-    /// Zero.
-    pub pad: u32,
+    pub kind: u16,
 }
 
 const _: () = assert!(size_of::<Query>() == 24);
@@ -91,13 +91,6 @@ pub const MACHINE_SHARE: Rate = Rate {
     every_ms: 1,
     burst: 8000,
 };
-
-impl Rate {
-    /// How many there can be within `ms`.
-    const fn most(self, ms: u64) -> u64 {
-        self.burst + ms / self.every_ms
-    }
-}
 
 // While a note lives, three machines that invent addresses, or eighteen clients, cannot fill the table.
 const _: () = assert!(3 * MACHINE_SHARE.most(LIFE_MS) < QUERIES as u64);
@@ -196,8 +189,8 @@ mod tests {
         let query = Query {
             name: 1,
             at_ms: 1000,
+            mac: [2, 0, 0, 0, 0, 1],
             kind: 28,
-            pad: 0,
         };
         let at = |at_ms| Query { at_ms, ..query };
         let table = [

@@ -38,13 +38,16 @@ const AREA: usize = 528;
 const HEAD_AT: usize = 2 * size_of::<u32>();
 const HEAD_KEY_BYTES: usize = HEAD_AT + HEAD_MAX;
 
+/// The MAC address of a client without one.
+pub const NO_LINK_LAYER: [u8; 6] = [0; 6];
+
 /// An address of the answer section.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The address.
     pub addr: Addr,
-    /// Its TTL in seconds.
+    /// Its TTL, as its record says it.
     pub ttl: u32,
     /// Number of the name whose address it is.
     pub(super) owner: u32,
@@ -67,6 +70,11 @@ pub struct Message {
     pub(super) record: Record,
     /// Whom it teaches.
     client: Addr,
+    /// The client's MAC address, or that of the router in front of it; zeros where it is not known.
+    mac: [u8; 6],
+    /// How many new addresses it may add to the map of learned ones, and how many it did.
+    room: u32,
+    added: u32,
     /// What hashes of names begin with.
     pub(super) seed: u64,
     /// Of the question's name, as far as it was read.
@@ -115,6 +123,9 @@ impl Message {
             walk: Walk::new(NAME_SEED, 0, 0),
             record: Record::new(),
             client: Addr::v6([[0; 4]; 4]),
+            mac: NO_LINK_LAYER,
+            room: 0,
+            added: 0,
             seed: NAME_SEED,
             hash: NameHash::new(NAME_SEED),
             name_hash: 0,
@@ -191,10 +202,46 @@ impl Message {
         self.seed = seed;
     }
 
-    /// Sets whom it teaches.
+    /// Sets whom it teaches, of whom no more is known.
     #[inline(always)]
     pub fn set_client(&mut self, client: Addr) {
         self.client = client;
+        self.mac = NO_LINK_LAYER;
+    }
+
+    /// Sets which machine it goes to.
+    #[inline(always)]
+    pub fn set_mac(&mut self, mac: [u8; 6]) {
+        self.mac = mac;
+    }
+
+    /// The machine that it goes to, where that is known.
+    #[inline(always)]
+    pub fn mac(&self) -> Option<[u8; 6]> {
+        (self.mac != NO_LINK_LAYER).then_some(self.mac)
+    }
+
+    /// Sets how many new addresses it may add.
+    #[inline(always)]
+    pub fn set_room(&mut self, room: u32) {
+        self.room = room;
+        self.added = 0;
+    }
+
+    /// Takes room for one new address, if there is any.
+    #[inline(always)]
+    pub fn take_room(&mut self) -> bool {
+        if self.added >= self.room {
+            return false;
+        }
+        self.added += 1;
+        true
+    }
+
+    /// How many new addresses took room.
+    #[inline(always)]
+    pub fn added(&self) -> u32 {
+        self.added
     }
 
     /// Whom it teaches.

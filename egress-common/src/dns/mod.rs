@@ -8,6 +8,7 @@
 //! the work is cut into [`Steps`]: each handles a few bytes and keeps its state in the message. The
 //! kernel calls them as global functions, user space directly.
 
+pub mod added;
 pub mod answer;
 pub mod asked;
 pub mod edns;
@@ -41,11 +42,11 @@ pub enum Outcome {
     NoAddress = 4,
     /// It is cut off (TC); the client will ask over TCP.
     Truncated = 5,
-    /// It does not parse to its end.
+    /// It does not parse to its end, for another reason than those that are counted by themselves.
     Malformed = 6,
     /// Longer than [`MESSAGE_MAX`](message::MESSAGE_MAX) bytes.
     TooLong = 7,
-    /// One of its addresses is private, local, the gateway's or internal, and was not learned.
+    /// One of its addresses is private, local, the gateway's or internal, in no set, and was not learned.
     AddressRefused = 8,
     /// One of its addresses made room by ending another pattern's teaching early.
     TeacherDisplaced = 9,
@@ -67,6 +68,25 @@ pub enum Outcome {
     Fragmented = 19,
     /// It goes on in another segment of its TCP stream.
     InPieces = 20,
+    /// It went to a resolver over UDP and is no query that can be read.
+    NoQuery = 21,
+    /// One of its TTLs is beyond the floor or the cap, or has the high bit set; its address counts for another
+    /// time.
+    TtlClamped = 22,
+    /// One of its addresses is new, and was not learned: its client's answers give more than their share.
+    NewShareExceeded = 23,
+    /// It ends inside its header, its question, a name, or what stands in front of a record's data.
+    CutOff = 24,
+    /// A name points ahead, to itself, into the header, or to what does not end before the pointer.
+    BadPointer = 25,
+    /// A label of more than 63 bytes or with a dot or NUL inside, or a name of more than 255 bytes.
+    BadLabel = 26,
+    /// A record's data have another length than its type has, or go beyond the message.
+    WrongLength = 27,
+    /// It has more or fewer records than its header says.
+    WrongCounts = 28,
+    /// It has no question, or several.
+    WrongQuestions = 29,
 }
 
 impl Outcome {
@@ -91,6 +111,15 @@ impl Outcome {
         Self::ShareExceeded,
         Self::Fragmented,
         Self::InPieces,
+        Self::NoQuery,
+        Self::TtlClamped,
+        Self::NewShareExceeded,
+        Self::CutOff,
+        Self::BadPointer,
+        Self::BadLabel,
+        Self::WrongLength,
+        Self::WrongCounts,
+        Self::WrongQuestions,
     ];
 
     /// The name in commands' output.
@@ -115,9 +144,39 @@ impl Outcome {
             Self::ShareExceeded => "share-exceeded",
             Self::Fragmented => "fragmented",
             Self::InPieces => "in-pieces",
+            Self::NoQuery => "no-query",
+            Self::TtlClamped => "ttl-clamped",
+            Self::NewShareExceeded => "new-share-exceeded",
+            Self::CutOff => "cut-off",
+            Self::BadPointer => "bad-pointer",
+            Self::BadLabel => "bad-label",
+            Self::WrongLength => "wrong-length",
+            Self::WrongCounts => "wrong-counts",
+            Self::WrongQuestions => "wrong-questions",
+        }
+    }
+
+    /// Whether the message does not parse to its end.
+    #[inline(always)]
+    pub const fn is_malformed(self) -> bool {
+        matches!(self as u32, FLAW_FIRST..=FLAW_LAST) || matches!(self, Self::Malformed)
+    }
+
+    /// What is wrong with a message, from its number; [`Outcome::Malformed`] where it is none of the others.
+    #[inline(always)]
+    const fn flaw(number: u32) -> Self {
+        match number {
+            // SAFETY: all of these are numbers of outcomes. A match of each would be as many branches, which
+            // the kernel's verifier would all have to follow.
+            FLAW_FIRST..=FLAW_LAST => unsafe { core::mem::transmute::<u8, Self>(number as u8) },
+            _ => Self::Malformed,
         }
     }
 }
+
+/// Numbers of the outcomes that say what is wrong with a message that does not parse to its end.
+const FLAW_FIRST: u32 = Outcome::CutOff as u32;
+const FLAW_LAST: u32 = Outcome::WrongQuestions as u32;
 
 /// Places for outcomes in a table of counters.
 pub const OUTCOMES: usize = 32;
@@ -137,8 +196,8 @@ pub enum Step {
     More,
     /// Read to its end.
     Done,
-    /// Malformed.
-    Bad,
+    /// Malformed, and how.
+    Bad(Outcome),
     /// There is more than is read.
     TooMany,
 }
@@ -150,8 +209,8 @@ impl Step {
         match self {
             Self::More => 0,
             Self::Done => 1,
-            Self::Bad => 2,
-            Self::TooMany => 3,
+            Self::TooMany => 2,
+            Self::Bad(flaw) => flaw as u32,
         }
     }
 
@@ -161,8 +220,8 @@ impl Step {
         match code {
             0 => Self::More,
             1 => Self::Done,
-            3 => Self::TooMany,
-            _ => Self::Bad,
+            2 => Self::TooMany,
+            flaw => Self::Bad(Outcome::flaw(flaw)),
         }
     }
 }
@@ -197,3 +256,20 @@ impl Steps for Direct {
 pub use question::{CHUNKS, beginning_step, beginning_steps, question_step};
 pub use records::{RECORD_STEPS, record_step};
 pub use settle::{SETTLE_STEPS, settle_step};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_survive_a_global_function() {
+        let flaws = Outcome::ALL.iter().filter(|one| one.is_malformed());
+        let flaws: Vec<_> = flaws.map(|flaw| Step::Bad(*flaw)).collect();
+        assert_eq!(flaws.len(), 7);
+        for step in flaws.iter().chain(&[Step::More, Step::Done, Step::TooMany]) {
+            assert_eq!(Step::from_code(step.to_code()), *step);
+        }
+        assert_eq!(Step::from_code(3), Step::Bad(Outcome::Malformed));
+        assert_eq!(Step::from_code(30), Step::Bad(Outcome::Malformed));
+    }
+}

@@ -1,7 +1,7 @@
 //! The records of an answer: aliases, and addresses with their owners and TTLs.
 
 use super::{
-    Step,
+    Outcome, Step,
     message::{Found, HEADER_BYTES, Message},
     service,
     walk::{POINTER, Walk, known, name_step},
@@ -56,7 +56,7 @@ pub(super) struct Record {
     pub number: u32,
     /// Number of the owner's name; of a record that is no answer, where it begins.
     pub owner: u32,
-    /// Its TTL in seconds.
+    /// Its TTL, as it says it.
     pub ttl: u32,
     /// Where its data end.
     pub end: u32,
@@ -128,27 +128,27 @@ fn answer(message: &mut Message, owner: u32) -> Step {
     let at = message.at;
     let data = at + FIXED_BYTES;
     if data > message.len {
-        return Step::Bad;
+        return Step::Bad(Outcome::CutOff);
     }
     let kind = message.be16(at, 0);
     let class = message.be16(at, 2);
     let data_len = message.be16(at, 8);
     let end = data + data_len;
     if end > message.len {
-        return Step::Bad;
+        return Step::Bad(Outcome::WrongLength);
     }
     if class != CLASS_IN {
         return next(message, end);
     }
     message.record.owner = owner;
-    message.record.ttl = ttl(message.be32(at, 4));
+    message.record.ttl = message.be32(at, 4);
     message.record.end = end;
     match (kind, data_len) {
         (TYPE_A, V4_BYTES) | (TYPE_AAAA, V6_BYTES) => match found(message, data, data_len) {
             Some(step) => step,
             None => next(message, end),
         },
-        (TYPE_A | TYPE_AAAA, _) => Step::Bad,
+        (TYPE_A | TYPE_AAAA, _) => Step::Bad(Outcome::WrongLength),
         (TYPE_CNAME, _) => name(message, data, end, part::ALIAS),
         (TYPE_SVCB | TYPE_HTTPS, _) => service::begin(message, data),
         _ => next(message, end),
@@ -160,7 +160,7 @@ fn answer(message: &mut Message, owner: u32) -> Step {
 fn alias(message: &mut Message) -> Step {
     let end = message.record.end;
     if message.at != end {
-        return Step::Bad;
+        return Step::Bad(Outcome::WrongLength);
     }
     match link(message) {
         Some(step) => step,
@@ -190,7 +190,7 @@ pub(super) fn found(message: &mut Message, at: u32, bytes: u32) -> Option<Step> 
             let addr = message.v6(at);
             // An IPv4-mapped address would teach an address of the other family.
             if addr.is_v4() {
-                return Some(Step::Bad);
+                return Some(Step::Bad(Outcome::Malformed));
             }
             addr.learned_as()
         }
@@ -210,11 +210,11 @@ pub(super) fn found(message: &mut Message, at: u32, bytes: u32) -> Option<Step> 
 pub(super) fn next(message: &mut Message, at: u32) -> Step {
     message.records_left = message.records_left.wrapping_sub(1);
     let left = message.records_left;
+    if (left == 0) != (at == message.len) {
+        return Step::Bad(Outcome::WrongCounts);
+    }
     if left == 0 {
-        return match at == message.len {
-            true => Step::Done,
-            false => Step::Bad,
-        };
+        return Step::Done;
     }
     if left > message.others {
         message.record.part = part::OWNER;
@@ -231,18 +231,21 @@ pub(super) fn next(message: &mut Message, at: u32) -> Step {
 fn other(message: &mut Message) -> Step {
     let at = message.at;
     if at >= message.len {
-        return Step::Bad;
+        return Step::Bad(Outcome::CutOff);
     }
     let byte = u32::from(message.byte(at, 0));
     if byte >= POINTER {
+        if at + 2 > message.len {
+            return Step::Bad(Outcome::CutOff);
+        }
         let target = message.be16(at, 0) & 0x3fff;
-        if at + 2 > message.len || target < HEADER_BYTES || target >= message.record.owner {
-            return Step::Bad;
+        if target < HEADER_BYTES || target >= message.record.owner {
+            return Step::Bad(Outcome::BadPointer);
         }
         return lengths(message, at + 2);
     }
     if byte > LABEL_MAX as u32 {
-        return Step::Bad;
+        return Step::Bad(Outcome::BadLabel);
     }
     if byte != 0 {
         message.at = at + 1 + byte;
@@ -255,17 +258,11 @@ fn other(message: &mut Message) -> Step {
 fn lengths(message: &mut Message, at: u32) -> Step {
     let data = at + FIXED_BYTES;
     if data > message.len {
-        return Step::Bad;
+        return Step::Bad(Outcome::CutOff);
     }
     let end = data + message.be16(at, 8);
     if end > message.len {
-        return Step::Bad;
+        return Step::Bad(Outcome::WrongLength);
     }
     next(message, end)
-}
-
-/// A TTL with the high bit set counts as 0 (RFC 2181 section 8).
-#[inline(always)]
-const fn ttl(raw: u32) -> u32 {
-    if raw > i32::MAX as u32 { 0 } else { raw }
 }

@@ -4,7 +4,7 @@
 //! owner itself where it is written as the root, and hints are addresses of that target.
 
 use super::{
-    Step,
+    Outcome, Step,
     message::Message,
     records::{V4_BYTES, V6_BYTES, found, link, name, next, part},
 };
@@ -55,7 +55,7 @@ pub(super) fn begin(message: &mut Message, data: u32) -> Step {
     let end = message.record.end;
     let target = data + PRIORITY_BYTES;
     if target > end {
-        return Step::Bad;
+        return Step::Bad(Outcome::WrongLength);
     }
     message.record.service.priority = message.be16(data, 0);
     message.record.service.least_key = 0;
@@ -84,13 +84,13 @@ pub(super) fn parameter(message: &mut Message) -> Step {
     }
     let value = at + FIXED_BYTES;
     if value > end {
-        return Step::Bad;
+        return Step::Bad(Outcome::WrongLength);
     }
     let key = message.be16(at, 0);
     let bytes = message.be16(at, 2);
     let behind = value + bytes;
     if behind > end || key < message.record.service.least_key || !fits(key, bytes) {
-        return Step::Bad;
+        return Step::Bad(Outcome::Malformed);
     }
     message.record.service.least_key = key + 1;
     // An alias has no parameters that count.

@@ -4,7 +4,7 @@
 //! so every step leads backwards, and no name leads in a circle (RFC 1035 section 4.1.4).
 
 use super::{
-    Step,
+    Outcome, Step,
     hash::NameHash,
     message::{HEADER_BYTES, Message},
 };
@@ -82,19 +82,19 @@ pub(super) fn name_step(message: &mut Message) -> Step {
         ..
     } = message.walk;
     if at >= end || bytes > BYTES_MAX {
-        return Step::Bad;
+        return short(message, bytes);
     }
     // The 0 at the end may be one more than the bytes that count.
     let left = (end - at).min(BYTES_MAX + 1 - bytes);
     for k in 0..CHUNK {
         if k >= left {
-            return Step::Bad;
+            return short(message, bytes + k);
         }
         let byte = message.byte(at, k as usize);
         if label_left != 0 {
             // A dot or NUL inside a label would make the name look like another one.
             if byte == b'.' || byte == 0 {
-                return Step::Bad;
+                return Step::Bad(Outcome::BadLabel);
             }
             label_left -= 1;
         } else if byte == 0 || u32::from(byte) >= POINTER {
@@ -102,7 +102,7 @@ pub(super) fn name_step(message: &mut Message) -> Step {
             message.walk.bytes = bytes + k;
             return label_end(message, at + k, byte);
         } else if u32::from(byte) > LABEL_MAX as u32 {
-            return Step::Bad;
+            return Step::Bad(Outcome::BadLabel);
         } else {
             label_left = u32::from(byte);
         }
@@ -113,6 +113,22 @@ pub(super) fn name_step(message: &mut Message) -> Step {
     message.walk.label_left = label_left;
     message.walk.bytes = bytes + CHUNK;
     Step::More
+}
+
+/// Why a name cannot go on of which so many bytes were read: it is too long, a pointer led to what does not end
+/// before it, or the message or the record ends.
+#[inline(always)]
+fn short(message: &Message, bytes: u32) -> Step {
+    let Walk { end, after, .. } = message.walk;
+    Step::Bad(if bytes > BYTES_MAX {
+        Outcome::BadLabel
+    } else if after != 0 {
+        Outcome::BadPointer
+    } else if end == message.len {
+        Outcome::CutOff
+    } else {
+        Outcome::WrongLength
+    })
 }
 
 /// Ends a run of labels at `at`, by a pointer or by the 0 that ends the name.
@@ -146,8 +162,11 @@ fn follow(message: &mut Message, at: u32) -> Step {
     let behind = at + 2;
     let target = message.be16(at, 0) & 0x3fff;
     let run = message.walk.run;
-    if behind > message.len || target < HEADER_BYTES || target >= run {
-        return Step::Bad;
+    if behind > message.len {
+        return Step::Bad(Outcome::CutOff);
+    }
+    if target < HEADER_BYTES || target >= run {
+        return Step::Bad(Outcome::BadPointer);
     }
     if message.walk.after == 0 {
         message.walk.after = behind;

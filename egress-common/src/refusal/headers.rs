@@ -82,7 +82,7 @@ impl Error for ErrorV4 {
 
         let asked: &Ipv4Header = packet.view(datagram.l3)?;
         let ip = ipv4(asked, proto::ICMP, size_of::<IcmpHeader>() + quoted);
-        let sum = Sum::default().packet(packet, datagram.l3, quoted)?;
+        let sum = packet.sum(datagram.l3, quoted)?;
         Some(Self(ip, icmp(PROHIBITED, sum)))
     }
 }
@@ -101,7 +101,7 @@ impl Error for ErrorV6 {
         let ip = ipv6(asked, proto::ICMPV6, len);
         let sum = Sum::default().address(ip.src).address(ip.dst);
         let sum = pseudo(sum, proto::ICMPV6, len);
-        let sum = sum.packet(packet, datagram.l3, quoted)?;
+        let sum = sum.and(packet.sum(datagram.l3, quoted)?);
         Some(Self(ip, icmp(PROHIBITED, sum)))
     }
 }

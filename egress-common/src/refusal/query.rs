@@ -118,7 +118,7 @@ fn udp<P: Packet + ?Sized>(
 fn question<P: Packet + ?Sized>(packet: &P, sum: Sum, at: usize, len: usize) -> Option<Sum> {
     const WORD: usize = 4;
 
-    let sum = sum.packet(packet, at, len & !(WORD - 1))?;
+    let sum = sum.and(packet.sum(at, len & !(WORD - 1))?);
     let rest = at + (len & !(WORD - 1));
     let mut word = [0; WORD];
     for (i, byte) in word.iter_mut().enumerate() {

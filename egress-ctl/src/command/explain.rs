@@ -24,6 +24,7 @@ use crate::{
     config::Config,
     daemon::{self, Places},
     dataplane::{ask::Asked, interface, maps::Pinned, swap},
+    dns::lookup::Lookup,
     explain::{
         answer::{About, Answer, InForce, about},
         frame::frame,
@@ -156,6 +157,7 @@ impl Explain {
         ground.tables.interfaces = self.interfaces(&snapshot.summary.lan)?;
         let question = self.question(&ground)?;
         let (subjects, more) = self.subjects(pinned, &force.generation)?;
+        let mut names = Lookup::of(places.state_dir.clone());
         let mut told = Vec::new();
         for subject in subjects {
             let kernel = match &subject {
@@ -167,7 +169,11 @@ impl Explain {
                 }
                 Subject::Name(_) => None,
             };
-            told.push(self.about(&ground, &question, &subject, kernel)?);
+            let about = self.about(&ground, &question, &subject, kernel)?;
+            told.push(match about.nameable() {
+                Some(address) => about.with_names(&names.names(address)),
+                None => about,
+            });
         }
         let in_force = InForce {
             number: snapshot.number,

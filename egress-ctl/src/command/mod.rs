@@ -8,6 +8,7 @@ pub mod dns;
 pub mod explain;
 pub mod feed;
 mod force;
+mod keys;
 mod output;
 pub mod replay;
 pub mod run;

@@ -9,7 +9,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::interface::{Interface, interfaces};
+use self::interface::{Interface, interfaces, unfiltered};
 use super::{
     force::snapshot,
     output::{print, print_json},
@@ -189,7 +189,11 @@ impl Report {
             events: event_counts(pinned)?,
             lessons: lessons(pinned)?,
             generation: Generation::of(&snapshot),
-            warnings: snapshot.summary.warnings,
+            warnings: [
+                unfiltered(places, &snapshot.summary.lan),
+                snapshot.summary.warnings,
+            ]
+            .concat(),
         })
     }
 

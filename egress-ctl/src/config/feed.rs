@@ -2,13 +2,17 @@
 //!
 //! In: a `[source.NAME]` table. Out: [`Settings`]; problems name the table's keys.
 
-use std::{path::PathBuf, str::FromStr as _, time::Duration};
+use std::{fmt, ops::RangeInclusive, path::PathBuf, str::FromStr as _, time::Duration};
 
 use toml::Spanned;
 
-use super::{problem::Problems, raw::RawSource};
+use super::{
+    problem::Problems,
+    raw::RawSource,
+    valid::{is_nearest, nearest_of},
+};
 use crate::{
-    catalogue::{nearest, page::Page},
+    catalogue::page::Page,
     feed::{
         settings::{AREAS, Consent, INSTANCES, Question, Removals, Rules, SERVICE, Settings},
         standing::{Feed, Feeds},
@@ -32,7 +36,7 @@ pub(super) fn page(
     if !is_folder_name(name) {
         let message =
             "a source that follows the web service is named by letters, digits, `-` and `_`";
-        problems.add(raw.kind.span(), &format!("source.{name}"), message);
+        problems.add(raw.kind_span(), &format!("source.{name}"), message);
         return (Page::default(), None);
     }
     match feeds.edition(&settings) {
@@ -52,7 +56,7 @@ pub(super) fn page(
         }
         Err(fault) => {
             let key = format!("source.{name}.kind");
-            problems.add(raw.kind.span(), &key, fault);
+            problems.add(raw.kind_span(), &key, fault);
             (Page::default(), None)
         }
     }
@@ -113,17 +117,22 @@ impl Reader<'_, '_> {
                     .unwrap_or(defaults.removals),
                 changes: consent(self, "changes", raw.changes.as_ref(), defaults.changes),
                 max_loss: self
-                    .number("max-loss", raw.max_loss.as_ref(), 0..=100)
-                    .map_or(defaults.max_loss, |share| share as u8),
+                    .number("max-loss", raw.max_loss.as_ref(), &(0..=100))
+                    .unwrap_or(defaults.max_loss),
                 keep: self
-                    .number("keep", raw.keep.as_ref(), KEEP_LEAST..=KEEP_MOST)
+                    .number("keep", raw.keep.as_ref(), &(KEEP_LEAST..=KEEP_MOST))
                     .map_or(defaults.keep, |keep| keep as usize),
             },
             url,
         }
     }
 
-    fn problem<T>(&mut self, raw: &Spanned<T>, key: &str, message: impl std::fmt::Display) {
+    fn beyond<T>(&mut self, raw: &Spanned<T>, key: &str, nearest: &str, why: &str) {
+        let key = format!("source.{}.{key}", self.name);
+        self.problems.beyond(raw.span(), &key, nearest, why);
+    }
+
+    fn problem<T>(&mut self, raw: &Spanned<T>, key: &str, message: impl fmt::Display) {
         let key = format!("source.{}.{key}", self.name);
         self.problems.add(raw.span(), &key, message);
     }
@@ -138,17 +147,20 @@ impl Reader<'_, '_> {
             .find(|known| known.eq_ignore_ascii_case(instance));
         match (&raw.instance, known) {
             (Some(raw), _) if !is_word(instance) => {
-                self.problem(
-                    raw,
-                    "instance",
-                    format!("`{instance}` is no name of an instance"),
-                );
+                let near = nearest_of(instance, INSTANCES);
+                let message = format!("`{instance}` is no name of an instance{near}");
+                self.problem(raw, "instance", message);
             }
             (_, None) => self.warn_unknown("instance", instance, &INSTANCES),
             (_, Some(_)) => {}
         }
         if let Some(raw) = raw.tenant.as_ref().filter(|raw| !is_word(raw.get_ref())) {
-            let message = "the name of a tenant is as `contoso` in contoso.onmicrosoft.com";
+            let name = raw.get_ref();
+            let first = name.split('.').next().filter(|first| is_word(first));
+            let near = first.map(is_nearest).unwrap_or_default();
+            let message = format!(
+                "`{name}` is no name of a tenant{near}: write `contoso` of contoso.onmicrosoft.com"
+            );
             self.problem(raw, "tenant", message);
         }
         Question {
@@ -169,14 +181,19 @@ impl Reader<'_, '_> {
             self.problem(
                 raw,
                 "service-areas",
-                format!("name some of {}", AREAS.join(", ")),
+                format!(
+                    "`[]` names no service area: name some of {}",
+                    AREAS.join(", ")
+                ),
             );
         }
         let mut areas = Vec::new();
         for raw in raw.get_ref() {
             let area = raw.get_ref();
             if !is_word(area) {
-                self.problem(raw, "service-areas", format!("`{area}` is no service area"));
+                let near = nearest_of(area, AREAS);
+                let message = format!("`{area}` is no service area{near}");
+                self.problem(raw, "service-areas", message);
                 continue;
             }
             let known = AREAS.iter().find(|known| known.eq_ignore_ascii_case(area));
@@ -190,9 +207,9 @@ impl Reader<'_, '_> {
 
     fn warn_unknown(&mut self, what: &str, given: &str, known: &[&str]) {
         let name = self.name;
-        let hint = nearest_of(given, known);
+        let near = nearest_of(given, known.iter().copied());
         self.warnings.push(format!(
-            "source `{name}`: the {what} `{given}` is not documented, the nearest is `{hint}`"
+            "source `{name}`: the {what} `{given}` is not documented{near}"
         ));
     }
 
@@ -221,19 +238,20 @@ impl Reader<'_, '_> {
             .as_ref()
             .and_then(|url| url.host_str())
             .unwrap_or_default();
-        let (shortest, whose) = match SERVICE.ends_with(host) && !host.is_empty() {
+        let (shortest, nearest, whose) = match SERVICE.ends_with(host) && !host.is_empty() {
             true => (
                 POLL_SERVICE,
+                "1h",
                 "the service wants to be asked once an hour at most",
             ),
-            false => (POLL_MIRROR, "a second is the shortest"),
+            false => (POLL_MIRROR, "1s", "a second is the shortest"),
         };
         let Some(raw) = raw else {
             return POLL_SERVICE;
         };
         match period(raw.get_ref()) {
-            Some(poll) if poll < shortest => self.problem(raw, "poll", whose),
-            Some(poll) if poll > POLL_LONGEST => self.problem(raw, "poll", "at most a week, 7d"),
+            Some(poll) if poll < shortest => self.beyond(raw, "poll", nearest, whose),
+            Some(poll) if poll > POLL_LONGEST => self.beyond(raw, "poll", "7d", "at most a week"),
             Some(poll) => return poll,
             None => self.problem(raw, "poll", not_a_period(raw.get_ref())),
         }
@@ -245,8 +263,9 @@ impl Reader<'_, '_> {
             return TIMEOUT;
         };
         match period(raw.get_ref()) {
-            Some(time) if time.is_zero() || time > TIMEOUT_LONGEST => {
-                self.problem(raw, "timeout", "1s to 10m");
+            Some(time) if time.is_zero() => self.beyond(raw, "timeout", "1s", "1s to 10m"),
+            Some(time) if time > TIMEOUT_LONGEST => {
+                self.beyond(raw, "timeout", "10m", "1s to 10m");
             }
             Some(time) => return time,
             None => self.problem(raw, "timeout", not_a_period(raw.get_ref())),
@@ -262,16 +281,25 @@ impl Reader<'_, '_> {
         }
         let days = text
             .strip_suffix('d')
-            .and_then(|days| u16::from_str(days).ok());
+            .and_then(|days| u64::from_str(days).ok());
         match days {
-            Some(days) if days <= QUARANTINE_LONGEST => return Some(Removals::After(days)),
+            Some(days) if days <= u64::from(QUARANTINE_LONGEST) => {
+                return Some(Removals::After(days as u16));
+            }
             Some(_) => {
-                let message = format!("at most {QUARANTINE_LONGEST} days; or \"ask\"");
-                self.problem(raw, "removals", message);
+                let (nearest, why) = (
+                    format!("{QUARANTINE_LONGEST}d"),
+                    format!("at most {QUARANTINE_LONGEST} days; or \"ask\""),
+                );
+                self.beyond(raw, "removals", &nearest, &why);
             }
             None => {
+                let near = match text.trim_end_matches(char::is_alphabetic).parse::<u16>() {
+                    Ok(days) => is_nearest(format!("{}d", days.min(QUARANTINE_LONGEST))),
+                    Err(_) => nearest_of(text, ["ask"]),
+                };
                 let message = format!(
-                    "`{text}` is neither \"ask\" nor days as in \"7d\"; \"0d\" removes at once"
+                    "`{text}` is neither \"ask\" nor days as in \"7d\"{near}; \"0d\" removes at once"
                 );
                 self.problem(raw, "removals", message);
             }
@@ -290,32 +318,25 @@ impl Reader<'_, '_> {
         let known = words.iter().find(|(word, _)| word == text);
         if known.is_none() {
             let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            let (hint, all) = (nearest_of(text, &known), known.join(", "));
-            let message =
-                format!("unknown word `{text}`, the nearest is `{hint}`; there are {all}");
-            self.problem(raw, key, message);
+            let key = format!("source.{}.{key}", self.name);
+            self.problems.unknown(raw, &key, "word", &known);
         }
         known.map(|(_, meant)| *meant)
     }
 
-    fn number(
+    fn number<T>(
         &mut self,
         key: &str,
-        raw: Option<&Spanned<u32>>,
-        bounds: std::ops::RangeInclusive<u32>,
-    ) -> Option<u32> {
-        let raw = raw?;
-        if !bounds.contains(raw.get_ref()) {
-            self.problem(raw, key, format!("{} to {}", bounds.start(), bounds.end()));
-            return None;
-        }
-        Some(*raw.get_ref())
+        raw: Option<&Spanned<i64>>,
+        bounds: &RangeInclusive<T>,
+    ) -> Option<T>
+    where
+        T: Copy + fmt::Display + PartialOrd<T> + TryFrom<i64>,
+        i64: From<T>,
+    {
+        let key = format!("source.{}.{key}", self.name);
+        self.problems.number(raw?, &key, bounds, "")
     }
-}
-
-fn nearest_of(given: &str, known: &[&str]) -> String {
-    let mut ranked = nearest(given, known, ToString::to_string);
-    ranked.next().map(ToString::to_string).unwrap_or_default()
 }
 
 /// What names a folder of state, and nothing outside of it.
@@ -345,32 +366,15 @@ fn period(text: &str) -> Option<Duration> {
 }
 
 fn not_a_period(text: &str) -> String {
-    format!("`{text}` is no time: write \"90s\", \"10m\", \"1h\" or \"1d\"")
+    let near = near_period(text).map(is_nearest).unwrap_or_default();
+    format!("`{text}` is no time{near}: write \"90s\", \"10m\", \"1h\" or \"1d\"")
 }
 
-/// Keys that only a source of this kind has.
-pub(super) fn refuse_keys(name: &str, raw: &RawSource, problems: &mut Problems<'_>) {
-    let text = |key, raw: &Option<Spanned<String>>| Some((key, raw.as_ref()?.span()));
-    let keys = [
-        text("instance", &raw.instance),
-        text("tenant", &raw.tenant),
-        text("url", &raw.url),
-        text("ca-file", &raw.ca_file),
-        text("poll", &raw.poll),
-        text("timeout", &raw.timeout),
-        text("additions", &raw.additions),
-        text("removals", &raw.removals),
-        text("changes", &raw.changes),
-        raw.service_areas
-            .as_ref()
-            .map(|raw| ("service-areas", raw.span())),
-        raw.ipv6.as_ref().map(|raw| ("ipv6", raw.span())),
-        raw.max_loss.as_ref().map(|raw| ("max-loss", raw.span())),
-        raw.keep.as_ref().map(|raw| ("keep", raw.span())),
-    ];
-    for (key, span) in keys.into_iter().flatten() {
-        let kind = raw.kind.get_ref();
-        let message = format!("a source of kind `{kind}` has no such key; `web-service` has");
-        problems.add(span, &format!("source.{name}.{key}"), message);
-    }
+/// The time that a number with another unit, or none, comes next to.
+fn near_period(text: &str) -> Option<String> {
+    let number: String = text.chars().take_while(char::is_ascii_digit).collect();
+    let rest = text.get(number.len()..)?.trim_start().to_lowercase();
+    let unit = rest.chars().next().unwrap_or('s');
+    let near = format!("{number}{unit}");
+    period(&near).map(|_| near)
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use clap::ValueEnum as _;
+use clap::{ValueEnum as _, builder::PossibleValue};
 use toml::Spanned;
 
 use super::{problem::Problems, raw::RawSource};
@@ -18,38 +18,25 @@ use crate::catalogue::{
 /// The page of a source; nothing of one with problems.
 pub(super) fn page(name: &str, raw: &RawSource, problems: &mut Problems<'_>) -> Page {
     let key = |key: &str| format!("source.{name}.{key}");
-    if let Some(set) = raw.set.first() {
-        let message = "a source of kind `file` has no sets of its own; use kind = \"custom\"";
-        problems.add(set.span(), &key("set"), message);
-    }
     let Some(path) = &raw.path else {
-        problems.add(
-            raw.kind.span(),
-            &key("path"),
-            "name the file that holds the source",
-        );
+        if !problems.excuses(&key("path")) {
+            let message = "is missing: name the file that holds the source";
+            problems.add(raw.kind_span(), &key("path"), message);
+        }
         return Page::default();
     };
-    let format = match raw
-        .format
-        .as_ref()
-        .map(|format| Format::from_str(format.get_ref(), true))
-    {
-        Some(Err(_)) => {
-            let known = Format::value_variants()
-                .iter()
-                .filter_map(clap::ValueEnum::to_possible_value);
-            let known: Vec<_> = known.map(|value| value.get_name().to_owned()).collect();
-            let span = raw.format.as_ref().map_or(0..0, Spanned::span);
-            problems.add(
-                span,
-                &key("format"),
-                format!("the formats are {}", known.join(", ")),
-            );
-            return Page::default();
-        }
-        Some(Ok(format)) => Some(format),
+    let format = match &raw.format {
         None => None,
+        Some(word) => match Format::from_str(word.get_ref(), true) {
+            Ok(format) => Some(format),
+            Err(_) => {
+                let known = Format::value_variants().iter();
+                let known: Vec<_> = known.filter_map(Format::to_possible_value).collect();
+                let known: Vec<_> = known.iter().map(PossibleValue::get_name).collect();
+                problems.unknown(word, &key("format"), "format", &known);
+                return Page::default();
+            }
+        },
     };
     let mut page = match read(Path::new(path.get_ref()), format, name) {
         Ok(page) => page,
@@ -106,22 +93,4 @@ fn ports(raw: Option<&Spanned<String>>, key: &str, problems: &mut Problems<'_>) 
         problems.add(raw.span(), key, fault);
         Ports::default()
     })
-}
-
-/// Keys that a source of another kind does not have.
-pub(super) fn refuse_keys(name: &str, raw: &RawSource, problems: &mut Problems<'_>) {
-    let builtin = raw.kind.get_ref() == "builtin";
-    let keys = [
-        ("path", raw.path.as_ref()),
-        ("format", raw.format.as_ref()),
-        ("tcp-ports", raw.tcp_ports.as_ref().filter(|_| !builtin)),
-        ("udp-ports", raw.udp_ports.as_ref().filter(|_| !builtin)),
-    ];
-    for (key, value) in keys {
-        if let Some(value) = value {
-            let kind = raw.kind.get_ref();
-            let message = format!("a source of kind `{kind}` has no such key");
-            problems.add(value.span(), &format!("source.{name}.{key}"), message);
-        }
-    }
 }

@@ -17,10 +17,11 @@ use toml::Spanned;
 
 use super::{
     Feed, follows, interface, parsed, prefix,
-    problem::{Problems, nearest_of},
+    problem::Problems,
     raw::RawGroup,
     rule::{self, OwnRule},
     steer::{self, Steer},
+    valid::{is_nearest, nearest_of},
 };
 use crate::catalogue::{
     Catalogue,
@@ -88,43 +89,76 @@ impl Members {
 }
 
 /// Where selectors look for endpoint sets.
-#[derive(Clone, Copy)]
 pub(super) struct Sources<'a> {
     /// All sets.
     pub(super) catalogue: &'a Catalogue,
     /// Sources that follow the web service.
     pub(super) feeds: &'a [Feed],
+    /// Keys of what is wrong with sources, in small letters.
+    pub(super) faults: Vec<String>,
     /// Bits of packets' marks that steering may write.
     pub(super) mark_mask: u32,
 }
 
+impl Sources<'_> {
+    /// Whether a source that lacks what a selector names would have it, for all that is known: there is
+    /// nothing wrong with the source.
+    fn are_sure_of(&self, source: &str) -> bool {
+        let own = format!("source.{}", source.to_lowercase());
+        let is_of_it = |key: &String| {
+            let below = key.strip_prefix(&own);
+            key == "source" || below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
+        };
+        !self.faults.iter().any(is_of_it)
+    }
+
+    /// Whether what a selector asks for in vain must not make the config wrong: all its words are known; or
+    /// the service no longer publishes what it names; or its source has problems of its own.
+    pub(super) fn excuse(&self, selector: &Selector, fault: &SelectorError) -> bool {
+        let source = selector.source();
+        match fault {
+            SelectorError::Empty(_) => true,
+            SelectorError::Segment { .. } => {
+                follows(self.feeds, source) || !self.are_sure_of(source)
+            }
+            SelectorError::Source { .. } => !self.are_sure_of(source),
+        }
+    }
+}
+
 /// All groups, in the order of their names.
 pub(super) fn groups(
-    raw: BTreeMap<String, RawGroup>,
+    raw: BTreeMap<String, Spanned<RawGroup>>,
     default: Option<&Spanned<String>>,
-    sources: Sources<'_>,
+    sources: &Sources<'_>,
     problems: &mut Problems<'_>,
 ) -> Vec<Group> {
+    // Any group may be meant by one that there is not.
+    let mut default_is_known = !["gateway", "gateway.default-group"]
+        .iter()
+        .any(|key| problems.excuses(key));
     if let Some(name) = default.filter(|name| !raw.contains_key(name.get_ref())) {
-        let known: Vec<_> = raw.keys().map(String::as_str).collect();
-        let message = format!(
-            "there is no group `{}`{}; there are: {}",
-            name.get_ref(),
-            nearest_of(name.get_ref(), known.iter().copied()),
-            known.join(", ")
-        );
-        problems.add(name.span(), "gateway.default-group", message);
+        default_is_known = false;
+        no_such_group(name, &raw, problems);
     }
+    let count = raw.len();
     let mut groups: Vec<Group> = Vec::new();
     for (name, raw) in raw {
         let is_default = default.is_some_and(|default| *default.get_ref() == name);
         let span = raw.span();
+        let raw = raw.into_inner();
         if groups.len() == limits::GROUPS {
-            let message = format!("there may be at most {} groups", limits::GROUPS);
+            let most = limits::GROUPS;
+            let near = is_nearest(most);
+            let message = format!("`{count}` groups are too many{near}, which is the most");
             problems.add(span.clone(), &format!("group.{name}"), message);
         }
         let members = members(&name, &raw, &groups, problems);
-        if raw.names_nobody() && !is_default {
+        let excused = |key: &&str| problems.excuses(&format!("group.{name}.{key}"));
+        let may_name_some = ["clients", "interfaces", "vlans", "macs"]
+            .iter()
+            .any(excused);
+        if raw.names_nobody() && !is_default && default_is_known && !may_name_some {
             let message = "say whom it takes: `clients` (prefixes as in [\"10.20.0.0/16\"]), \
                            `interfaces`, `vlans` or `macs`; or make it the `default-group` of [gateway]";
             problems.add(span, &format!("group.{name}"), message);
@@ -134,7 +168,9 @@ pub(super) fn groups(
         groups.push(Group {
             members,
             is_default,
-            mode: raw.mode.map(Into::into),
+            mode: raw
+                .mode
+                .and_then(|mode| super::mode(&mode, &format!("group.{name}.mode"), problems)),
             denial: denial(&name, raw.default.as_ref(), problems),
             dns: dns(&name, raw.dns.as_ref(), problems),
             dns_names: parsed(
@@ -153,20 +189,30 @@ pub(super) fn groups(
     groups
 }
 
+/// Says that there is no group to be the default.
+fn no_such_group(
+    name: &Spanned<String>,
+    groups: &BTreeMap<String, Spanned<RawGroup>>,
+    problems: &mut Problems<'_>,
+) {
+    let wanted = name.get_ref();
+    let keys = ["group".to_owned(), format!("group.{wanted}")];
+    if keys.iter().any(|key| problems.excuses(key)) {
+        return;
+    }
+    let known: Vec<_> = groups.keys().map(String::as_str).collect();
+    let near = nearest_of(wanted, known.iter().copied());
+    let message = format!(
+        "there is no group `{wanted}`{near}; there are: {}",
+        known.join(", ")
+    );
+    problems.add(name.span(), "gateway.default-group", message);
+}
+
 impl RawGroup {
     fn names_nobody(&self) -> bool {
         let lists = [&self.clients, &self.interfaces, &self.macs];
         lists.iter().all(|list| list.is_empty()) && self.vlans.is_empty()
-    }
-
-    /// Where something of the group stands in the text.
-    fn span(&self) -> std::ops::Range<usize> {
-        let lists = [&self.clients, &self.allow, &self.interfaces, &self.macs];
-        let spans = lists.into_iter().flatten().map(Spanned::span);
-        let vlans = self.vlans.iter().map(Spanned::span);
-        let rules = self.rule.iter().map(Spanned::span);
-        let all = spans.chain(vlans).chain(rules);
-        all.min_by_key(|span| span.start).unwrap_or(0..0)
     }
 }
 
@@ -177,10 +223,9 @@ fn denial(name: &str, raw: Option<&Spanned<String>>, problems: &mut Problems<'_>
     match raw.get_ref().as_str() {
         "drop" => Denial::Drop,
         "reject" => Denial::Reject,
-        other => {
-            let near = nearest_of(other, ["drop", "reject"]);
-            let message = format!("unknown action `{other}`{near}; there are `drop` and `reject`");
-            problems.add(raw.span(), &format!("group.{name}.default"), message);
+        _ => {
+            let key = format!("group.{name}.default");
+            problems.unknown(raw, &key, "action", &["drop", "reject"]);
             Denial::default()
         }
     }
@@ -190,18 +235,18 @@ fn dns(name: &str, raw: Option<&Spanned<String>>, problems: &mut Problems<'_>) -
     let Some(raw) = raw else {
         return DnsPolicy::default();
     };
-    let text = raw.get_ref();
     let mut known = DnsPolicy::ALL.into_iter();
-    known
-        .find(|policy| policy.name() == text)
-        .unwrap_or_else(|| {
-            let near = nearest_of(text, DnsPolicy::ALL.map(DnsPolicy::name));
-            let message = format!(
-                "unknown DNS policy `{text}`{near}; there are `watch`, `trusted-only` and `strict`"
-            );
-            problems.add(raw.span(), &format!("group.{name}.dns"), message);
-            DnsPolicy::default()
-        })
+    let found = known.find(|policy| policy.name() == raw.get_ref());
+    if found.is_none() {
+        let key = format!("group.{name}.dns");
+        problems.unknown(
+            raw,
+            &key,
+            "DNS policy",
+            &DnsPolicy::ALL.map(DnsPolicy::name),
+        );
+    }
+    found.unwrap_or_default()
 }
 
 fn members(name: &str, raw: &RawGroup, others: &[Group], problems: &mut Problems<'_>) -> Members {
@@ -230,18 +275,13 @@ fn members(name: &str, raw: &RawGroup, others: &[Group], problems: &mut Problems
     members
 }
 
-fn vlans(raw: &[Spanned<u16>], key: &str, problems: &mut Problems<'_>) -> Vec<u16> {
-    let mut good = Vec::new();
-    for vlan in raw {
-        match vlan.get_ref() {
-            id @ 1..=4094 => good.push(*id),
-            other => {
-                let message = format!("{other} is no VLAN: they are 1 to 4094 (IEEE 802.1Q)");
-                problems.add(vlan.span(), key, message);
-            }
-        }
-    }
-    good
+/// IDs of VLANs (IEEE 802.1Q, 9.6): 0 is none, 4095 is reserved.
+const VLANS: std::ops::RangeInclusive<u16> = 1..=4094;
+
+fn vlans(raw: &[Spanned<i64>], key: &str, problems: &mut Problems<'_>) -> Vec<u16> {
+    let ids = raw.iter();
+    ids.filter_map(|id| problems.number(id, key, &VLANS, " (IEEE 802.1Q)"))
+        .collect()
 }
 
 /// Six bytes in hexadecimal, with colons or dashes between.
@@ -259,34 +299,44 @@ pub fn mac(text: &str) -> Result<[u8; 6], String> {
     }
     match bytes.next() {
         Some(_) => Err(wrong()),
-        None if mac[0] & 1 == 1 => Err(format!("`{text}` is a group address, no sender has it")),
+        None if mac[0] & 1 == 1 => {
+            let near = is_nearest(written([
+                mac[0] & !1,
+                mac[1],
+                mac[2],
+                mac[3],
+                mac[4],
+                mac[5],
+            ]));
+            Err(format!(
+                "`{text}` is a group address, no sender has it{near}"
+            ))
+        }
         None => Ok(mac),
     }
+}
+
+/// A MAC address with colons.
+fn written(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// Keys of the selected sets, and the selectors that select nothing.
 fn allow(
     name: &str,
     raw: &[Spanned<String>],
-    sources: Sources<'_>,
+    sources: &Sources<'_>,
     problems: &mut Problems<'_>,
 ) -> (Vec<String>, Vec<String>) {
-    let Sources {
-        catalogue, feeds, ..
-    } = sources;
+    let catalogue = sources.catalogue;
     let key = format!("group.{name}.allow");
     let mut empty = Vec::new();
     let selections = parsed(raw, &key, problems, |text| {
         let selector: Selector = text.parse().map_err(|fault| format!("{fault}"))?;
         let keys = match selector.select(catalogue) {
             Ok(sets) => sets.iter().map(|set| set.key.clone()).collect(),
-            // All its words are known: it selects nothing, and so allows nothing.
-            Err(SelectorError::Empty(_)) => {
-                empty.push(text.to_owned());
-                Vec::new()
-            }
-            // What the service no longer publishes must not make the config wrong.
-            Err(SelectorError::Segment { .. }) if follows(feeds, selector.source()) => {
+            // It selects nothing, and so allows nothing.
+            Err(fault) if sources.excuse(&selector, &fault) => {
                 empty.push(text.to_owned());
                 Vec::new()
             }

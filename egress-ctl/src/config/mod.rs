@@ -7,13 +7,16 @@ pub mod edit;
 mod feed;
 mod file;
 pub mod group;
+mod kind;
 pub mod lint;
 mod problem;
 mod raw;
 pub mod rule;
 mod shape;
 pub mod show;
+mod source;
 pub mod steer;
+mod valid;
 
 use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, ops::RangeInclusive, path::Path};
 
@@ -26,20 +29,12 @@ pub use self::{
     problem::{ConfigError, Problem},
 };
 use self::{
-    problem::{Problems, nearest_of},
-    raw::{Raw, RawDns, RawGateway, RawSource},
-};
-use crate::catalogue::{
-    Catalogue,
-    page::Page,
-    set::EndpointSet,
-    source::{
-        SourceError,
-        builtin::{self, Builtin},
-        custom,
-    },
+    problem::Problems,
+    raw::{Raw, RawDns, RawGateway},
+    valid::is_nearest,
 };
 use crate::{
+    catalogue::Catalogue,
     feed::{
         sha::Sha,
         standing::{Feed, Feeds},
@@ -164,16 +159,18 @@ impl Config {
             source,
             group,
         } = raw;
-        let (catalogue, feeds) = catalogue(source, feeds, &mut problems);
-        let default_group = gateway.default_group.as_ref();
+        let (catalogue, feeds) = source::catalogue(source, feeds, &mut problems);
+        let raw = raw_gateway(gateway, &mut problems);
         let sources = group::Sources {
             catalogue: &catalogue,
             feeds: &feeds,
-            mark_mask: mark_mask(&gateway, &mut problems),
+            faults: source::faults(&problems),
+            mark_mask: mark_mask(raw.mark_mask.as_ref(), &mut problems),
         };
-        let groups = group::groups(group, default_group, sources, &mut problems);
+        let default_group = raw.default_group.as_ref();
+        let groups = group::groups(group, default_group, &sources, &mut problems);
         let config = Self {
-            gateway: self::gateway(gateway, &mut problems),
+            gateway: self::gateway(raw, &mut problems),
             dns: self::dns(dns, &mut problems),
             groups,
             catalogue,
@@ -193,6 +190,37 @@ impl Config {
     }
 }
 
+/// The table of the gateway, with what it must hold.
+fn raw_gateway(raw: Option<Spanned<RawGateway>>, problems: &mut Problems<'_>) -> RawGateway {
+    let Some(raw) = raw else {
+        if !problems.excuses("gateway") {
+            let message = "is missing: write [gateway], and in it `mode` and `lan`";
+            problems.add(0..0, "gateway", message);
+        }
+        return RawGateway::default();
+    };
+    let span = raw.span();
+    let raw = raw.into_inner();
+    let needed = [
+        (
+            "gateway.mode",
+            raw.mode.is_some(),
+            "write mode = \"audit\", \"enforce\" or \"off\"",
+        ),
+        (
+            "gateway.lan",
+            raw.lan.is_some(),
+            "name the interfaces with clients behind them, as in lan = [\"eth1\"]",
+        ),
+    ];
+    for (key, is_there, what) in needed {
+        if !is_there && !problems.excuses(key) {
+            problems.add(span.clone(), key, format!("is missing: {what}"));
+        }
+    }
+    raw
+}
+
 fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
     let RawGateway {
         mode,
@@ -203,11 +231,14 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         mark_mask: _,
         count_replies,
     } = raw;
-    if lan.get_ref().is_empty() {
+    let mode = mode.and_then(|mode| self::mode(&mode, "gateway.mode", problems));
+    if let Some(lan) = lan.as_ref().filter(|lan| lan.get_ref().is_empty())
+        && !problems.excuses("gateway.lan")
+    {
         let message = "name at least one interface with clients behind it, as in [\"eth1\"]";
         problems.add(lan.span(), "gateway.lan", message);
     }
-    let lan = lan.into_inner();
+    let lan = lan.map_or_else(Vec::new, Spanned::into_inner);
     for name in &lan {
         let text = name.get_ref();
         if let Err(message) = interface(text) {
@@ -216,12 +247,19 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
     }
     let (own, others): (Vec<_>, Vec<_>) = resolvers.iter().partition(|r| r.get_ref() == "gateway");
     Gateway {
-        mode: mode.into(),
+        // Without one there is a problem, and no config.
+        mode: mode.unwrap_or(Mode::Enforce),
         lan: lan.into_iter().map(Spanned::into_inner).collect(),
         own_resolver: !own.is_empty(),
         resolvers: parsed(others, "gateway.resolvers", problems, |text| {
             let addr = text.parse::<IpAddr>().map_err(|_| {
-                format!("`{text}` is neither `gateway` nor an address such as 10.0.0.53")
+                let is_word = !text.contains(|c: char| c.is_ascii_digit() || c == ':');
+                let near = if is_word {
+                    is_nearest("gateway")
+                } else {
+                    String::new()
+                };
+                format!("`{text}` is neither `gateway` nor an address such as 10.0.0.53{near}")
             })?;
             Ok::<_, String>(addr.to_canonical())
         }),
@@ -231,16 +269,43 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
     }
 }
 
+/// What becomes of verdicts, by its word.
+fn mode(raw: &Spanned<String>, key: &str, problems: &mut Problems<'_>) -> Option<Mode> {
+    const MODES: [Mode; 3] = [Mode::Audit, Mode::Enforce, Mode::Off];
+    let found = MODES.into_iter().find(|mode| mode.name() == raw.get_ref());
+    if found.is_none() {
+        problems.unknown(raw, key, "mode", &MODES.map(Mode::name));
+    }
+    found
+}
+
 /// Bits of packets' marks that steering may write.
-fn mark_mask(raw: &RawGateway, problems: &mut Problems<'_>) -> u32 {
-    let Some(mask) = &raw.mark_mask else {
+fn mark_mask(raw: Option<&Spanned<i64>>, problems: &mut Problems<'_>) -> u32 {
+    let Some(raw) = raw else {
         return u32::MAX;
     };
-    if *mask.get_ref() == 0 {
-        let message = "a mask without bits leaves nothing to steer by: write 0xff, or leave it out";
-        problems.add(mask.span(), "gateway.mark-mask", message);
+    match u32::try_from(*raw.get_ref()) {
+        Ok(mask) if mask != 0 => return mask,
+        Ok(_) => {
+            let why =
+                "a mask without bits leaves nothing to steer by; without this line all are there";
+            problems.beyond(raw.span(), "gateway.mark-mask", "0x1", why);
+        }
+        Err(_) => {
+            let nearest = if *raw.get_ref() < 0 {
+                "0x1"
+            } else {
+                "0xffffffff"
+            };
+            problems.beyond(
+                raw.span(),
+                "gateway.mark-mask",
+                nearest,
+                "marks have 32 bits",
+            );
+        }
     }
-    *mask.get_ref()
+    u32::MAX
 }
 
 fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
@@ -253,159 +318,71 @@ fn dns(raw: RawDns, problems: &mut Problems<'_>) -> Dns {
         tcp_idle,
         restore,
     } = raw;
-    let value =
-        |given: &Option<Spanned<u32>>, default| given.as_ref().map_or(default, |v| *v.get_ref());
-    let dns = Dns {
-        ttl_floor: value(&ttl_floor, Dns::DEFAULT.ttl_floor),
-        ttl_cap: value(&ttl_cap, Dns::DEFAULT.ttl_cap),
-        grace: value(&grace, Dns::DEFAULT.grace),
+    let mut seconds = |key: &str, raw: &Option<Spanned<i64>>, bounds, default: u32| match raw {
+        Some(raw) => problems.number(raw, &format!("dns.{key}"), &bounds, " s"),
+        None => Some(default),
+    };
+    let ttls = 0..=Dns::TTL_CAP_MAX;
+    let (floor, cap) = (
+        seconds(
+            "ttl-floor",
+            &ttl_floor,
+            ttls.clone(),
+            Dns::DEFAULT.ttl_floor,
+        ),
+        seconds("ttl-cap", &ttl_cap, ttls, Dns::DEFAULT.ttl_cap),
+    );
+    let grace = seconds("grace", &grace, 0..=Dns::GRACE_MAX, Dns::DEFAULT.grace);
+    let idle = seconds("tcp-idle", &tcp_idle, Dns::TCP_IDLE, Dns::DEFAULT.tcp_idle);
+    if let (Some(floor), Some(cap)) = (floor, cap)
+        && floor > cap
+    {
+        match (&ttl_floor, &ttl_cap) {
+            (Some(raw), _) => {
+                let why = format!("the cap (`ttl-cap`) is {cap} s");
+                problems.beyond(raw.span(), "dns.ttl-floor", cap, why);
+            }
+            (None, raw) => {
+                let span = raw.as_ref().map_or(0..0, Spanned::span);
+                let why = format!("the floor (`ttl-floor`) is {floor} s without a line of its own");
+                problems.beyond(span, "dns.ttl-cap", floor, why);
+            }
+        }
+    }
+    Dns {
+        ttl_floor: floor.unwrap_or(Dns::DEFAULT.ttl_floor),
+        ttl_cap: cap.unwrap_or(Dns::DEFAULT.ttl_cap),
+        grace: grace.unwrap_or(Dns::DEFAULT.grace),
         scope: scope.map_or(Dns::DEFAULT.scope, |scope| self::scope(&scope, problems)),
         tcp_proxy: tcp_proxy.unwrap_or(Dns::DEFAULT.tcp_proxy),
-        tcp_idle: value(&tcp_idle, Dns::DEFAULT.tcp_idle),
+        tcp_idle: idle.unwrap_or(Dns::DEFAULT.tcp_idle),
         restore: restore.unwrap_or(Dns::DEFAULT.restore),
-    };
-    if let Some(grace) = grace.filter(|grace| *grace.get_ref() > Dns::GRACE_MAX) {
-        let message = format!("at most an hour, {} s", Dns::GRACE_MAX);
-        problems.add(grace.span(), "dns.grace", message);
     }
-    if let Some(idle) = tcp_idle
-        .as_ref()
-        .filter(|idle| !Dns::TCP_IDLE.contains(idle.get_ref()))
-    {
-        let (least, most) = (Dns::TCP_IDLE.start(), Dns::TCP_IDLE.end());
-        let message = format!("between {least} and {most} s");
-        problems.add(idle.span(), "dns.tcp-idle", message);
-    }
-    if let Some(cap) = ttl_cap
-        .as_ref()
-        .filter(|cap| *cap.get_ref() > Dns::TTL_CAP_MAX)
-    {
-        let message = format!("at most a year, {} s", Dns::TTL_CAP_MAX);
-        problems.add(cap.span(), "dns.ttl-cap", message);
-    }
-    if dns.ttl_floor > dns.ttl_cap {
-        let span = ttl_floor.or(ttl_cap).map_or(0..0, |v| v.span());
-        let message = format!(
-            "the floor of {} s is above the cap (`ttl-cap`) of {} s",
-            dns.ttl_floor, dns.ttl_cap
-        );
-        problems.add(span, "dns.ttl-floor", message);
-    }
-    dns
 }
 
 fn scope(raw: &Spanned<String>, problems: &mut Problems<'_>) -> Scope {
-    let text = raw.get_ref();
     let mut known = Scope::ALL.into_iter();
-    known.find(|scope| scope.name() == text).unwrap_or_else(|| {
-        let near = nearest_of(text, Scope::ALL.map(Scope::name));
-        let message = format!("unknown scope `{text}`{near}; there are `policy` and `client`");
-        problems.add(raw.span(), "dns.scope", message);
-        Scope::default()
-    })
-}
-
-/// The endpoint sets of all sources; a source with problems has none.
-fn catalogue(
-    raw: BTreeMap<String, RawSource>,
-    feeds: &Feeds,
-    problems: &mut Problems<'_>,
-) -> (Catalogue, Vec<Feed>) {
-    let mut catalogue = Catalogue::default();
-    let mut followed = Vec::new();
-    for (name, source) in raw {
-        let key = format!("source.{name}");
-        let span = source.kind.span();
-        let page = if source.kind.get_ref() == "web-service" {
-            file::refuse_keys(&name, &source, problems);
-            let (page, feed) = feed::page(&name, &source, feeds, problems);
-            followed.extend(feed);
-            page
-        } else {
-            feed::refuse_keys(&name, &source, problems);
-            page(&name, source, problems)
-        };
-        if let Err(fault) = catalogue.add_page(&name, page) {
-            problems.add(span, &key, fault);
-        }
+    let found = known.find(|scope| scope.name() == raw.get_ref());
+    if found.is_none() {
+        problems.unknown(raw, "dns.scope", "scope", &Scope::ALL.map(Scope::name));
     }
-    (catalogue, followed)
-}
-
-fn page(name: &str, raw: RawSource, problems: &mut Problems<'_>) -> Page {
-    if raw.kind.get_ref() == "file" {
-        return file::page(name, &raw, problems);
-    }
-    file::refuse_keys(name, &raw, problems);
-    let mut page = known_page(name, &raw, problems);
-    file::add_ports(name, &raw, &mut page, problems);
-    page
-}
-
-fn known_page(name: &str, raw: &RawSource, problems: &mut Problems<'_>) -> Page {
-    let RawSource { kind, set, .. } = raw;
-    let key = format!("source.{name}.kind");
-    match kind.get_ref().as_str() {
-        "builtin" => {
-            if let Some(set) = set.first() {
-                let message = "a built-in source has no sets of its own; use kind = \"custom\"";
-                problems.add(set.span(), &format!("source.{name}.set"), message);
-            }
-            let Some(builtin) = Builtin::named(name) else {
-                let known = Builtin::ALL.map(Builtin::name).join(", ");
-                let near = nearest_of(name, Builtin::ALL.map(Builtin::name));
-                let message =
-                    format!("there is no built-in source `{name}`{near}; there are {known}");
-                problems.add(kind.span(), &key, message);
-                return Page::default();
-            };
-            builtin::page(builtin, name).unwrap_or_else(|fault| {
-                problems.add(kind.span(), &key, fault);
-                Page::default()
-            })
-        }
-        "custom" => Page {
-            sets: custom_sets(name, set, problems),
-            ..Page::default()
-        },
-        other => {
-            let known = ["builtin", "custom", "file", "web-service"];
-            let near = nearest_of(other, known);
-            let message = format!(
-                "unknown kind `{other}`{near}; there are builtin, custom, file and web-service"
-            );
-            problems.add(kind.span(), &key, message);
-            Page::default()
-        }
-    }
-}
-
-fn custom_sets(
-    name: &str,
-    raw: &[Spanned<custom::CustomSet>],
-    problems: &mut Problems<'_>,
-) -> Vec<EndpointSet> {
-    let mut good = Vec::new();
-    for set in raw {
-        let span = set.span();
-        // One at a time, so that each set's problem is reported.
-        match custom::sets(vec![set.get_ref().clone()], name) {
-            Ok(_) => good.push(set.get_ref().clone()),
-            Err(SourceError::Set(fault)) => {
-                let key = format!("source.{name}.set.{}", fault.field);
-                problems.add_in_table(span, &fault.value, &key, &fault);
-            }
-            Err(fault) => problems.add(span, &format!("source.{name}.set"), fault),
-        }
-    }
-    custom::sets(good, name).unwrap_or_default()
+    found.unwrap_or_default()
 }
 
 /// A name that an interface can have.
 fn interface(text: &str) -> Result<String, String> {
     // IFNAMSIZ (linux/if.h) leaves 15 bytes.
     if text.is_empty() || text.len() > 15 || text.contains(['/', ' ']) {
-        return Err(format!("`{text}` is no interface name: 1 to 15 bytes"));
+        let good = text.chars().filter(|c| c.is_ascii() && !"/ ".contains(*c));
+        let good: String = good.take(15).collect();
+        let near = if good.is_empty() {
+            String::new()
+        } else {
+            is_nearest(good)
+        };
+        return Err(format!(
+            "`{text}` is no interface name{near}: 1 to 15 bytes without `/` and blanks"
+        ));
     }
     Ok(text.to_owned())
 }
@@ -421,16 +398,22 @@ fn prefix(text: &str) -> Result<IpNet, String> {
     if let Ok(addr) = text.parse::<IpAddr>() {
         return Ok(addr.to_canonical().into());
     }
-    let net: IpNet = text
-        .parse()
-        .map_err(|_| format!("`{text}` is no prefix: write 10.20.0.0/16 or fd00:20::/64"))?;
+    let net: IpNet = text.parse().map_err(|_| {
+        let near = longest(text).map(is_nearest).unwrap_or_default();
+        format!("`{text}` is no prefix{near}: write 10.20.0.0/16 or fd00:20::/64")
+    })?;
     if net != net.trunc() {
-        return Err(format!(
-            "`{text}` has bits behind its length: write {}",
-            net.trunc()
-        ));
+        let near = is_nearest(net.trunc());
+        return Err(format!("`{text}` has bits behind its length{near}"));
     }
     Ok(canonical(net))
+}
+
+/// The prefix that is meant where an address stands before a length that is too long.
+fn longest(text: &str) -> Option<IpNet> {
+    let (addr, length) = text.split_once('/')?;
+    length.parse::<u32>().ok()?;
+    addr.parse::<IpAddr>().ok().map(IpNet::from)
 }
 
 /// All items that parse; the others are problems.

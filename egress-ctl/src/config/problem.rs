@@ -1,10 +1,16 @@
 //! What is wrong with a configuration file, and where.
 
-use std::{fmt, ops::Range, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    ops::{Range, RangeInclusive},
+    path::PathBuf,
+};
 
 use serde::Serialize;
+use toml::Spanned;
 
-use crate::catalogue::nearest::nearest;
+use super::valid::{is_nearest, unknown};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,16 +53,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The known word that is written most like an unknown one, as the end of a message; nothing where there is
-/// none.
-pub(super) fn nearest_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let mut near = nearest(word, known, |known| (*known).to_owned());
-    match near.next() {
-        Some(near) => format!(", the nearest is `{near}`"),
-        None => String::new(),
-    }
-}
-
 /// The key at a byte offset, from the top of the file; empty where there is none.
 pub(super) fn key_at(text: &str, offset: usize) -> String {
     let start = text
@@ -85,6 +81,7 @@ pub(super) fn key_at(text: &str, offset: usize) -> String {
 pub(super) struct Problems<'a> {
     text: &'a str,
     found: Vec<Problem>,
+    excused: BTreeSet<String>,
 }
 
 impl<'a> Problems<'a> {
@@ -92,7 +89,31 @@ impl<'a> Problems<'a> {
         Self {
             text,
             found: Vec::new(),
+            excused: BTreeSet::new(),
         }
+    }
+
+    /// Notes that a key may be missing, since what stood there, or was meant to, is a problem already.
+    pub(super) fn excuse(&mut self, key: String) {
+        self.excused.insert(key);
+    }
+
+    /// Whether a key may be missing.
+    pub(super) fn excuses(&self, key: &str) -> bool {
+        self.excused.contains(key)
+    }
+
+    /// The keys of all problems so far, and those that may be missing.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let keys = self.found.iter().map(|problem| &problem.key);
+        keys.chain(&self.excused).map(String::as_str)
+    }
+
+    /// What stands at `span`, as it is written; nothing where that is long.
+    pub(super) fn written(&self, span: Range<usize>) -> Option<&'a str> {
+        let text = self.text.get(span).filter(|text| !text.is_empty())?;
+        let is_short = text.len() <= 80 && !text.contains('\n');
+        is_short.then_some(text)
     }
 
     /// Notes a problem of the value at `span` (byte offsets).
@@ -103,6 +124,57 @@ impl<'a> Problems<'a> {
             key: key.to_owned(),
             message: message.to_string(),
         });
+    }
+
+    /// Notes that a word is none of those that there are.
+    pub(super) fn unknown(
+        &mut self,
+        word: &Spanned<String>,
+        key: &str,
+        what: &str,
+        known: &[&str],
+    ) {
+        self.add(word.span(), key, unknown(what, word.get_ref(), known));
+    }
+
+    /// Notes that the value at `span` is out of range: `why` says of which.
+    pub(super) fn beyond(
+        &mut self,
+        span: Range<usize>,
+        key: &str,
+        nearest: impl fmt::Display,
+        why: impl fmt::Display,
+    ) {
+        let value = self.written(span.clone()).unwrap_or("the value");
+        let value = value.trim_matches(['"', '\'']);
+        let near = is_nearest(nearest);
+        self.add(span, key, format!("`{value}` is out of range{near}: {why}"));
+    }
+
+    /// The number, where it is in `bounds`; else that is noted, with their `unit`.
+    pub(super) fn number<T>(
+        &mut self,
+        raw: &Spanned<i64>,
+        key: &str,
+        bounds: &RangeInclusive<T>,
+        unit: &str,
+    ) -> Option<T>
+    where
+        T: Copy + fmt::Display + PartialOrd<T> + TryFrom<i64>,
+        i64: From<T>,
+    {
+        let (least, most) = (*bounds.start(), *bounds.end());
+        let number = *raw.get_ref();
+        let inside = T::try_from(number).ok().filter(|n| bounds.contains(n));
+        if inside.is_none() {
+            let nearest = if number < i64::from(least) {
+                least
+            } else {
+                most
+            };
+            self.beyond(raw.span(), key, nearest, format!("{least} to {most}{unit}"));
+        }
+        inside
     }
 
     /// Notes a problem of `value` somewhere in the table whose header is at `span`: at its first quoted

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use egress_common::verdict::Mode;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -12,63 +11,45 @@ use crate::catalogue::source::custom::CustomSet;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
-    pub(super) gateway: RawGateway,
+    pub(super) gateway: Option<Spanned<RawGateway>>,
     #[serde(default)]
     pub(super) dns: RawDns,
     #[serde(default)]
-    pub(super) source: BTreeMap<String, RawSource>,
+    pub(super) source: BTreeMap<String, Spanned<RawSource>>,
     #[serde(default)]
-    pub(super) group: BTreeMap<String, RawGroup>,
+    pub(super) group: BTreeMap<String, Spanned<RawGroup>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub(super) struct RawGateway {
-    pub(super) mode: RawMode,
-    pub(super) lan: Spanned<Vec<Spanned<String>>>,
+    pub(super) mode: Option<Spanned<String>>,
+    pub(super) lan: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) resolvers: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) internal: Vec<Spanned<String>>,
     pub(super) default_group: Option<Spanned<String>>,
-    pub(super) mark_mask: Option<Spanned<u32>>,
+    pub(super) mark_mask: Option<Spanned<i64>>,
     pub(super) count_replies: Option<bool>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum RawMode {
-    Audit,
-    Enforce,
-    Off,
-}
-
-impl From<RawMode> for Mode {
-    fn from(mode: RawMode) -> Self {
-        match mode {
-            RawMode::Audit => Self::Audit,
-            RawMode::Enforce => Self::Enforce,
-            RawMode::Off => Self::Off,
-        }
-    }
-}
-
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub(super) struct RawDns {
-    pub(super) ttl_floor: Option<Spanned<u32>>,
-    pub(super) ttl_cap: Option<Spanned<u32>>,
-    pub(super) grace: Option<Spanned<u32>>,
+    pub(super) ttl_floor: Option<Spanned<i64>>,
+    pub(super) ttl_cap: Option<Spanned<i64>>,
+    pub(super) grace: Option<Spanned<i64>>,
     pub(super) scope: Option<Spanned<String>>,
     pub(super) tcp_proxy: Option<bool>,
-    pub(super) tcp_idle: Option<Spanned<u32>>,
+    pub(super) tcp_idle: Option<Spanned<i64>>,
     pub(super) restore: Option<bool>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub(super) struct RawSource {
-    pub(super) kind: Spanned<String>,
+    pub(super) kind: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) set: Vec<Spanned<CustomSet>>,
     /// Of kind `file`.
@@ -88,22 +69,22 @@ pub(super) struct RawSource {
     pub(super) additions: Option<Spanned<String>>,
     pub(super) removals: Option<Spanned<String>>,
     pub(super) changes: Option<Spanned<String>>,
-    pub(super) max_loss: Option<Spanned<u32>>,
-    pub(super) keep: Option<Spanned<u32>>,
+    pub(super) max_loss: Option<Spanned<i64>>,
+    pub(super) keep: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawGroup {
     #[serde(default)]
     pub(super) clients: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) interfaces: Vec<Spanned<String>>,
     #[serde(default)]
-    pub(super) vlans: Vec<Spanned<u16>>,
+    pub(super) vlans: Vec<Spanned<i64>>,
     #[serde(default)]
     pub(super) macs: Vec<Spanned<String>>,
-    pub(super) mode: Option<RawMode>,
+    pub(super) mode: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) allow: Vec<Spanned<String>>,
     pub(super) default: Option<Spanned<String>>,
@@ -118,16 +99,16 @@ pub(super) struct RawGroup {
 
 /// One `steer.CATEGORY` or `steer."SELECTOR"` table of a group.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawSteer {
-    pub(super) mark: Option<Spanned<u32>>,
-    pub(super) priority: Option<Spanned<u32>>,
+    pub(super) mark: Option<Spanned<i64>>,
+    pub(super) priority: Option<Spanned<i64>>,
     pub(super) dscp: Option<Spanned<RawDscp>>,
 }
 
 /// A DSCP by name or by number.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a DSCP is a name such as \"af41\", or a number")]
 pub(super) enum RawDscp {
     Name(String),
     Number(i64),
@@ -135,10 +116,10 @@ pub(super) enum RawDscp {
 
 /// One `[[group.NAME.rule]]` table.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawRule {
     pub(super) name: Option<Spanned<String>>,
-    pub(super) action: Spanned<String>,
+    pub(super) action: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) to: Vec<Spanned<String>>,
     pub(super) protocol: Option<Spanned<RawProtocol>>,
@@ -148,8 +129,11 @@ pub(super) struct RawRule {
 
 /// A protocol by name or by number.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a protocol is a name such as \"tcp\", or a number"
+)]
 pub(super) enum RawProtocol {
     Name(String),
-    Number(u8),
+    Number(i64),
 }

@@ -13,8 +13,9 @@ use toml::Spanned;
 
 use super::{
     parsed, prefix,
-    problem::{Problems, nearest_of},
+    problem::Problems,
     raw::{RawProtocol, RawRule},
+    valid::{is_nearest, unknown},
 };
 use crate::catalogue::ports::Ports;
 
@@ -72,6 +73,11 @@ pub(super) fn rules(
     let mut rules: Vec<OwnRule> = Vec::new();
     for (place, raw) in (1..).zip(raw) {
         let span = raw.span();
+        let key = format!("group.{group}.rule.action");
+        if raw.get_ref().action.is_none() && !problems.excuses(&key) {
+            let message = "is missing: write action = \"allow\" or \"deny\"";
+            problems.add(span.clone(), &key, message);
+        }
         let Some(rule) = rule(group, place, raw.into_inner(), problems) else {
             continue;
         };
@@ -94,34 +100,51 @@ fn rule(group: &str, place: usize, raw: RawRule, problems: &mut Problems<'_>) ->
         ports,
         until,
     } = raw;
-    let denies = match action.get_ref().as_str() {
-        "allow" => false,
-        "deny" => true,
-        other => {
-            let near = nearest_of(other, ["allow", "deny"]);
-            let message = format!("unknown action `{other}`{near}; there are `allow` and `deny`");
-            problems.add(action.span(), &key("action"), message);
-            return None;
+    let denies = action.and_then(|action| match action.get_ref().as_str() {
+        "allow" => Some(false),
+        "deny" => Some(true),
+        _ => {
+            problems.unknown(&action, &key("action"), "action", &["allow", "deny"]);
+            None
         }
-    };
+    });
     let until = until.and_then(|text| match text.get_ref().parse::<Date>() {
         Ok(date) => Some(date),
         Err(_) => {
-            let message = format!("`{}` is no date: write 2026-12-31", text.get_ref());
+            let near = near_date(text.get_ref())
+                .map(is_nearest)
+                .unwrap_or_default();
+            let message = format!("`{}` is no date{near}: write 2026-12-31", text.get_ref());
             problems.add(text.span(), &key("until"), message);
             None
         }
     });
+    // All of it is read before what is missing ends it.
+    let to = parsed(&to, &key("to"), problems, target);
+    let services = services(protocol, ports, &key, problems);
     Some(OwnRule {
         key: match name {
             Some(name) => format!("{group}:{}", name.into_inner()),
             None => format!("{group}:rule-{place}"),
         },
-        denies,
-        to: parsed(&to, &key("to"), problems, target),
-        services: services(protocol, ports, &key, problems)?,
+        denies: denies?,
+        to,
+        services: services?,
         until,
     })
+}
+
+/// The day that is meant by one that the calendar does not have.
+fn near_date(text: &str) -> Option<Date> {
+    let mut parts = text.split('-').map(str::parse::<i16>);
+    let (Some(Ok(year)), Some(Ok(month)), Some(Ok(day)), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let first = Date::new(year, month.clamp(1, 12) as i8, 1).ok()?;
+    let day = day.clamp(1, i16::from(first.days_in_month()));
+    Date::new(year, first.month(), day as i8).ok()
 }
 
 fn target(text: &str) -> Result<Target, String> {
@@ -199,10 +222,7 @@ fn protocol(raw: &RawProtocol) -> Result<Vec<Service>, String> {
         high: low | 0xff,
     };
     let name = match raw {
-        RawProtocol::Number(ANY_PROTO) => {
-            return Err("255 is reserved (IANA): leave `protocol` out for all of them".to_owned());
-        }
-        RawProtocol::Number(number) => return Ok(vec![Service::whole(*number)]),
+        RawProtocol::Number(number) => return by_number(*number),
         RawProtocol::Name(name) => name.as_str(),
     };
     Ok(match name {
@@ -216,10 +236,23 @@ fn protocol(raw: &RawProtocol) -> Result<Vec<Service>, String> {
         "icmp" => vec![echo(proto::ICMP, ECHO_V4), echo(proto::ICMPV6, ECHO_V6)],
         other => {
             let known = ["tcp", "udp", "sctp", "dccp", "udplite", "icmp", "esp", "ah"];
-            let near = nearest_of(other, known);
+            let message = unknown("protocol", other, &known);
             return Err(format!(
-                "unknown protocol `{other}`{near}; there are tcp, udp, sctp, dccp, udplite, icmp, esp, ah, and all by number, as in `protocol = 47`"
+                "{message}, and all by number, as in `protocol = 47`"
             ));
         }
     })
+}
+
+/// A protocol by its number; 255 is reserved (IANA, Protocol Numbers).
+fn by_number(number: i64) -> Result<Vec<Service>, String> {
+    match u8::try_from(number) {
+        Ok(ANY_PROTO) | Err(_) => {
+            let near = is_nearest(number.clamp(0, i64::from(ANY_PROTO) - 1));
+            Err(format!(
+                "`{number}` is no protocol{near}: they are 0 to 254; leave `protocol` out for all of them"
+            ))
+        }
+        Ok(number) => Ok(vec![Service::whole(number)]),
+    }
 }

@@ -9,15 +9,12 @@ use egress_common::steer::{DSCP_MAX, Steering};
 use toml::Spanned;
 
 use super::{
-    follows,
     group::Sources,
-    problem::{Problems, nearest_of},
+    problem::Problems,
     raw::{RawDscp, RawSteer},
+    valid::{is_nearest, nearest_of},
 };
-use crate::catalogue::{
-    selector::{Selector, SelectorError},
-    set::Category,
-};
+use crate::catalogue::{selector::Selector, set::Category};
 
 /// How a group's traffic is steered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +40,7 @@ pub(super) fn steer(
     group: &str,
     raw: &BTreeMap<String, Spanned<RawSteer>>,
     allowed: &[String],
-    sources: Sources<'_>,
+    sources: &Sources<'_>,
     problems: &mut Problems<'_>,
 ) -> Steer {
     let mut entries = Vec::new();
@@ -89,11 +86,9 @@ pub(super) fn steer(
 fn meant(
     name: &str,
     allowed: &[String],
-    sources: Sources<'_>,
+    sources: &Sources<'_>,
 ) -> Result<(usize, BTreeSet<String>), String> {
-    let Sources {
-        catalogue, feeds, ..
-    } = sources;
+    let catalogue = sources.catalogue;
     let of_allowed = |keys: BTreeSet<&String>| -> BTreeSet<String> {
         allowed
             .iter()
@@ -115,11 +110,7 @@ fn meant(
             let keys = sets.iter().map(|set| &set.key).collect();
             Ok((sets.len(), of_allowed(keys)))
         }
-        Err(SelectorError::Empty(_)) => Ok((0, BTreeSet::new())),
-        // What the service no longer publishes must not make the config wrong.
-        Err(SelectorError::Segment { .. }) if follows(feeds, selector.source()) => {
-            Ok((0, BTreeSet::new()))
-        }
+        Err(fault) if sources.excuse(&selector, &fault) => Ok((0, BTreeSet::new())),
         Err(fault) => Err(format!(
             "{fault}; or a category: optimize, allow or default"
         )),
@@ -144,9 +135,17 @@ fn steering(
             "say how to steer: `mark`, `priority` or `dscp`, as in { mark = 0x10, dscp = \"af41\" }",
         );
     }
-    if let Some(mark) = mark.as_ref().filter(|mark| mark.get_ref() & !mask != 0) {
-        let (bits, key) = (mark.get_ref(), format!("{key}.mark"));
-        let message = format!("{bits:#x} has bits outside of gateway.mark-mask, {mask:#x}");
+    let mut word = |name: &str, raw: &Option<Spanned<i64>>| {
+        let key = format!("{key}.{name}");
+        problems.number(raw.as_ref()?, &key, &(0..=u32::MAX), "")
+    };
+    let (bits, priority) = (word("mark", mark), word("priority", priority));
+    if let (Some(bits), Some(mark)) = (bits.filter(|bits| bits & !mask != 0), mark) {
+        let (key, near) = (
+            format!("{key}.mark"),
+            is_nearest(format!("{:#x}", bits & mask)),
+        );
+        let message = format!("`{bits:#x}` has bits outside of gateway.mark-mask, {mask:#x}{near}");
         problems.add(mark.span(), &key, message);
     }
     let dscp = dscp.as_ref().and_then(|dscp| match code(dscp.get_ref()) {
@@ -156,11 +155,7 @@ fn steering(
             None
         }
     });
-    Steering::new(
-        mark.as_ref().map(|mark| (*mark.get_ref(), mask)),
-        priority.as_ref().map(|priority| *priority.get_ref()),
-        dscp,
-    )
+    Steering::new(bits.map(|bits| (bits, mask)), priority, dscp)
 }
 
 /// Names of DSCPs (IANA, Differentiated Services Field Codepoints).
@@ -197,9 +192,12 @@ fn code(raw: &RawDscp) -> Result<u8, String> {
     match raw {
         RawDscp::Number(number) => match u8::try_from(*number) {
             Ok(code) if code <= DSCP_MAX => Ok(code),
-            _ => Err(format!(
-                "{number} is no DSCP: they are 0 to {DSCP_MAX} (RFC 2474)"
-            )),
+            _ => {
+                let near = is_nearest((*number).clamp(0, i64::from(DSCP_MAX)));
+                Err(format!(
+                    "`{number}` is no DSCP{near}: they are 0 to {DSCP_MAX} (RFC 2474)"
+                ))
+            }
         },
         RawDscp::Name(name) => {
             let mut known = DSCPS.iter();

@@ -1,5 +1,8 @@
 //! Good and bad configurations.
 
+mod nearest;
+mod together;
+
 use super::*;
 
 const GOOD: &str = r#"
@@ -52,7 +55,7 @@ fn problems_name_line_and_key() {
             "mode = \"enforced\"",
             3,
             "gateway.mode",
-            "unknown variant `enforced`, expected one of `audit`, `enforce`, `off`",
+            "unknown mode `enforced`, the nearest is `enforce`; there are `audit`, `enforce` and `off`",
         ),
         (
             "lan = [\"lan\"]",
@@ -80,14 +83,14 @@ fn problems_name_line_and_key() {
             "\"10.0.0.1/8\"",
             6,
             "gateway.internal",
-            "write 10.0.0.0/8",
+            "`10.0.0.1/8` has bits behind its length, the nearest is `10.0.0.0/8`",
         ),
         (
             "[source.intune]",
             "[source.entune]",
             9,
             "source.entune.kind",
-            "no built-in source `entune`, the nearest is `intune`; there are intune, power-automate, m365",
+            "unknown built-in source `entune`, the nearest is `intune`; there are `intune`, `power-automate` and `m365`",
         ),
         (
             "kind = \"custom\"",
@@ -219,7 +222,11 @@ fn wrong_keys_of_a_web_service_are_told() {
             "service-areas",
             "no service area",
         ),
-        ("tenant = \"a.b\"", "tenant", "the name of a tenant"),
+        (
+            "tenant = \"a.b\"",
+            "tenant",
+            "`a.b` is no name of a tenant, the nearest is `a`",
+        ),
         ("url = \"ftp://x\"", "url", "neither https://"),
         ("url = \"file://x\"", "url", "neither https://"),
         ("poll = \"30m\"", "poll", "once an hour at most"),
@@ -233,8 +240,16 @@ fn wrong_keys_of_a_web_service_are_told() {
         ),
         ("removals = \"7\"", "removals", "days as in \"7d\""),
         ("removals = \"400d\"", "removals", "at most 365 days"),
-        ("changes = \"never\"", "changes", "there are apply, ask"),
-        ("max-loss = 101", "max-loss", "0 to 100"),
+        (
+            "changes = \"never\"",
+            "changes",
+            "there are `apply` and `ask`",
+        ),
+        (
+            "max-loss = 101",
+            "max-loss",
+            "the nearest is `100`: 0 to 100",
+        ),
         ("keep = 1", "keep", "2 to 1000"),
         ("path = \"x\"", "path", "no such key"),
         ("tcp-ports = \"443\"", "tcp-ports", "no such key"),
@@ -422,7 +437,7 @@ fn an_error_prints_file_line_and_key() {
     };
     assert_eq!(
         error.to_string(),
-        "/etc/egress/egress.toml:5: gateway.resolvers: `x` is neither `gateway` nor an address such as 10.0.0.53"
+        "/etc/egress/egress.toml:5: gateway.resolvers: `x` is neither `gateway` nor an address such as 10.0.0.53, the nearest is `gateway`"
     );
 }
 

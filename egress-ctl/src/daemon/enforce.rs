@@ -14,7 +14,7 @@ use super::{Daemon, Past, Places, addresses};
 use crate::{
     config::Config,
     dataplane::{
-        ask,
+        aside, ask,
         attach::{self, Needs, Plan},
         bind::{self, bind},
         hook::attached,
@@ -69,6 +69,10 @@ impl Daemon {
         // Where a generation is in force, interfaces come before the new one: what cannot be attached
         // then changes nothing.
         let was_in_force = self.past.in_force != 0;
+        let is_upgrade = aside::is_there(&self.places.pin_dir);
+        if is_upgrade {
+            self.carry_over(&force, &bound, &ids)?;
+        }
         let mut remarks = Vec::new();
         if was_in_force {
             remarks = attach::attach(&mut self.loaded, &self.places.pin_dir, plan)?;
@@ -78,6 +82,9 @@ impl Daemon {
         if !was_in_force {
             self.restore();
             remarks = attach::attach(&mut self.loaded, &self.places.pin_dir, plan)?;
+        }
+        if is_upgrade {
+            self.let_go_of_before()?;
         }
         if let Some(force) = &self.force {
             let feeds = force.config.feeds.iter();

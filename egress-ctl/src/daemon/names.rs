@@ -23,8 +23,8 @@ use crate::{
     dns::{
         file::NamesFile,
         heard::{HearError, Heard, hear},
-        names::{Lesson, Line, Names},
-        saved,
+        names::{Lesson, Line, Names, Naming},
+        saved, socket,
         time::Clocks,
     },
     durable::FileError,
@@ -40,12 +40,15 @@ const SAVE_EVERY: Duration = Duration::from_secs(300);
 enum Order {
     /// What holds from now on.
     Know(Known),
+    /// To tell somebody the names of an address.
+    Tell(IpAddr, Sender<Vec<Naming>>),
     /// To save everything and end.
     End,
 }
 
 /// The thread.
 pub(super) struct Bookkeeper {
+    state_dir: PathBuf,
     orders: Sender<Order>,
     thread: JoinHandle<()>,
 }
@@ -56,11 +59,22 @@ impl Bookkeeper {
         let ring = Pinned(&places.pin_dir).lessons()?;
         let table = Table::open(Pinned(&places.pin_dir))?;
         let (orders, inbox) = channel();
+        let state_dir = places.state_dir.clone();
         let places = places.clone();
         let thread = thread::Builder::new().name("names".to_owned());
         let run = move || Books::open(&places, ring, table).keep(&inbox);
         let thread = thread.spawn(run).context("cannot start a thread")?;
-        Ok(Self { orders, thread })
+        if let Err(fault) = socket::answer(&state_dir, asked(orders.clone())) {
+            warn!(
+                "{fault}: {}; `watch` and `explain` know the names that are on disk",
+                fault.source
+            );
+        }
+        Ok(Self {
+            state_dir,
+            orders,
+            thread,
+        })
     }
 
     /// Tells it what patterns are called, and whether learned addresses are to be kept for the time after a reboot.
@@ -74,6 +88,9 @@ impl Bookkeeper {
     /// Ends it once everything is on disk.
     pub(super) fn end(self) {
         self.order(Order::End);
+        if let Err(fault) = socket::forget(&self.state_dir) {
+            warn!("{fault}: {}", fault.source);
+        }
         if self.thread.join().is_err() {
             warn!("what kept names has failed: those since the last save are lost");
         }
@@ -82,6 +99,15 @@ impl Bookkeeper {
     fn order(&self, order: Order) {
         // Where the thread has failed, names are lost, and nothing else.
         let _: Result<(), _> = self.orders.send(order);
+    }
+}
+
+/// The names of an address, as the thread knows them.
+fn asked(orders: Sender<Order>) -> impl Fn(IpAddr) -> Option<Vec<Naming>> + Send {
+    move |address| {
+        let (to, told) = channel();
+        orders.send(Order::Tell(address, to)).ok()?;
+        told.recv().ok()
     }
 }
 
@@ -133,12 +159,18 @@ impl Books {
     fn keep(mut self, inbox: &Receiver<Order>) {
         let mut saved = Instant::now();
         loop {
+            let mut asked = None;
             match inbox.recv_timeout(LOOK_EVERY) {
                 Ok(Order::Know(known)) => self.known = Some(known),
+                Ok(Order::Tell(address, to)) => asked = Some((address, to)),
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.look();
+            if let Some((address, to)) = asked {
+                // Who asked may have gone.
+                let _: Result<(), _> = to.send(self.names.of(address).to_vec());
+            }
             if saved.elapsed() >= SAVE_EVERY || self.file.is_long() {
                 self.save();
                 saved = Instant::now();

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use self::present::lost;
 use self::site::Site;
 use super::{
-    ask,
+    aside, ask,
     bind::Bound,
     hook::{Attached, Choice, LINKS, Role, attached},
     interface::{Device, Layer},
@@ -169,6 +169,20 @@ pub fn attach(
     done
 }
 
+/// Loads the programs that will take the place of those that are attached, so that this takes no time later.
+///
+/// # Errors
+/// The kernel refuses one.
+pub fn prepare(loaded: &mut Loaded, pin_dir: &Path, bound: &[Bound]) -> Result<(), AttachError> {
+    for old in list(pin_dir)? {
+        let mut devices = bound.iter().filter_map(|bound| bound.device.as_ref());
+        if let Some(device) = devices.find(|device| device.index == old.index) {
+            loaded.program(old.hook, device.layer)?;
+        }
+    }
+    Ok(())
+}
+
 fn attach_all(
     loaded: &mut Loaded,
     pin_dir: &Path,
@@ -259,6 +273,7 @@ pub fn detach(pin_dir: &Path) -> Result<Vec<Attached>, AttachError> {
         detach_one(pin_dir, one)?;
     }
     remove_maps(pin_dir)?;
+    aside::forget(pin_dir).map_err(AttachError::pin("remove", pin_dir))?;
     ask::unpin(pin_dir).map_err(AttachError::pin("remove", pin_dir))?;
     for folder in [pin_dir.join(LINKS), pin_dir.to_owned()] {
         // What is not ours stays, and its folder with it.

@@ -65,7 +65,7 @@ pub enum LoadError {
     )]
     NotBpffs(String),
     /// The kernel refused a map or the object.
-    #[error("cannot load the kernel object{hint}", hint = Self::hint(.source))]
+    #[error("cannot load the kernel object")]
     Object {
         /// Why.
         source: EbpfError,
@@ -99,13 +99,14 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    fn hint(fault: &EbpfError) -> &'static str {
-        if matches!(fault, EbpfError::MapError(_)) {
-            " (if maps of another version are pinned, `egress-ctl detach` removes them, what they learned, and \
-             all filtering until the next start)"
-        } else {
-            ""
-        }
+    /// Whether a map is pinned that has another layout than the one of this version.
+    pub fn is_other_layout(&self) -> bool {
+        matches!(
+            self,
+            Self::Object {
+                source: EbpfError::MapError(MapError::IncompatiblePinnedMap { .. })
+            }
+        )
     }
 }
 

@@ -4,6 +4,7 @@
 //! so that it goes on without the daemon: maps under their names in the pin directory, links and
 //! what has no link in `links` below it.
 
+pub mod aside;
 pub mod ask;
 pub mod attach;
 pub mod bind;
@@ -19,5 +20,6 @@ pub mod maps;
 pub mod missed;
 pub mod swap;
 pub mod teach;
+pub mod unfiltered;
 
 pub use clock::{boot_ms, boot_ns};

@@ -12,7 +12,7 @@ use std::{
 use egress_common::{
     flow::Addr,
     learned::{EVERYBODY, LearnedKey, Slot},
-    rule::{Destination, mark},
+    rule::Destination,
 };
 use ipnet::IpNet;
 use serde::Serialize;
@@ -21,7 +21,7 @@ use super::{
     document::{Document, Taught},
     time::Clocks,
 };
-use crate::policy::generation::Generation;
+use crate::policy::{generation::Generation, tables::longest};
 
 /// What is to be taught.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct Told {
     pub shortened: usize,
     /// Teachings that have expired.
     pub expired: usize,
-    /// Addresses that nobody may learn: private, local, internal, the gateway's own.
+    /// Addresses that nobody may learn: private, local, internal, the gateway's own, and in no set.
     pub refused: Vec<IpAddr>,
     /// Teachings by patterns that the generation in force does not know.
     pub unknown_patterns: BTreeMap<String, usize>,
@@ -52,7 +52,7 @@ pub struct Told {
 /// What may be learned now.
 pub struct Admission<'a> {
     patterns: HashMap<String, u32>,
-    kept_out: Vec<&'a IpNet>,
+    destinations: &'a BTreeMap<IpNet, Destination>,
     cap_ms: u64,
     clocks: Clocks,
 }
@@ -61,17 +61,11 @@ impl<'a> Admission<'a> {
     /// By a generation, at this moment.
     pub fn by(generation: &'a Generation, clocks: Clocks) -> Self {
         let patterns = generation.patterns.iter();
-        let destinations = generation.destinations.iter();
-        let is_kept_out =
-            |(_, said): &(&IpNet, &Destination)| said.is(mark::GATEWAY | mark::INTERNAL);
         Self {
             patterns: patterns
                 .map(|one| (one.pattern.to_string(), one.id))
                 .collect(),
-            kept_out: destinations
-                .filter(is_kept_out)
-                .map(|(prefix, _)| prefix)
-                .collect(),
+            destinations: &generation.destinations,
             cap_ms: u64::from(generation.settings.ttl_cap) * 1000,
             clocks,
         }
@@ -82,7 +76,7 @@ impl<'a> Admission<'a> {
         let mut plan = Plan::default();
         for taught in &document.addresses {
             let addr = Addr::from(taught.address).learned_as();
-            if self.is_kept_out(addr.into()) {
+            if self.is_refused(addr) {
                 plan.told.refused.push(taught.address);
                 continue;
             }
@@ -121,9 +115,9 @@ impl<'a> Admission<'a> {
         slots
     }
 
-    fn is_kept_out(&self, address: IpAddr) -> bool {
-        let mut kept_out = self.kept_out.iter();
-        Addr::from(address).is_special() || kept_out.any(|prefix| prefix.contains(&address))
+    fn is_refused(&self, addr: Addr) -> bool {
+        let said = longest(self.destinations, addr.into()).map(|(_, said)| *said);
+        said.unwrap_or_default().refuses(&addr)
     }
 }
 
@@ -153,6 +147,7 @@ kind = "custom"
 [[source.corp.set]]
 id = 1
 urls = ["*.x.y", "a.example"]
+ips = ["10.5.0.0/16", "fd00:5::/64"]
 tcpPorts = "443"
 [group.a]
 clients = ["10.0.0.0/8"]
@@ -215,6 +210,19 @@ allow = ["corp"]
         let plan = plan(&kept_out.map(|address| (address, "*.x.y", until)));
         assert_eq!(plan.teach, []);
         assert_eq!(plan.told.refused.len(), kept_out.len());
+    }
+
+    #[test]
+    fn what_a_set_lists_may_be_private() {
+        let until = "2026-11-22T08:30:00Z";
+        let plan =
+            plan(&["10.5.0.4", "fd00:5::4", "10.6.0.4", "fd00:6::4"].map(|a| (a, "*.x.y", until)));
+        let taught = plan
+            .teach
+            .iter()
+            .map(|(key, _)| IpAddr::from(key.addr).to_string());
+        assert_eq!(taught.collect::<Vec<_>>(), ["10.5.0.4", "fd00:5::4"]);
+        assert_eq!(plan.told.refused.len(), 2);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,13 @@ impl NamesFile {
             let _: io::Result<()> = file.set_len(before);
             fault(source)
         })
+    }
+
+    /// When they were written last, as far as there are any.
+    pub fn written(&self) -> Option<SystemTime> {
+        let files = [self.whole(), self.since()].into_iter();
+        let written = files.filter_map(|path| fs::metadata(path).ok()?.modified().ok());
+        written.max()
     }
 
     /// Whether what is new is long enough to be folded in.

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::{
     admit::{Admission, Told},
     document::{self, DocumentError},
-    known::Reader,
+    known::{Known, Reader},
     names::Names,
     time::Clocks,
 };
@@ -71,6 +71,19 @@ pub fn save(
     patterns: &HashMap<u32, String>,
 ) -> Result<(), SavedError> {
     let clocks = Clocks::now();
+    let addresses = counting(table, patterns, clocks)?;
+    let path = path(state_dir);
+    durable::folder(&state_dir.join("dns"))?;
+    let text = document::write(&addresses, clocks.wall);
+    Ok(durable::replace(&path, text.as_bytes())?)
+}
+
+/// The addresses that still count.
+fn counting(
+    table: &Table,
+    patterns: &HashMap<u32, String>,
+    clocks: Clocks,
+) -> Result<Vec<Known>, LearnedError> {
     let reader = Reader::new(patterns, clocks);
     let nameless = Names::default();
     let mut addresses = Vec::new();
@@ -81,10 +94,30 @@ pub fn save(
             addresses.push(known);
         }
     }
-    let path = path(state_dir);
-    durable::folder(&state_dir.join("dns"))?;
-    let text = document::write(&addresses, clocks.wall);
-    Ok(durable::replace(&path, text.as_bytes())?)
+    Ok(addresses)
+}
+
+/// Teaches a table what another one holds that still counts, as if it were exported there and imported here.
+///
+/// # Errors
+/// A table cannot be read or written.
+pub fn carry(
+    from: &Table,
+    to: &mut Table,
+    patterns: &HashMap<u32, String>,
+    generation: &Generation,
+) -> Result<Told, SavedError> {
+    let clocks = Clocks::now();
+    let text = document::write(&counting(from, patterns, clocks)?, clocks.wall);
+    let document = document::read(&text).map_err(|source| SavedError::Damaged {
+        path: "what the maps of before hold".to_owned(),
+        source,
+    })?;
+    let plan = Admission::by(generation, clocks).plan(&document);
+    for (key, slots) in &plan.teach {
+        to.teach(*key, slots, clocks.boot_ms)?;
+    }
+    Ok(plan.told)
 }
 
 /// Teaches what was saved and still counts; nothing where nothing was saved.

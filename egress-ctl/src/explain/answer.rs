@@ -9,6 +9,7 @@ use std::{
 };
 
 use egress_common::{
+    flow::Addr,
     judge::Tables as _,
     verdict::{Reason, Verdict},
 };
@@ -23,10 +24,10 @@ use super::{
     member,
     near::{Asked, Near, near},
     question::{Question, Target},
-    taught::{Teaching, left, refused_seconds_left, teachings},
+    taught::{Teaching, answered, left, refused_seconds_left, teachings},
     words,
 };
-use crate::policy::meet;
+use crate::{dns::names::Naming, policy::meet};
 
 /// What `explain --json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -88,6 +89,8 @@ pub struct About {
     taught: Vec<Teaching>,
     /// Seconds for which an answer for a name that is not listed counts, that gave the address.
     refused_seconds_left: Option<i64>,
+    /// Names that are not listed and that answers gave the address for, the one answered last first.
+    names_not_listed: Vec<Naming>,
     /// What a query's name has to do with it; none where it has nothing to do with names.
     pub asking: Option<Asking>,
     rules: Vec<Near>,
@@ -165,6 +168,7 @@ pub fn about(
         set,
         taught,
         refused_seconds_left: refused,
+        names_not_listed: Vec::new(),
         asking: asking(ground, question.query.as_ref(), &judged),
         rules,
         changes: match passes {
@@ -336,6 +340,29 @@ impl fmt::Display for Answer {
 }
 
 impl About {
+    /// The address whose names tell more of it; none where no answer gave it.
+    pub fn nameable(&self) -> Option<IpAddr> {
+        let was_answered = !self.taught.is_empty() || self.refused_seconds_left.is_some();
+        let address = self.address.filter(|_| was_answered)?;
+        Some(Addr::from(address).learned_as().into())
+    }
+
+    /// With the names of its address.
+    #[must_use]
+    pub fn with_names(mut self, names: &[Naming]) -> Self {
+        for teaching in &mut self.taught {
+            let taught = names
+                .iter()
+                .filter(|naming| naming.pattern.as_ref() == Some(&teaching.pattern));
+            teaching.names = taught.cloned().collect();
+        }
+        if self.refused_seconds_left.is_some() {
+            let not_listed = names.iter().filter(|naming| naming.pattern.is_none());
+            self.names_not_listed = not_listed.cloned().collect();
+        }
+        self
+    }
+
     /// Whether a change of the config was found that lets it pass.
     pub fn has_change(&self) -> bool {
         !self.changes.is_empty()
@@ -343,6 +370,7 @@ impl About {
 
     fn text(&self, is_one_of_several: bool, group: Option<&GroupTold>) -> String {
         let mut text = String::new();
+        let now = Timestamp::now();
         let mut line = |name: &str, value: &str| {
             // Writing into a string cannot fail.
             let _: fmt::Result = writeln!(text, "  {name:<11} {value}");
@@ -387,14 +415,20 @@ impl About {
             None => {}
         }
         for teaching in &self.taught {
-            let Teaching { pattern, .. } = teaching;
+            let Teaching { pattern, names, .. } = teaching;
             line("answer", &format!("for {pattern}, {}", teaching.left()));
+            for told in answered(names, now) {
+                line("", &told);
+            }
         }
         if let Some(seconds) = self.refused_seconds_left {
             line(
                 "answer",
                 &format!("for a name that is not listed, {}", left(seconds)),
             );
+            for told in answered(&self.names_not_listed, now) {
+                line("", &told);
+            }
         }
         let group = group.map(|group| group.name.as_str());
         let asking = self.asking.iter();

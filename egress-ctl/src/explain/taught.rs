@@ -3,10 +3,14 @@
 use std::net::IpAddr;
 
 use egress_common::{flow::Addr, learned::Slot};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::ground::learned_key;
-use crate::policy::{ids::Ids, tables::HostTables};
+use super::{ground::learned_key, words::printable};
+use crate::{
+    dns::{names::Naming, time::ago},
+    policy::{ids::Ids, tables::HostTables},
+};
 
 /// A pattern that taught an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -15,6 +19,9 @@ pub struct Teaching {
     pub pattern: String,
     /// Negative once it has expired.
     pub seconds_left: i64,
+    /// The names below it that answers gave the address for, the one answered last first; empty where nobody
+    /// heard the answer, or where it was not asked for.
+    pub names: Vec<Naming>,
 }
 
 /// The patterns that taught an address, for a client where that matters.
@@ -33,6 +40,7 @@ pub fn teachings(
             .unwrap_or("unknown")
             .to_owned(),
         seconds_left: seconds_left(slot.expires_ms, tables),
+        names: Vec::new(),
     });
     told.collect()
 }
@@ -60,4 +68,20 @@ pub fn left(seconds: i64) -> String {
         left if left > 0 => format!("{left} s left"),
         left => format!("expired {} s ago", -left),
     }
+}
+
+/// What is known of the answers that taught an address, as lines.
+pub fn answered(names: &[Naming], now: Timestamp) -> Vec<String> {
+    if names.is_empty() {
+        return vec!["to a name that is not known: no daemon heard the answer".to_owned()];
+    }
+    let told = names.iter().map(|naming| {
+        let through = match naming.chain.as_slice() {
+            [] => String::new(),
+            chain => format!(" through {}", chain.join(", ")),
+        };
+        let (ttl, ago) = (naming.ttl, ago(naming.last, now));
+        printable(&format!("to {}{through}, TTL {ttl} s, {ago}", naming.name))
+    });
+    told.collect()
 }

@@ -120,7 +120,7 @@ pub fn compile(
         },
         steered,
         groups: groups(config, ids)?,
-        warnings: warnings(config, &selected, today),
+        warnings: warnings(config, &selected, &membership, circumstances),
         sets: selected.len(),
         membership,
         destinations,
@@ -178,8 +178,9 @@ fn gather(selected: &[Selected<'_>], ids: &mut Ids) -> Result<(ByPrefix, names::
     for Selected { set, groups } in selected {
         let rules = rules(set, *groups, ids.set(&set.key)?);
         for prefix in &set.ips {
-            let prefix = canonical(*prefix);
-            prefixes.entry(prefix).or_default().rules.extend(&rules);
+            let said = prefixes.entry(canonical(*prefix)).or_default();
+            said.rules.extend(&rules);
+            said.marks |= mark::LISTED;
         }
         for pattern in &set.urls {
             patterns.entry(pattern.clone()).or_default().extend(&rules);
@@ -434,7 +435,13 @@ fn without_redundant(rules: &[Rule]) -> Vec<Rule> {
     kept
 }
 
-fn warnings(config: &Config, selected: &[Selected<'_>], today: Date) -> Vec<String> {
+fn warnings(
+    config: &Config,
+    selected: &[Selected<'_>],
+    membership: &Membership,
+    circumstances: Circumstances<'_>,
+) -> Vec<String> {
+    let Circumstances { own, today } = circumstances;
     let feeds = config.feeds.iter();
     let mut warnings: Vec<_> = feeds.flat_map(|feed| feed.warnings.clone()).collect();
     for group in &config.groups {
@@ -468,8 +475,28 @@ fn warnings(config: &Config, selected: &[Selected<'_>], today: Date) -> Vec<Stri
             ));
         }
     }
-    warnings.extend(lint::warnings(config, today));
+    warnings.extend(idle_groups(config, membership));
+    warnings.extend(lint::warnings(config, own, today));
     warnings
+}
+
+/// Groups that other groups leave no client to.
+fn idle_groups(config: &Config, membership: &Membership) -> Vec<String> {
+    let lan = &config.gateway.lan;
+    let taking = membership.taking(lan);
+    let is_idle = |(number, group): &(u32, &Group)| {
+        let interfaces = &group.members.interfaces;
+        let is_there = interfaces.is_empty() || interfaces.iter().any(|name| lan.contains(name));
+        is_there && !taking.contains(number)
+    };
+    let idle = (0..).zip(&config.groups).filter(is_idle);
+    let warning = |(_, group): (u32, &Group)| {
+        format!(
+            "group `{}` takes nobody: groups that come before it take all of its clients",
+            group.name
+        )
+    };
+    idle.map(warning).collect()
 }
 
 #[cfg(test)]

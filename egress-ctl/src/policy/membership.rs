@@ -70,6 +70,23 @@ impl Membership {
         self.places.iter().filter_map(|place| place.vlan).collect()
     }
 
+    /// Numbers of the groups that some client behind these interfaces belongs to.
+    pub fn taking(&self, lan: &[String]) -> BTreeSet<u32> {
+        let vlans: Vec<_> = self.vlans().into_iter().chain([0]).collect();
+        let of = |name: &String| {
+            let zones = vlans.iter().map(|vlan| self.zone(Some(name), *vlan));
+            zones.collect::<Vec<_>>()
+        };
+        let places: BTreeSet<u32> = lan.iter().flat_map(of).collect();
+        let machines = self.machines.iter();
+        let machines = machines.filter(|((place, _), _)| places.contains(place));
+        let machines = machines.map(|(_, zone)| *zone);
+        let zones: BTreeSet<u32> = machines.chain(places.iter().copied()).collect();
+        let clients = self.clients.iter();
+        let clients = clients.filter(|((zone, _), _)| zones.contains(zone));
+        clients.map(|(_, group)| *group).collect()
+    }
+
     /// Puts the prefixes of all groups that fit a zone into it. A prefix that a more specific mark of
     /// another group covers would never be asked, and is left out.
     fn fill(&mut self, zone: u32, place: &Place, mac: Option<[u8; 6]>, groups: &[Group]) {
@@ -261,6 +278,31 @@ mod tests {
         ];
         for (interface, vlan, expected) in table {
             assert_eq!(group_at(interface, vlan), expected, "{interface} {vlan}");
+        }
+    }
+
+    #[test]
+    fn a_group_behind_others_takes_nobody() {
+        let by = |interfaces: &[&str], vlans: &[u16], clients: &[&str]| Members {
+            interfaces: interfaces.iter().map(|name| (*name).to_owned()).collect(),
+            vlans: vlans.to_vec(),
+            clients: clients.iter().map(|text| prefix(text)).collect(),
+            ..Members::default()
+        };
+        let lan = ["eth1", "eth2"].map(str::to_owned);
+        let prefixes = by(&[], &[], &["10.0.0.0/8"]);
+        let table: [(Members, &[u32]); 6] = [
+            (by(&["eth1", "eth2"], &[], &[]), &[1]),
+            (by(&["eth1"], &[], &[]), &[0, 1]),
+            (by(&["eth3"], &[], &[]), &[0]),
+            (by(&["eth1", "eth2"], &[], &["10.0.0.0/7"]), &[1]),
+            (by(&["eth1", "eth2"], &[], &["10.0.0.0/9"]), &[0, 1]),
+            (by(&["eth1", "eth2"], &[30], &[]), &[0, 1]),
+        ];
+        for (special, expected) in table {
+            let groups = [group("a", prefixes.clone()), group("b", special.clone())];
+            let taking = Membership::of(&groups).taking(&lan);
+            assert_eq!(taking, expected.iter().copied().collect(), "{special:?}");
         }
     }
 

@@ -80,7 +80,7 @@ pub struct Stage {
     generation: Generation,
     ids: Ids,
     began_ms: u64,
-    clock_ms: u64,
+    clock_ms: i64,
 }
 
 impl Stage {
@@ -117,14 +117,17 @@ impl Stage {
         })
     }
 
-    /// Lets the programs' clock show so many ms behind the first packet.
+    /// Lets the programs' clock show so many ms behind the first packet. Where the machine took longer than the
+    /// capture did, it is set back.
     ///
     /// # Errors
     /// The map cannot be written.
     pub fn pass_to(&mut self, since_first_ms: u64) -> Result<()> {
-        let ahead = since_first_ms.saturating_sub(boot_ms() - self.began_ms);
+        let took_ms = boot_ms() - self.began_ms;
+        let ahead = since_first_ms.cast_signed() - took_ms.cast_signed();
         if ahead.abs_diff(self.clock_ms) > CLOCK_STEP_MS {
-            Pinned(&self.pin_dir).clock()?.set(0, &ahead, 0)?;
+            let word = ahead.cast_unsigned();
+            Pinned(&self.pin_dir).clock()?.set(0, &word, 0)?;
             self.clock_ms = ahead;
         }
         Ok(())

@@ -7,7 +7,7 @@ use egress_common::{
     dns::{
         Outcome,
         asked::{CLIENT_SHARE, MACHINE_SHARE, Query, QueryKey, machine},
-        message::Message,
+        message::{Message, NO_LINK_LAYER},
     },
     flow::{Addr, Flow},
 };
@@ -27,41 +27,42 @@ pub fn note(flow: &Flow, message: &Message) {
     }
     let key = QueryKey::asked(flow, message.id());
     // Without a place the answer teaches nothing.
-    let _: Result<(), i32> = QUERIES.insert(&key, &query(message, now_ms), 0);
+    let _: Result<(), i32> = QUERIES.insert(&key, &query(message, flow.mac, now_ms), 0);
 }
 
-/// Takes the note that an answer belongs to, so that it teaches once.
+/// Takes the note that an answer belongs to, so that it teaches once; the message notes which machine asked.
 ///
 /// # Errors
 /// There is none.
 #[inline(always)]
-pub fn take(flow: &Flow, message: &Message) -> Result<(), Outcome> {
+pub fn take(flow: &Flow, message: &mut Message) -> Result<(), Outcome> {
     let key = QueryKey::answered(flow, message.id());
     let noted = QUERIES
         .get_ptr(&key)
         // SAFETY: the entry stays readable for the program's life. Where a full map gives it to another query
         // meanwhile, that one is taken for a wrong one, or is not there to be taken below.
         .map(|noted| unsafe { ptr::read(noted) });
-    Query::check(noted, &query(message, now_ms()))?;
+    Query::check(noted, &query(message, NO_LINK_LAYER, now_ms()))?;
+    if let Some(noted) = noted {
+        message.set_mac(noted.mac);
+    }
     // Of two CPUs that have the same answer, one takes the note.
     QUERIES.remove(&key).map_err(|_| Outcome::NotAsked)
 }
 
 #[inline(always)]
-fn query(message: &Message, at_ms: u64) -> Query {
+fn query(message: &Message, mac: [u8; 6], at_ms: u64) -> Query {
     Query {
         name: message.name_hash(),
         at_ms,
-        kind: u32::from(message.question_type()),
-        pad: 0,
+        mac,
+        kind: message.question_type(),
     }
 }
 
 /// Whether the shares of client and machine have room for a query.
 #[inline(always)]
 fn may_note(flow: &Flow, now_ms: u64) -> bool {
-    const NO_LINK_LAYER: [u8; 6] = [0; 6];
-
     spend(flow.src, CLIENT_SHARE, now_ms)
         && (flow.mac == NO_LINK_LAYER || spend(machine(flow.mac), MACHINE_SHARE, now_ms))
 }

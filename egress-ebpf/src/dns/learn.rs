@@ -5,14 +5,16 @@ use egress_common::{
         Outcome,
         message::{ADDRESSES, Message},
     },
-    flow::{Addr, Flow},
+    flow::Flow,
     judge::Tables as _,
     learned::{Learned, LearnedKey, SharedSlots, Slot, Taught, teach},
     limits::TEACHERS,
-    rule::mark,
 };
 
-use super::lessons::{self, note_refused};
+use super::{
+    added::{dns_added, dns_room},
+    lessons::{self, note_refused},
+};
 use crate::{
     maps::{LEARNED, NO_EXIST, REFUSED},
     stats::count_dns,
@@ -35,11 +37,13 @@ pub fn teach_all(lesson: Lesson, flow: &Flow) -> Outcome {
     let half = lesson.generation.half();
     let now_ms = now_ms();
     lessons::begin(lesson.message, flow, pattern);
+    dns_room(lesson.message, now_ms);
     for i in 0..ADDRESSES as u32 {
         if dns_teach_step(lesson.message, i, pattern, half, now_ms) != 0 {
             break;
         }
     }
+    dns_added(lesson.message, now_ms);
     let outcome = if pattern == 0 {
         Outcome::NameNotListed
     } else {
@@ -67,67 +71,79 @@ pub extern "C" fn dns_teach_step(
     let (Some(found), Some(settings)) = (read.found(i), generation.settings()) else {
         return 1;
     };
-    let expires_ms = now_ms + settings.taught_ms(found.ttl);
+    let (said, ttl) = (found.ttl, settings.ttl(found.ttl));
+    let expires_ms = now_ms + settings.taught_ms(ttl);
     // On the stack: Linux 6.1 refuses a map key behind a global function's pointer.
     let addr = found.addr;
     if pattern == 0 {
         let _: Result<(), i32> = REFUSED.insert(&addr, &expires_ms, 0);
-    } else if is_refused(&addr, generation) {
+    } else if generation.destination(&addr).refuses(&addr) {
         count_dns(Outcome::AddressRefused);
         // SAFETY: it is not null, and of this CPU; nothing of it is read any more.
         unsafe { note_refused(message) };
     } else {
+        if ttl != said {
+            count_dns(Outcome::TtlClamped);
+        }
         let slot = Slot {
             pattern,
             expires_ms,
         };
-        match learn(&generation.learned_key(addr, read.client()), slot, now_ms) {
-            Taught::Kept => {}
-            Taught::Displaced => count_dns(Outcome::TeacherDisplaced),
-            Taught::Contended => count_dns(Outcome::NoPlace),
+        let key = generation.learned_key(addr, read.client());
+        // SAFETY: it is not null, and of this CPU; nothing else of it is read any more.
+        let may_add = || unsafe { (*message).take_room() };
+        if let Err(outcome) = learn(&key, slot, now_ms, may_add) {
+            count_dns(outcome);
         }
     }
     0
 }
 
-/// Whether no answer may teach this address: nobody reaches a public service there.
+/// Learns an address; one that is new if it may be added.
+///
+/// # Errors
+/// What became of it that is worth a count.
 #[inline(always)]
-fn is_refused(addr: &Addr, generation: Generation) -> bool {
-    addr.is_special()
-        || generation
-            .destination(addr)
-            .is(mark::GATEWAY | mark::INTERNAL)
-}
-
-#[inline(always)]
-fn learn(key: &LearnedKey, slot: Slot, now_ms: u64) -> Taught {
+fn learn(
+    key: &LearnedKey,
+    slot: Slot,
+    now_ms: u64,
+    may_add: impl FnOnce() -> bool,
+) -> Result<(), Outcome> {
     if let Some(known) = MapSlots::of(key) {
         return teach_known(key, known, slot, now_ms);
     }
+    if !may_add() {
+        return Err(Outcome::NewShareExceeded);
+    }
     let first = Learned::first(slot, now_ms);
     if LEARNED.insert(key, &first, NO_EXIST).is_ok() {
-        return Taught::Kept;
+        return Ok(());
     }
     // Another CPU was first, or the map is full.
     match MapSlots::of(key) {
         Some(known) => teach_known(key, known, slot, now_ms),
-        None => Taught::Contended,
+        None => Err(Outcome::NoPlace),
     }
 }
 
 /// Teaches an address that the map holds. A full map may give the entry to another address meanwhile,
 /// which must not inherit the teaching.
 #[inline(always)]
-fn teach_known(key: &LearnedKey, slots: &MapSlots, slot: Slot, now_ms: u64) -> Taught {
+fn teach_known(key: &LearnedKey, slots: &MapSlots, slot: Slot, now_ms: u64) -> Result<(), Outcome> {
     let taught = teach(slots, slot, now_ms);
     slots.note_use(0, now_ms);
     if MapSlots::of(key).is_some_and(|now| core::ptr::eq(now, slots)) {
-        return taught;
+        return match taught {
+            Taught::Kept => Ok(()),
+            Taught::Displaced => Err(Outcome::TeacherDisplaced),
+            Taught::Contended => Err(Outcome::NoPlace),
+        };
     }
     for i in 0..TEACHERS {
         slots.exchange(i, slot.to_word(), 0);
     }
-    Taught::Contended
+    Err(Outcome::NoPlace)
 }
 
 impl SharedSlots for MapSlots {

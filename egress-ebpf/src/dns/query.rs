@@ -1,7 +1,7 @@
 //! LAN ingress: the queries that clients send to trusted resolvers.
 //!
 //! In: a packet to port 53 that passes. Out: a note of what it asks, for LAN egress; and a query that asks for
-//! answers which could come in fragments asks for smaller ones.
+//! answers which could come in fragments asks for smaller ones. What is no query is counted.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -10,6 +10,7 @@ use aya_ebpf::{
 };
 use egress_common::{
     dns::{
+        Outcome,
         edns::{Oversized, SIZE_MAX, oversized},
         message::{MESSAGE_MAX, Message},
         policy::{self, QUERIES_MAX},
@@ -31,6 +32,7 @@ use super::{
 use crate::{
     datagram::buffer,
     maps::QUERY,
+    stats::count_dns,
     tables::{Generation, seed},
     tc::HEADERS_BYTES,
     view::{self, Frame, View},
@@ -245,19 +247,26 @@ fn note_one<C: Carrier>(carrier: &C, datagram: *const Datagram, at: u32, len: u3
         at: at as usize,
         len: len as usize,
     };
-    let Some(message) = taken(carrier, payload) else {
+    let is_datagram = datagram.flow.proto == proto::UDP;
+    let Some(message) = asked(carrier, payload) else {
+        // A segment may hold a part of anything.
+        if is_datagram {
+            count_dns(Outcome::NoQuery);
+        }
         return;
     };
-    if !read_query::<Global>(message) {
-        return;
-    }
     note(&datagram.flow, message);
-    if datagram.flow.proto == proto::UDP
-        && let Some(Oversized { at, size }) = oversized(message)
-    {
+    if is_datagram && let Some(Oversized { at, size }) = oversized(message) {
         let at = payload.at + at;
         carrier.replace(datagram, at, size.to_be_bytes(), SIZE_MAX.to_be_bytes());
     }
+}
+
+/// The query there.
+#[inline(always)]
+fn asked<C: Carrier>(carrier: &C, payload: Payload) -> Option<&'static mut Message> {
+    let message = taken(carrier, payload)?;
+    read_query::<Global>(message).then_some(message)
 }
 
 /// Copies a message to where its steps can read it.

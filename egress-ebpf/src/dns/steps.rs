@@ -2,7 +2,9 @@
 //!
 //! A global function's pointer argument may be null to the verifier, so each checks it.
 
-use egress_common::dns::{Step, Steps, message::Message, question_step, record_step, settle_step};
+use egress_common::dns::{
+    Outcome, Step, Steps, message::Message, question_step, record_step, settle_step,
+};
 
 /// Steps as calls of global functions.
 pub struct Global;
@@ -31,7 +33,7 @@ pub extern "C" fn dns_question_step(message: *mut Message, chunk: u32) -> u32 {
     // SAFETY: null, or the one message of this CPU.
     match unsafe { message.as_mut() } {
         Some(message) => question_step(message, chunk & 15).to_code(),
-        None => Step::Bad.to_code(),
+        None => Step::Bad(Outcome::Malformed).to_code(),
     }
 }
 
@@ -42,7 +44,7 @@ pub extern "C" fn dns_record_step(message: *mut Message) -> u32 {
     // SAFETY: null, or the one message of this CPU.
     match unsafe { message.as_mut() } {
         Some(message) => record_step(message).to_code(),
-        None => Step::Bad.to_code(),
+        None => Step::Bad(Outcome::Malformed).to_code(),
     }
 }
 
@@ -53,6 +55,6 @@ pub extern "C" fn dns_settle_step(message: *mut Message) -> u32 {
     // SAFETY: null, or the one message of this CPU.
     match unsafe { message.as_mut() } {
         Some(message) => settle_step(message).to_code(),
-        None => Step::Bad.to_code(),
+        None => Step::Bad(Outcome::Malformed).to_code(),
     }
 }

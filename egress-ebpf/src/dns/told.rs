@@ -81,7 +81,7 @@ fn taken(ctx: &TcContext, at: usize, len: usize) -> Result<&'static mut Message,
     let len = len as u32;
     // SAFETY: the buffer has room for MESSAGE_MAX bytes.
     if !unsafe { view::copy::<{ MESSAGE_MAX as u32 }>(ctx, at, message.buffer(), len) } {
-        return Err(Outcome::Malformed);
+        return Err(Outcome::CutOff);
     }
     message.set_len(len);
     message.set_seed(seed());

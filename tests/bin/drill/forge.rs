@@ -19,13 +19,15 @@ use super::asking::Paced;
 
 /// What is counted of a record that the question does not lead to.
 const UNLINKED: &str = "unlinked-owner";
+/// Twice as many true answers to one client teach about as many addresses as its share has room for.
+const MOST: i64 = 4000;
 /// Forged answers to one query.
 const A_QUERY: u32 = 10;
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// Forged answers of each kind, over IPv4 and over IPv6
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=MOST))]
     messages: u32,
     /// One JSON object instead of lines
     #[arg(long)]
@@ -209,6 +211,10 @@ fn answer(ground: &Ground, exchanges: &[Exchange], before: &Tally) -> Result<()>
     ensure!(
         passed.of("share-exceeded") == 0,
         "a query was beyond its client's share: the drill asks too fast"
+    );
+    ensure!(
+        passed.of("new-share-exceeded") == 0,
+        "an address was beyond its client's share: the drill teaches too many"
     );
     Ok(())
 }

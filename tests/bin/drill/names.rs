@@ -3,6 +3,7 @@
 
 mod cost;
 mod crowd;
+mod memory;
 mod policy;
 
 use std::net::Ipv4Addr;
@@ -14,11 +15,11 @@ use clap::Args;
 use egress_common::limits::LEARNED;
 use lab::interrupt;
 use lab::kernel::{Kernel, inside};
-use lab::memory;
 use serde::Serialize;
 
 use self::cost::Cost;
 use self::crowd::Crowd;
+use self::memory::Memory;
 use super::Report;
 
 /// What the cost of many patterns is compared with.
@@ -63,9 +64,8 @@ struct NamesReport {
     among_used: Crowd,
     used: u32,
     bound: u32,
-    /// KiB that the kernel holds for each map that holds at least a mebibyte.
-    memory_kib: Vec<(String, u64)>,
-    memory_kib_of_all: u64,
+    #[serde(flatten)]
+    memory: Memory,
     seconds: u64,
     passed: bool,
 }
@@ -91,6 +91,7 @@ fn measured(pin_dir: &Path, options: &Options) -> Result<NamesReport> {
     policy::put_into_force(&mut few, FEW)?;
     policy::put_into_force(&mut many, options.names)?;
     let costs = cost::compare(&mut few, &mut many)?;
+    let before = memory::of_all(pin_dir)?;
     learn_all(&mut many, options.names)?;
     let learned = learned(&many, options.names)?;
     let crowd = crowd::pass(&mut many, options, options.addresses)?;
@@ -99,8 +100,6 @@ fn measured(pin_dir: &Path, options: &Options) -> Result<NamesReport> {
     let admitted = use_all(&mut many, options.names)?;
     let some = options.addresses.min(ENOUGH);
     let among_used = crowd::pass(&mut many, options, some)?;
-    let memory = memory::of_maps(pin_dir)?;
-    let kib: Vec<_> = memory.into_iter().map(|(map, n)| (map, n >> 10)).collect();
     Ok(NamesReport {
         schema: "egress.drill/1",
         drill: "names",
@@ -112,8 +111,7 @@ fn measured(pin_dir: &Path, options: &Options) -> Result<NamesReport> {
         among_used,
         used: options.used,
         bound: LEARNED,
-        memory_kib_of_all: kib.iter().map(|(_, kib)| kib).sum(),
-        memory_kib: kib.into_iter().filter(|(_, kib)| *kib >= 1024).collect(),
+        memory: Memory::since(before, pin_dir)?,
         seconds: 0,
         passed: false,
     })
@@ -146,7 +144,8 @@ impl NamesReport {
             && self.learned == options.names
             && self.crowd.holds()
             && self.admitted == options.names
-            && self.among_used.holds_among_used(options.used)
+            && self.among_used.holds_among_used()
+            && self.memory.holds()
     }
 }
 
@@ -163,13 +162,8 @@ impl Report for NamesReport {
             "admitted",
             format!("connections to {} of {} names", self.admitted, self.names),
         ));
-        lines.push(self.among_used.line_among_used(self.used));
-        let memory = self.memory_kib.iter();
-        let memory: Vec<_> = memory
-            .map(|(map, kib)| format!("{map} {}", kib >> 10))
-            .collect();
-        let all = self.memory_kib_of_all >> 10;
-        lines.push(("MiB of maps", format!("{all}: {}", memory.join(", "))));
+        lines.extend(self.among_used.lines_among_used());
+        lines.extend(self.memory.lines());
         lines.push(("took", format!("{} s", self.seconds)));
         lines
     }

@@ -3,6 +3,7 @@
 
 mod asker;
 mod crowd;
+mod matrix;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -44,7 +45,7 @@ urls = ["*.race.example", "*.long.example"]
 tcpPorts = "443"
 "#;
 
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(crate) struct Options {
     /// The resolver on the gateway, or one that it forwards queries to
     #[arg(long, value_enum, default_value_t = Resolver::Dnsmasq)]
@@ -59,6 +60,9 @@ pub(crate) struct Options {
     /// How many threads share the cycles
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
+    /// Every resolver, transport, and one thread and four, one after the other
+    #[arg(long, conflicts_with_all = ["resolver", "transport", "threads"])]
+    matrix: bool,
     /// One JSON object instead of lines
     #[arg(long)]
     json: bool,
@@ -107,6 +111,16 @@ struct Cycle {
 }
 
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    if options.matrix {
+        return matrix::run(options);
+    }
+    let report = measured(options)?;
+    super::print(&report, options.json)?;
+    Ok(report.passed)
+}
+
+/// One race, in a lab of its own.
+fn measured(options: &Options) -> Result<RaceReport> {
     let zone = zone(options);
     let site = Site::start_with(options.resolver.program(), Life::Bound, &zone, &[])?;
     long::start(&site.lab.internet, |name| cycle_of(name).map(address))?;
@@ -120,12 +134,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let after = egress.settled()?;
 
     let dropped = after.total(Action::Drop) - before.total(Action::Drop);
-    let report = RaceReport::of(options, &cycles, dropped, took);
-    super::print(&report, options.json)?;
     if let Some(Err(first)) = cycles.iter().find(|cycle| cycle.is_err()) {
         eprintln!("first failure: {first}");
     }
-    Ok(report.passed)
+    Ok(RaceReport::of(options, &cycles, dropped, took))
 }
 
 impl RaceReport {

@@ -257,7 +257,9 @@ impl<'a> Written<'a> {
         let in_rule = groups().flat_map(|group| &group.rules).any(|rule| {
             rule.until.is_none_or(|until| until >= TODAY) && rule.to.iter().any(is_target)
         });
-        in_set || in_rule
+        // What may be asked for only is a pattern as well: its answers teach by it.
+        let is_asked_for = groups().any(|group| group.dns_names.contains(pattern));
+        in_set || in_rule || is_asked_for
     }
 }
 

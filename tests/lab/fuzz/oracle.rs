@@ -25,8 +25,8 @@ const FIXED_BYTES: usize = 10;
 pub struct Said {
     /// The name that was asked for.
     pub name: String,
-    /// Addresses of that name or of an alias of it, with their longest TTL and how often they occur.
-    pub addrs: BTreeMap<IpAddr, (u32, u64)>,
+    /// Addresses of that name or of an alias of it, with the TTLs that they have wherever they occur.
+    pub addrs: BTreeMap<IpAddr, Vec<u32>>,
     /// How many addresses other names have.
     pub unlinked: u64,
     /// Bytes of all names that were read, and records: what reading takes.
@@ -266,10 +266,7 @@ impl Reader {
                 said.unlinked += 1;
                 continue;
             }
-            // RFC 2181 section 8.
-            let ttl = if ttl > i32::MAX as u32 { 0 } else { ttl };
-            let known = said.addrs.entry(addr).or_default();
-            *known = (known.0.max(ttl), known.1 + 1);
+            said.addrs.entry(addr).or_default().push(ttl);
         }
         said
     }

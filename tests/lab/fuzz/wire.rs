@@ -240,6 +240,7 @@ impl<'a> Wire<'a> {
             0 => Ipv4Addr::new(10, 1, 2, 3),
             1 => Ipv4Addr::new(198, 18, 0, 1),
             2 => Ipv4Addr::new(203, 0, 113, 254),
+            3 => Ipv4Addr::from_bits(0x0a05_0000 | u32::from(self.number)),
             _ => {
                 Ipv4Addr::from_bits(0x3000_0000 | u32::from(self.number) << 8 | self.rng.u32(..250))
             }
@@ -252,6 +253,7 @@ impl<'a> Wire<'a> {
             0 => "fd00::1".parse().unwrap_or(Ipv6Addr::UNSPECIFIED),
             1 => Ipv4Addr::new(203, 0, 113, 7).to_ipv6_mapped(),
             2 => Ipv6Addr::from_bits(0x0064_ff9b << 96 | u128::from(self.v4().to_bits())),
+            3 => Ipv6Addr::from_bits(0xfd00_0005 << 96 | u128::from(self.number)),
             _ => Ipv6Addr::from_bits(0x2a00 << 112 | u128::from(self.number) << 32 | low),
         }
     }

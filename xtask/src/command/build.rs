@@ -1,6 +1,7 @@
 //! `cargo xtask build`: egress-ctl, with the kernel programs inside, and the lab.
 
 use std::{
+    env,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -22,7 +23,7 @@ pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
     let profile = if args.release {
         Profile::Release
     } else {
-        Profile::Debug
+        Profile::Checked
     };
     let built = both(checkout, profile)?;
     println!("{}", built.controller.display());
@@ -35,8 +36,54 @@ pub(crate) const BPF_CRATES: [&str; 2] = ["egress-ebpf", "egress-bench-ebpf"];
 
 #[derive(Clone, Copy)]
 pub(crate) enum Profile {
-    Debug,
+    /// For tests and demo, on the host and in VMs alike: static, quick enough for an emulator, and with the
+    /// checks of a debug build.
+    Checked,
+    /// For use, and for whatever is measured.
     Release,
+}
+
+/// How the first profile differs from cargo's own; it is built often, and killed builds must not matter.
+const CHECKED: [&str; 4] = [
+    "profile.dev.opt-level=2",
+    "profile.dev.debug=0",
+    "profile.dev.strip=true",
+    "profile.dev.incremental=false",
+];
+
+/// Names the C compiler for static binaries; without it a musl-gcc is looked for.
+const COMPILER: &str = if cfg!(target_arch = "aarch64") {
+    "CC_aarch64_unknown_linux_musl"
+} else {
+    "CC_x86_64_unknown_linux_musl"
+};
+
+impl Profile {
+    fn folder(self) -> PathBuf {
+        match self {
+            Self::Checked => Path::new(toolchain::STATIC).join("debug"),
+            Self::Release => "release".into(),
+        }
+    }
+
+    /// Has a command of cargo build so.
+    pub(crate) fn choose(self, cargo: &mut Command) {
+        match self {
+            Self::Checked => {
+                cargo.args(["--target", toolchain::STATIC]);
+                for setting in CHECKED {
+                    cargo.args(["--config", setting]);
+                }
+                // What TLS brings in C and assembly needs nothing of a C library's own, so any compiler will do.
+                if env::var_os(COMPILER).is_none() {
+                    cargo.env(COMPILER, "cc");
+                }
+            }
+            Self::Release => {
+                cargo.arg("--release");
+            }
+        }
+    }
 }
 
 /// The two binaries, by absolute path.
@@ -48,15 +95,9 @@ pub(crate) struct Built {
 pub(crate) fn both(checkout: &Checkout, profile: Profile) -> Result<Built> {
     let mut cargo = cargo(checkout, "build");
     cargo.args(["-p", "egress-ctl", "-p", "egress-tests", "--bins"]);
-    let folder = match profile {
-        Profile::Debug => "debug",
-        Profile::Release => {
-            cargo.arg("--release");
-            "release"
-        }
-    };
+    profile.choose(&mut cargo);
     step::run(&mut cargo)?;
-    Ok(Built::within(&checkout.target().join(folder)))
+    Ok(Built::within(&checkout.target().join(profile.folder())))
 }
 
 impl Built {

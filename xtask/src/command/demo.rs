@@ -4,6 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Result;
 
+use super::build::Profile;
 use crate::{checkout::Checkout, lab};
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +18,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
-    lab::hand_over(checkout, "demo", &args.flags())
+    lab::hand_over(checkout, ("demo", Profile::Checked), &args.flags())
 }
 
 impl Args {

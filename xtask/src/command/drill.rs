@@ -4,6 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Result;
 
+use super::build::Profile;
 use crate::{checkout::Checkout, lab};
 
 #[derive(Debug, clap::Args)]
@@ -19,5 +20,5 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
-    lab::hand_over(checkout, "drill", &args.drill)
+    lab::hand_over(checkout, ("drill", Profile::Release), &args.drill)
 }

@@ -24,12 +24,13 @@ pub(crate) struct Args {
 pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
     privilege::require("test")?;
     setup::everything(checkout)?;
-    let built = build::both(checkout, Profile::Debug)?;
+    let built = build::both(checkout, Profile::Checked)?;
     let mut tests = build::cargo(checkout, "test");
     tests.args(["--workspace", "--no-fail-fast"]);
     for package in build::BPF_CRATES {
         tests.args(["--exclude", package]);
     }
+    Profile::Checked.choose(&mut tests);
     tests
         .args(&args.filter)
         // What a test that passes says of a skip.

@@ -9,7 +9,7 @@ use crate::checkout::Checkout;
 
 const HEAD: &str = "\
 # The most that a program may cost: kernel, program, instructions that the verifier walks through,
-# bytes of stack over all functions, milliseconds to load under emulation.
+# bytes of stack over all functions, milliseconds that it takes under emulation.
 # `cargo xtask vm-test --update-budget` writes what it measures, and some room.
 ";
 
@@ -60,7 +60,7 @@ impl Budget {
             ),
             ("bytes of stack", measured.stack, line.stack),
             (
-                "ms to load",
+                "ms of verification",
                 measured.microseconds / 1000,
                 line.milliseconds,
             ),

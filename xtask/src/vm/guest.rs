@@ -1,7 +1,6 @@
-//! What of the checkout runs in the guest: static binaries for musl, built as cargo builds tests.
+//! What of the checkout runs in the guest: the static binaries that run on the host as well.
 
 use std::{
-    env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -9,18 +8,11 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::{checkout::Checkout, command::build::cargo, step, toolchain};
-
-const TARGET: &str = "x86_64-unknown-linux-musl";
-/// Names the C compiler for that target; without it a musl-gcc is looked for.
-const COMPILER: &str = "CC_x86_64_unknown_linux_musl";
-
-/// Small and quick enough for an emulator, and with the checks of a debug build.
-const PROFILE: [&str; 3] = [
-    "profile.dev.opt-level=2",
-    "profile.dev.debug=0",
-    "profile.dev.strip=true",
-];
+use crate::{
+    checkout::Checkout,
+    command::build::{Profile, cargo},
+    step,
+};
 
 /// Binaries by absolute path; they stand at the same paths in the guest.
 pub(crate) struct Guest {
@@ -35,7 +27,6 @@ pub(crate) struct Guest {
 
 impl Guest {
     pub(crate) fn build(checkout: &Checkout, offline: bool) -> Result<Self> {
-        add_target(offline)?;
         let packages = ["--package", "egress-ctl", "--package", "egress-tests"];
         let mut build = guest_cargo(checkout, "build", offline);
         build.args(packages).arg("--bins");
@@ -56,38 +47,10 @@ impl Guest {
     }
 }
 
-/// The standard library for static binaries, which the toolchain does not bring by itself.
-fn add_target(offline: bool) -> Result<()> {
-    let sysroot = toolchain::sysroot().context("the pinned Rust names no sysroot")?;
-    let library = Path::new(&sysroot).join("lib/rustlib").join(TARGET);
-    if library.exists() {
-        return Ok(());
-    }
-    ensure!(
-        !offline,
-        "Rust for {TARGET} is missing: run once without --offline"
-    );
-    eprintln!("vm: installing Rust for {TARGET}");
-    let mut rustup = Command::new("rustup");
-    rustup.args(["target", "add", TARGET, "--toolchain", toolchain::RUST]);
-    step::run(&mut rustup)
-}
-
 fn guest_cargo(checkout: &Checkout, command: &str, offline: bool) -> Command {
     let mut cargo = cargo(checkout, command);
-    // What TLS brings in C and assembly needs nothing of a C library's own, so any compiler will do.
-    if env::var_os(COMPILER).is_none() {
-        cargo.env(COMPILER, "cc");
-    }
-    cargo.args([
-        "--target",
-        TARGET,
-        "--message-format",
-        "json-render-diagnostics",
-    ]);
-    for setting in PROFILE {
-        cargo.args(["--config", setting]);
-    }
+    Profile::Checked.choose(&mut cargo);
+    cargo.args(["--message-format", "json-render-diagnostics"]);
     if offline {
         cargo.arg("--offline");
     }

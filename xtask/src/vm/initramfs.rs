@@ -19,7 +19,7 @@ use super::{
 };
 
 /// What the lab starts.
-const LAB: [&str; 6] = ["curl", "dnsmasq", "ip", "nginx", "openssl", "sleep"];
+const LAB: [&str; 7] = ["curl", "dnsmasq", "ip", "nginx", "openssl", "sleep", "tc"];
 
 /// What a person looks around with; what the host does not have is left out.
 const SHELL: [&str; 28] = [
@@ -140,6 +140,8 @@ impl<W: io::Write> Contents<W> {
             ("TERM", "linux"),
             ("RUST_BACKTRACE", "0"),
             ("EGRESS_CTL", &guest.controller.display().to_string()),
+            // An emulated processor; tests/lab/pace.rs asks for it.
+            ("EGRESS_SLOW", "1"),
         ] {
             self.plan.set(name, value);
         }

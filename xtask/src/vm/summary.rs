@@ -80,7 +80,7 @@ impl<'a> Summary<'a> {
             "budget",
             "stack",
             "budget",
-            "load ms",
+            "verify ms",
             "budget"
         ]];
         for run in self.runs {

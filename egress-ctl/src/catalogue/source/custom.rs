@@ -13,7 +13,7 @@ use crate::catalogue::{
 
 /// One `[[source.NAME.set]]` table; the keys are those of the web service.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a table")]
 pub struct CustomSet {
     /// A number of the user's choice.
     pub id: u32,

@@ -2,15 +2,15 @@
 
 use std::{fmt::Write as _, net::IpAddr};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use egress_common::limits;
 use serde::Serialize;
 
 use super::seen::{Seen, client, first_of};
 use crate::{
-    catalogue::nearest::nearest,
     command::{
+        keys::check_set,
         output::{print, print_json},
         table::table,
     },
@@ -49,7 +49,9 @@ struct Report {
 impl List {
     pub(super) fn run(self, places: &Places) -> Result<()> {
         let seen = Seen::read(places)?;
-        self.check_set(&seen)?;
+        if let Some(set) = &self.set {
+            check_set(set, &seen.force.snapshot.ids)?;
+        }
         let mut addresses = seen.known();
         addresses.retain(|known| self.wants(known));
         let report = Report {
@@ -62,19 +64,6 @@ impl List {
         match self.json {
             true => print_json(&report),
             false => print(&report.text(&seen)),
-        }
-    }
-
-    fn check_set(&self, seen: &Seen) -> Result<()> {
-        let Some(set) = &self.set else {
-            return Ok(());
-        };
-        let ids = &seen.force.snapshot.ids;
-        let mut near = nearest(set, ids.sets().map(|(key, _)| key), |key| (*key).to_owned());
-        match near.next() {
-            Some(key) if key == set => Ok(()),
-            Some(key) => bail!("there is no endpoint set or rule `{set}`, the nearest is `{key}`"),
-            None => bail!("there is no endpoint set or rule `{set}`"),
         }
     }
 

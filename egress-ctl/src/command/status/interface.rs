@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     daemon::Places,
     dataplane::{
+        self,
         hook::{Attached, Role, attached},
         interface,
     },
@@ -72,6 +73,28 @@ pub(super) fn interfaces(places: &Places, lan: &[String]) -> Result<Vec<Interfac
         }
     }
     Ok(all)
+}
+
+/// Warns of interfaces by which clients may go past the filter.
+pub(super) fn unfiltered(places: &Places, lan: &[String]) -> Vec<String> {
+    let named = interface::indices(lan).into_iter().map(|(_, index)| index);
+    let attached = attached(&places.pin_dir).unwrap_or_default();
+    let judged = attached.iter().filter(|at| at.hook.role() == Role::Judge);
+    let filtered: Vec<_> = named.chain(judged.map(|at| at.index)).collect();
+    match dataplane::unfiltered::unfiltered_now(&filtered) {
+        Ok(open) => open
+            .iter()
+            .map(|name| {
+                format!(
+                    "what comes in by `{name}` is forwarded and NOT FILTERED: it is not in gateway.lan, and no default route leaves by it; name it there if clients are behind it, or switch its forwarding off"
+                )
+            })
+            .collect(),
+        Err(fault) => vec![format!(
+            "nobody knows whether other interfaces forward past the filter: {:#}",
+            anyhow::Error::from(fault)
+        )],
+    }
 }
 
 impl Interface {

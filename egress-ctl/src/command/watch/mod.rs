@@ -1,7 +1,9 @@
 //! `egress-ctl watch`: what is dropped, as it happens. Works with and without a daemon.
 //!
-//! Events are taken from the kernel every few hundredths of a second: it wakes nobody up.
+//! Events are taken from the kernel every few hundredths of a second: it wakes nobody up. Each is shown once
+//! the names of its destination were looked up, a moment later.
 
+mod queue;
 mod told;
 
 use std::{
@@ -19,7 +21,11 @@ use tokio::{
     time::interval,
 };
 
-use self::told::{Teller, Told};
+use self::{
+    queue::Queue,
+    told::{Teller, Told},
+};
+use super::keys::{check_group, check_set};
 use crate::{
     catalogue::nearest::nearest,
     daemon::Places,
@@ -113,6 +119,7 @@ impl Watch {
         let mut ticks = interval(EVERY);
         let mut watch = events::Watch::begin(&places.pin_dir)?;
         let mut show = Show::new(self, places)?;
+        self.check_keys(&show.teller)?;
         for tick in (0..BEATS).cycle() {
             tokio::select! {
                 _ = ticks.tick() => {}
@@ -128,6 +135,20 @@ impl Watch {
             }
         }
         Ok(())
+    }
+
+    /// Checks that what it is narrowed to may come at all.
+    fn check_keys(&self, teller: &Teller<'_>) -> Result<()> {
+        let Some(ids) = teller.ids() else {
+            return Ok(());
+        };
+        if let Some(set) = &self.set {
+            check_set(set, ids)?;
+        }
+        match &self.group {
+            Some(group) => check_group(group, ids),
+            None => Ok(()),
+        }
     }
 
     fn wants(&self, told: &Told) -> bool {
@@ -153,6 +174,7 @@ struct Show<'a> {
     watch: &'a Watch,
     places: &'a Places,
     teller: Teller<'a>,
+    queue: Queue,
     left: Option<u64>,
     lost: u64,
 }
@@ -163,15 +185,19 @@ impl<'a> Show<'a> {
             watch,
             places,
             teller: Teller::new(places)?,
+            queue: Queue::start(places)?,
             left: watch.count,
             lost: lost(places)?,
         })
     }
 
-    /// Shows the events that are there.
+    /// Takes the events that are there, and shows those that need not wait for a name.
     fn drain(&mut self, watch: &mut events::Watch) -> Result<Flow> {
         for event in watch {
-            let told = self.teller.tell(&event);
+            self.queue.push(event);
+        }
+        while let Some((event, names)) = self.queue.pop() {
+            let told = self.teller.tell(&event, &names);
             if !self.watch.wants(&told) {
                 continue;
             }

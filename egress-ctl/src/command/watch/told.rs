@@ -17,12 +17,13 @@ use crate::{
     command::force::Force,
     daemon::Places,
     dataplane::{boot_ns, interface, maps::Pinned},
+    dns::names::Naming,
     explain::{
         cover,
         nearest::{Nearest, nearest},
         words,
     },
-    policy::meet,
+    policy::{ids::Ids, meet},
 };
 
 /// An event, as `--json` prints it.
@@ -41,6 +42,11 @@ pub(super) struct Told {
     names: Vec<String>,
     /// Whether an answer for a name that is not listed gave the address.
     name_not_listed: bool,
+    /// The name that a DNS answer gave the address for last, to this client where it asked; none where no
+    /// answer did, or where that was not heard.
+    name: Option<String>,
+    /// The names that it led through.
+    chain: Vec<String>,
     protocol: Option<String>,
     source_port: u16,
     port: u16,
@@ -88,8 +94,15 @@ impl<'a> Teller<'a> {
         })
     }
 
-    /// Tells of an event.
-    pub(super) fn tell(&mut self, event: &Event) -> Told {
+    /// Ids that were given when it began.
+    pub(super) fn ids(&self) -> Option<&Ids> {
+        let newest = self.generations.keys().copied().max()?;
+        let force = self.generations.get(&newest)?.as_ref()?;
+        Some(&force.snapshot.ids)
+    }
+
+    /// Tells of an event, to a destination of which these names are known.
+    pub(super) fn tell(&mut self, event: &Event, known: &[Naming]) -> Told {
         let interface = self.interface(event.interface);
         let (names, name_not_listed) = self.names(event);
         let force = self.generation(event.generation);
@@ -101,6 +114,7 @@ impl<'a> Teller<'a> {
         let decided = force.filter(|_| event.set != NO_SET);
         let set = decided.and_then(|force| force.snapshot.ids.set_named(event.set));
         let (client, destination) = ends(event);
+        let last = last_name(known, &names, client);
         let reason = Reason::from_number(event.reason);
         let action = action(event.action);
         let is_judged = destination.is_some() && reason != Reason::NoGroup;
@@ -119,6 +133,8 @@ impl<'a> Teller<'a> {
             destination,
             names,
             name_not_listed,
+            name: last.map(|naming| naming.name.clone()),
+            chain: last.map(|naming| naming.chain.clone()).unwrap_or_default(),
             protocol: destination.map(|_| words::protocol(event.proto)),
             source_port: event.src_port,
             port: event.dst_port,
@@ -184,6 +200,23 @@ fn ends(event: &Event) -> (Option<IpAddr>, Option<IpAddr>) {
     (is_parsed.then_some(src), is_parsed.then_some(dst))
 }
 
+/// The name that was answered last: of those that the patterns list which taught the address, or of any where
+/// none did; to the client where it asked for one.
+fn last_name<'a>(
+    known: &'a [Naming],
+    patterns: &[String],
+    client: Option<IpAddr>,
+) -> Option<&'a Naming> {
+    let is_meant = |naming: &&Naming| {
+        let of_pattern = naming.pattern.as_ref();
+        patterns.is_empty() || of_pattern.is_some_and(|pattern| patterns.contains(pattern))
+    };
+    let asked = |naming: &&Naming| client.is_some_and(|client| naming.clients.contains(&client));
+    let mut meant = known.iter().filter(is_meant);
+    let own = meant.clone().find(asked);
+    own.or_else(|| meant.next())
+}
+
 fn nearest_to(
     force: &Force,
     event: &Event,
@@ -210,6 +243,24 @@ fn time(at_ns: u64) -> Timestamp {
     Timestamp::now().checked_sub(ago).unwrap_or_default()
 }
 
+impl Told {
+    /// The destination's name, and what lists it, as words.
+    fn named(&self) -> Option<String> {
+        let patterns = self.names.join(", ");
+        match (&self.name, self.names.as_slice()) {
+            (Some(name), [pattern]) if name == pattern => Some(name.clone()),
+            (Some(name), [_, ..]) => Some(format!("{name} by {patterns}")),
+            (Some(name), []) if self.name_not_listed => Some(format!("{name}, not listed")),
+            (Some(name), []) => Some(name.clone()),
+            (None, [_, ..]) => Some(patterns),
+            (None, []) => {
+                let not_listed = "a name that is not listed";
+                self.name_not_listed.then(|| not_listed.to_owned())
+            }
+        }
+    }
+}
+
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = self.time.to_zoned(TimeZone::system());
@@ -226,10 +277,8 @@ impl fmt::Display for Told {
             (Some(client), Some(destination)) => {
                 let group = self.group.as_deref().unwrap_or("no group");
                 write!(f, " {client} ({group}) to {destination}")?;
-                match self.names.as_slice() {
-                    [] if self.name_not_listed => f.write_str(" (a name that is not listed)")?,
-                    [] => {}
-                    names => write!(f, " ({})", words::printable(&names.join(", ")))?,
+                if let Some(named) = self.named() {
+                    write!(f, " ({})", words::printable(&named))?;
                 }
                 write!(f, " {}", self.words.service)?;
             }

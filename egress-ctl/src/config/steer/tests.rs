@@ -91,7 +91,7 @@ fn problems_name_line_and_key() {
         (
             "steer.optimize = { dscp = 64 }",
             "steer.optimize.dscp",
-            "64 is no DSCP",
+            "`64` is no DSCP, the nearest is `63`",
         ),
         (
             "steer.optimize = { dscp = \"af45\" }",

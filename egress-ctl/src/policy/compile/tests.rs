@@ -168,6 +168,90 @@ fn a_ruleset_that_is_too_long_is_refused_by_name() {
     assert!(matches!(error, CompileError::Rules(_)), "{error}");
 }
 
+#[test]
+fn each_of_sixty_four_groups_is_judged_by_its_own_rules() {
+    let (head, _) = CONFIG.split_once("[group.a]").unwrap();
+    let group = |n: u8| {
+        format!(
+            "[group.g{n:02}]\nclients = [\"172.16.{n}.0/24\"]\n[[group.g{n:02}.rule]]\naction = \"allow\"\n\
+             to = [\"198.51.100.{n}\"]\nprotocol = \"tcp\"\nports = \"443\"\n"
+        )
+    };
+    let text = head.to_owned() + &(0..64).map(group).collect::<String>();
+    let config = Config::parse(&text).unwrap();
+    let mut ids = Ids::default();
+    let generation = compile(&config, on(&[]), &mut ids).unwrap();
+    assert_eq!(generation.groups.len(), limits::GROUPS);
+    let tables = HostTables::new(&generation);
+    for from in 0..64 {
+        for to in 0..64 {
+            let (client, server) = (format!("172.16.{from}.9"), format!("198.51.100.{to}"));
+            let verdict = judge(&flow(&client, &server, 6, 443), &tables);
+            let expected = if from == to {
+                Reason::Prefix
+            } else {
+                Reason::NoRule
+            };
+            assert_eq!(verdict.reason, expected, "{client} {server}");
+            if from == to {
+                let rule = ids.set(&format!("g{from:02}:rule-1")).unwrap();
+                assert_eq!(verdict.set, rule, "{client}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_config_hardly_means_is_warned_of() {
+    let gateway = "[gateway]\nmode = \"enforce\"\nlan = [\"lan\"]\n[source.corp]\nkind = \"custom\"\n\
+                   [[source.corp.set]]\nid = 1\nips = [\"192.0.2.0/24\"]\n";
+    let clients = "[group.a]\nclients = [\"172.16.0.0/16\"]\n";
+    let table = [
+        (
+            format!("{clients}allow = [\"corp:1/optimize\"]"),
+            "group `a`: `corp:1/optimize` selects no endpoint set",
+        ),
+        (
+            format!("{clients}allow = []"),
+            "group `a` may reach nothing",
+        ),
+        (
+            format!("{clients}[[group.a.rule]]\naction = \"deny\""),
+            "group `a` may reach nothing",
+        ),
+        (
+            format!("{clients}allow = [\"corp\"]"),
+            "set corp:1 names no port, so it is reachable on none",
+        ),
+        (
+            format!("{clients}[[group.a.rule]]\naction = \"allow\"\nuntil = \"2026-11-21\""),
+            "rule a:rule-1 ended on 2026-11-21: remove it",
+        ),
+        (
+            format!(
+                "{clients}steer.optimize = {{ mark = 1 }}\n[[group.a.rule]]\naction = \"allow\""
+            ),
+            "group `a`: steer `optimize` steers no endpoint set that the group may reach",
+        ),
+        (
+            format!(
+                "{clients}[[group.a.rule]]\naction = \"allow\"\n[group.b]\ninterfaces = [\"lan\"]\n[[group.b.rule]]\naction = \"allow\""
+            ),
+            "group `a` takes nobody: groups that come before it take all of its clients",
+        ),
+        (format!("{clients}[[group.a.rule]]\naction = \"allow\""), ""),
+    ];
+    for (groups, expected) in table {
+        let config = Config::parse(&format!("{gateway}{groups}\n")).unwrap();
+        let warnings = compile(&config, on(&[]), &mut Ids::default())
+            .unwrap()
+            .warnings;
+        let is_there = warnings.iter().any(|warning| warning == expected);
+        assert_eq!(is_there, !expected.is_empty(), "{groups}\n{warnings:#?}");
+        assert_eq!(warnings.is_empty(), expected.is_empty(), "{warnings:#?}");
+    }
+}
+
 proptest! {
     #[test]
     fn leaving_out_redundant_rules_changes_no_decision(

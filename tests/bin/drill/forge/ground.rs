@@ -105,7 +105,14 @@ impl Ground {
         let outcomes = status.dns.iter();
         let outcomes = outcomes.map(|count| (count.outcome.clone(), count.messages));
         // An address more or less is counted beside the message that holds it.
-        let beside = ["unlinked-owner", "address-refused", "share-exceeded"];
+        let beside = [
+            "unlinked-owner",
+            "address-refused",
+            "share-exceeded",
+            "no-query",
+            "ttl-clamped",
+            "new-share-exceeded",
+        ];
         let whole = status.dns.iter();
         let whole = whole.filter(|count| !beside.contains(&count.outcome.as_str()));
         Ok(Tally {

@@ -35,21 +35,24 @@ impl<'a> Asker<'a> {
                 let source = crowd::source(self.family, cycle);
                 dns::ask_from(source, self.resolver, name, self.family, LIMIT)
             }
-            Transport::Tcp => self.over_tcp(name),
+            Transport::Tcp => self.over_tcp(name, cycle),
             Transport::Truncated => {
                 let first = dns::ask(self.resolver, name, self.family, LIMIT)?;
                 if !first.truncated {
                     return Err(Error::Message("the answer was not truncated".to_owned()));
                 }
-                self.over_tcp(name)
+                self.over_tcp(name, cycle)
             }
         }
     }
 
-    fn over_tcp(&mut self, name: &str) -> Result<Answer, Error> {
+    fn over_tcp(&mut self, name: &str, cycle: u32) -> Result<Answer, Error> {
         let (mut connection, asked) = match self.kept.take() {
             Some(kept) => kept,
-            None => (Connection::open(self.resolver, LIMIT)?, 0),
+            None => {
+                let source = crowd::source(self.family, cycle / KEPT);
+                (Connection::open_from(source, self.resolver, LIMIT)?, 0)
+            }
         };
         let answer = connection.ask(name, self.family)?;
         self.kept = Some((connection, asked + 1)).filter(|(_, asked)| *asked < KEPT);

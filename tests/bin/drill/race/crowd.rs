@@ -1,11 +1,12 @@
 //! Many clients behind one MAC address, as behind a router: the filter notes the queries of one client, and of
-//! one machine, at a limited rate, which no drill must exceed.
+//! one machine, at a limited rate, and so it learns what is new to it; no drill must exceed that.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use egress_common::dns::asked::MACHINE_SHARE;
+use egress_common::bucket::Rate;
+use egress_common::dns::{added, asked};
 use ipnet::IpNet;
 use lab::flow::Family;
 use lab::link;
@@ -35,9 +36,12 @@ pub(super) fn source(family: Family, cycle: u32) -> IpAddr {
     }
 }
 
-/// How long a cycle has to wait, of those that began then, so that a tenth of the share is left.
+/// How long a cycle has to wait, of those that began then, so that a tenth of both shares is left.
 pub(super) fn pause(began: Instant, cycle: u32) -> Duration {
-    let beyond = u64::from(cycle).saturating_sub(MACHINE_SHARE.burst * 9 / 10);
-    let due = Duration::from_millis(beyond * MACHINE_SHARE.every_ms) * 10 / 9;
+    let due = |share: Rate| {
+        let beyond = u64::from(cycle).saturating_sub(share.burst * 9 / 10);
+        Duration::from_millis(beyond * share.every_ms) * 10 / 9
+    };
+    let due = due(asked::MACHINE_SHARE).max(due(added::MACHINE_SHARE));
     due.saturating_sub(began.elapsed())
 }

@@ -1,0 +1,88 @@
+//! What becomes of maps that another version left: its programs judge by them until those of this version,
+//! with maps of their own, are in their place.
+
+use anyhow::Result;
+use tracing::{info, warn};
+
+use super::{Daemon, Past, Places, enforce::Force};
+use crate::{
+    dataplane::{
+        aside::{self, AsideError},
+        attach,
+        bind::Bound,
+        learned::Table,
+        load::{Loaded, load},
+        maps::Pinned,
+    },
+    dns::{
+        admit::Told,
+        saved::{self, SavedError},
+    },
+    policy::ids::Ids,
+};
+
+/// Loads the maps; where those that are pinned have another layout, beside them.
+pub(super) fn load_maps(places: &Places, past: Past) -> Result<(Loaded, Past)> {
+    let pin_dir = &places.pin_dir;
+    let fault = match load(pin_dir) {
+        Err(fault) if fault.is_other_layout() => anyhow::Error::from(fault),
+        done => return Ok((done?, past)),
+    };
+    warn!(
+        "maps of another version are pinned ({fault:#}): new ones are made, which learned addresses and connections go to; counters begin anew"
+    );
+    aside::set_aside(pin_dir)?;
+    match load(pin_dir) {
+        Ok(loaded) => Ok((
+            loaded,
+            Past {
+                in_force: 0,
+                ..past
+            },
+        )),
+        Err(fault) => {
+            aside::settle(pin_dir)?;
+            Err(fault.into())
+        }
+    }
+}
+
+impl Daemon {
+    /// Carries over what was learned, before programs with new maps take the place of those before; these are
+    /// loaded first, so that little passes between the two.
+    pub(super) fn carry_over(&mut self, force: &Force, bound: &[Bound], ids: &Ids) -> Result<()> {
+        let pin_dir = &self.places.pin_dir;
+        attach::prepare(&mut self.loaded, pin_dir, bound)?;
+        self.carry(force, ids);
+        Ok(())
+    }
+
+    /// Carries over what came meanwhile, and forgets the maps of before.
+    pub(super) fn let_go_of_before(&self) -> Result<(), AsideError> {
+        if let Some(force) = &self.force {
+            self.carry(force, &self.past.ids);
+        }
+        aside::forget(&self.places.pin_dir)
+    }
+
+    /// What cannot be carried over is learned anew as clients ask again.
+    fn carry(&self, force: &Force, ids: &Ids) {
+        let connections = aside::carry(&self.places.pin_dir);
+        match self.carry_learned(force, ids) {
+            Ok(Told { addresses, .. }) => {
+                info!("{addresses} learned addresses and {connections} connections are taken over");
+            }
+            Err(fault) => warn!(
+                "learned addresses of the maps of before cannot be taken over, and those that were saved last count: {:#}",
+                anyhow::Error::from(fault)
+            ),
+        }
+    }
+
+    fn carry_learned(&self, force: &Force, ids: &Ids) -> Result<Told, SavedError> {
+        let pin_dir = &self.places.pin_dir;
+        let from = Table::open(Pinned(&aside::folder(pin_dir)))?;
+        let mut to = Table::open(Pinned(pin_dir))?;
+        saved::carry(&from, &mut to, &ids.patterns(), &force.generation)
+    }
+}
