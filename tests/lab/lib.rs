@@ -18,6 +18,7 @@ pub mod basics;
 pub mod capture;
 pub mod certificate;
 pub mod config;
+pub mod cpu;
 pub mod dns;
 pub mod dns_tcp;
 pub mod echo;

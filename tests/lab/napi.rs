@@ -13,6 +13,7 @@ use rustix::net::{AddressFamily, SocketType, socket};
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+use crate::cpu;
 use crate::host::Host;
 
 /// The thread that takes in what comes over a link.
@@ -48,10 +49,7 @@ impl NapiThread {
 
     /// CPU time that it has taken so far.
     pub fn cpu_time(&self) -> Result<Duration> {
-        let path = format!("/proc/{}/schedstat", self.id);
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        let nanoseconds = text.split(' ').next().unwrap_or_default();
-        Ok(Duration::from_nanos(nanoseconds.parse()?))
+        cpu::time_of(self.id.cast_unsigned())
     }
 }
 
