@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use lab::pace::is_slow;
 use serde_json::Value;
 
 /// What scripts rely on, by the names that they know.
@@ -26,6 +27,15 @@ const KEYS: [&str; 16] = [
     "memory_100k_mb",
 ];
 
+/// On a slow machine one section has to do: each loads the programs anew, which takes half a minute there.
+fn sections() -> &'static [&'static str] {
+    if is_slow() {
+        &["--only", "packet"]
+    } else {
+        &[]
+    }
+}
+
 #[test]
 fn every_ratio_is_measured_or_skipped_with_a_reason() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -33,12 +43,10 @@ fn every_ratio_is_measured_or_skipped_with_a_reason() -> Result<()> {
         folder.path().join("bench.json"),
         folder.path().join("plots"),
     );
-    let output = Command::new(env!("CARGO_BIN_EXE_egress-lab"))
-        .args(["bench", "--trial", "--json"])
-        .arg(&json)
-        .arg("--svg")
-        .arg(&plots)
-        .output()?;
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_egress-lab"));
+    bench.args(["bench", "--trial"]).args(sections());
+    bench.arg("--json").arg(&json).arg("--svg").arg(&plots);
+    let output = bench.output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}: {said}", output.status);
     let report: Value = serde_json::from_str(&fs::read_to_string(&json)?)?;
@@ -52,15 +60,10 @@ fn every_ratio_is_measured_or_skipped_with_a_reason() -> Result<()> {
             (ratio, reason) => anyhow::bail!("{key}: {ratio}, {reason}"),
         }
     }
-    let known: Vec<&str> = report["ratios"]
-        .as_object()
-        .context("no ratios")?
-        .keys()
-        .map(String::as_str)
-        .collect();
-    ensure!(known.contains(&"allowed_500"), "{known:?}");
-    ensure!(known.iter().all(|key| KEYS.contains(key)), "{known:?}");
+    let ratios = report["ratios"].as_object().context("no ratios")?;
+    ensure!(ratios.len() == KEYS.len(), "{ratios:?}");
+    ensure!(ratios["allowed_500"].is_number(), "{ratios:?}");
     let drawn = fs::read_dir(&plots)?.count();
-    ensure!(drawn > 1, "{drawn} plots");
+    ensure!(drawn > 0, "{drawn} plots");
     Ok(())
 }

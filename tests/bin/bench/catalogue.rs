@@ -11,6 +11,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 /// First bytes of blocks that Microsoft's published prefixes stand in.
 const BLOCKS_V4: [u8; 12] = [13, 20, 23, 40, 51, 52, 104, 131, 132, 150, 191, 204];
+/// Where prefixes begin that do not touch.
+const APART: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 0);
 const BLOCK_V6: u16 = 0x2603;
 /// Of a thousand prefixes of IPv4, how many have which length; the shape of the published ones.
 const LENGTHS_V4: [(u8, u32); 14] = [
@@ -57,6 +59,18 @@ impl Catalogue {
         }
     }
 
+    /// So many prefixes of IPv4, no two of which touch: one in every 32 addresses.
+    pub(super) fn apart(prefixes: usize) -> Self {
+        let nets = (0..prefixes as u32).map(|i| {
+            let address = Ipv4Addr::from_bits(APART.to_bits() + 32 * i);
+            Ipv4Net::new_assert(address, 28)
+        });
+        Self {
+            v4: nets.collect(),
+            v6: Vec::new(),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.v4.len() + self.v6.len()
     }
@@ -76,6 +90,12 @@ impl Catalogue {
     /// A config that allows TCP port 443 of all, and of names below `bench.example`.
     pub(super) fn config(&self) -> Result<Config> {
         parse(&config_text(&self.texts(), &["*.bench.example".to_owned()]))
+    }
+
+    /// The same with one more line about the gateway.
+    pub(super) fn config_with(&self, line: &str) -> Result<Config> {
+        let text = config_text(&self.texts(), &["*.bench.example".to_owned()]);
+        parse(&text.replacen("[gateway]\n", &format!("[gateway]\n{line}\n"), 1))
     }
 
     /// The same and one prefix more, which no other covers.
@@ -202,6 +222,13 @@ mod tests {
     }
 
     #[test]
+    fn prefixes_apart_cannot_be_merged() {
+        let catalogue = Catalogue::apart(1000);
+        assert_eq!(Ipv4Net::aggregate(&catalogue.v4), catalogue.v4);
+        assert_eq!(catalogue.len(), 1000);
+    }
+
+    #[test]
     fn destinations_are_covered_and_strangers_are_not() {
         let catalogue = Catalogue::of(500);
         let covered = |address: &Ipv4Addr| catalogue.v4.iter().any(|net| net.contains(address));
@@ -220,6 +247,8 @@ mod tests {
         };
         assert_eq!(prefixes(catalogue.config()?), 500);
         assert_eq!(prefixes(catalogue.config_with_one_more()?), 501);
+        assert_eq!(prefixes(catalogue.config_with("internal = []")?), 500);
+        assert!(catalogue.config_with("speed = \"high\"").is_err());
         Ok(())
     }
 }

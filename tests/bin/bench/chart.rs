@@ -103,6 +103,7 @@ mod tests {
                 low: median / 2.0,
                 high: median * 2.0,
             },
+            rounds: 3,
         }
     }
 

@@ -1,15 +1,18 @@
 //! Measuring: closures that measure once in, what they said in many rounds out.
 //!
 //! Subjects take turns, so that whatever else the machine does meets all of them, and a ratio is made of
-//! values of the same round. The clock is the thread's own CPU time, on one CPU.
+//! values of the same round. There are as many rounds as the time allows for. The clock is the thread's own
+//! CPU time, on one CPU.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use lab::interrupt;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
+
+use super::effort::Effort;
 
 /// Median and range of some values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -51,38 +54,78 @@ impl Series {
 }
 
 /// Something that is measured again and again.
-pub(super) struct Subject<'a> {
+pub(super) struct Subject<'a, T = f64> {
     /// What it is called.
     pub(super) name: String,
     /// Measures once.
-    pub(super) once: Box<dyn FnMut() -> Result<f64> + 'a>,
+    once: Box<dyn FnMut() -> Result<T> + 'a>,
 }
 
-impl<'a> Subject<'a> {
-    pub(super) fn new(name: impl Into<String>, once: impl FnMut() -> Result<f64> + 'a) -> Self {
+impl<'a, T> Subject<'a, T> {
+    pub(super) fn new(name: impl Into<String>, once: impl FnMut() -> Result<T> + 'a) -> Self {
         let name = name.into();
         let once = Box::new(once);
         Self { name, once }
     }
 }
 
-/// Measures all in turn, each round beginning with another; a first round only warms up.
-pub(super) fn interleaved(subjects: &mut [Subject<'_>], rounds: usize) -> Result<Vec<Series>> {
-    let count = subjects.len().max(1);
-    let mut series = vec![Series(Vec::new()); subjects.len()];
+/// Measures all in turn, each round beginning with another; a first round only warms up. It ends with the
+/// last round or when the time is over, but not before the second.
+pub(super) fn interleaved<T>(
+    subjects: &mut [Subject<'_, T>],
+    rounds: usize,
+    effort: Effort,
+) -> Result<Vec<Vec<T>>> {
+    let mut measured: Vec<Vec<T>> = subjects.iter().map(|_| Vec::new()).collect();
+    let mut longest = Duration::ZERO;
     for round in 0..=rounds {
-        for turn in 0..subjects.len() {
-            interrupt::check()?;
-            let which = (turn + round) % count;
-            let (Some(subject), Some(series)) = (subjects.get_mut(which), series.get_mut(which))
-            else {
-                continue;
-            };
-            let value = (subject.once)().with_context(|| subject.name.clone())?;
-            if round > 0 {
-                series.0.push(value);
-            }
+        if round > 1 && effort.is_too_short_for(longest) {
+            break;
         }
+        let began = Instant::now();
+        let values = one_round(subjects, round)?;
+        longest = longest.max(began.elapsed());
+        if round > 0 {
+            let rows = measured.iter_mut().zip(values);
+            rows.for_each(|(row, value)| row.push(value));
+        }
+    }
+    Ok(measured)
+}
+
+/// Measures each once, beginning with that of this number; what they said stands in their own order.
+fn one_round<T>(subjects: &mut [Subject<'_, T>], first: usize) -> Result<Vec<T>> {
+    let count = subjects.len().max(1);
+    let (before, from_first) = subjects.split_at_mut(first % count);
+    let measure = |subjects: &mut [Subject<'_, T>]| -> Result<Vec<T>> {
+        let measured = subjects.iter_mut().map(|subject| {
+            interrupt::check()?;
+            (subject.once)().with_context(|| subject.name.clone())
+        });
+        measured.collect()
+    };
+    let behind = measure(from_first)?;
+    let mut values = measure(before)?;
+    values.extend(behind);
+    Ok(values)
+}
+
+/// Measures one thing again and again, until the time is over; at least once.
+pub(super) fn repeated(
+    rounds: usize,
+    effort: Effort,
+    mut once: impl FnMut() -> Result<f64>,
+) -> Result<Series> {
+    let mut series = Series(Vec::new());
+    let mut longest = Duration::ZERO;
+    while series.0.len() < rounds.max(1) {
+        if !series.0.is_empty() && effort.is_too_short_for(longest) {
+            break;
+        }
+        interrupt::check()?;
+        let began = Instant::now();
+        series.0.push(once()?);
+        longest = longest.max(began.elapsed());
     }
     Ok(series)
 }
@@ -97,6 +140,11 @@ pub(super) fn cpu_time<T>(something: impl FnOnce() -> T) -> (T, Duration) {
 fn thread_cpu() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+}
+
+/// Keeps this thread on the last CPU that it may use: interrupts and whatever else runs tend to the first.
+pub(super) fn pin_apart() -> Result<usize> {
+    pin(|cpus| cpus.last().copied())
 }
 
 /// Keeps this thread on one of the CPUs that it may use; tells which.
@@ -114,6 +162,9 @@ pub(super) fn pin(choose: impl FnOnce(&[usize]) -> Option<usize>) -> Result<usiz
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use super::super::effort::Extent;
     use super::*;
 
     #[test]
@@ -137,20 +188,39 @@ mod tests {
         assert_eq!(slow.over(&fast), Series(vec![2.0, 2.0]));
     }
 
-    #[test]
-    fn subjects_take_turns_and_the_first_round_does_not_count() -> Result<()> {
-        let order = std::cell::RefCell::new(Vec::new());
-        let subject = |name: &'static str| {
-            let order = &order;
-            Subject::new(name, move || {
-                order.borrow_mut().push(name);
+    fn letters<'a>(order: &'a RefCell<String>) -> [Subject<'a>; 3] {
+        ['a', 'b', 'c'].map(|letter| {
+            Subject::new(letter, move || {
+                order.borrow_mut().push(letter);
                 Ok(order.borrow().len() as f64)
             })
-        };
-        let mut subjects = [subject("a"), subject("b")];
-        let series = interleaved(&mut subjects, 2)?;
-        assert_eq!(*order.borrow(), ["a", "b", "b", "a", "a", "b"]);
-        assert_eq!(series, [Series(vec![4.0, 5.0]), Series(vec![3.0, 6.0])]);
+        })
+    }
+
+    #[test]
+    fn subjects_take_turns_and_the_first_round_does_not_count() -> Result<()> {
+        let order = RefCell::default();
+        let effort = Effort::new(Extent::Trial);
+        let series = interleaved(&mut letters(&order), 2, effort)?;
+        assert_eq!(*order.borrow(), "abcbcacab");
+        assert_eq!(series, [[6.0, 8.0], [4.0, 9.0], [5.0, 7.0]]);
+        Ok(())
+    }
+
+    #[test]
+    fn when_the_time_is_over_each_was_measured_once() -> Result<()> {
+        let over = Effort::new(Extent::Full).part(0.0);
+        let order = RefCell::default();
+        interleaved(&mut letters(&order), 31, over)?;
+        assert_eq!(*order.borrow(), "abcbca");
+        assert_eq!(repeated(31, over, || Ok(1.0))?, Series(vec![1.0]));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_repeated_ends_with_its_rounds() -> Result<()> {
+        let effort = Effort::new(Extent::Trial);
+        assert_eq!(repeated(3, effort, || Ok(1.0))?, Series(vec![1.0; 3]));
         Ok(())
     }
 }

@@ -3,28 +3,35 @@
 //! Each section is a file that hands over [`report::Findings`]: rows, ratios of one run, and what it had to
 //! skip and why.
 
+mod baseline;
 mod catalogue;
 mod chart;
+mod check;
 mod effort;
 mod feeder;
 mod forward;
 mod goal;
 mod measure;
 mod packet;
+mod print;
 mod report;
+mod ruleset;
+mod section;
 mod tables;
 mod user;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
-use lab::kernel::inside;
+use clap::{Args, ValueEnum as _};
 
-use self::effort::Effort;
-use self::report::{Findings, Report};
+use self::check::Against;
+use self::effort::{Effort, Extent};
+use self::report::Report;
+use self::section::Section;
+use crate::table::line;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -34,65 +41,77 @@ pub(crate) struct Options {
     /// All of it once and small, to see that it works; no figure is worth anything
     #[arg(long, hide = true, conflicts_with = "quick")]
     trial: bool,
-    /// Also write what was found as JSON into this file, or to standard output for `-`
+    /// Only this section; may be given several times
+    #[arg(long, value_enum, value_name = "SECTION")]
+    only: Vec<Section>,
+    /// Also write what was found as JSON into this file, or only that to standard output for `-`
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Also draw what was found, one SVG file a section, into this folder
     #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
+    #[command(flatten)]
+    against: Against,
 }
 
-/// What this bench does not measure yet.
-const NOT_YET: [&str; 3] = [
-    "DNS answer to enforced, beside dnsmasq with nftset",
-    "earlier designs of egress",
-    "nftables: one prefix in 100000 added and removed",
-];
-
-/// Measures everything, and prints it.
+/// Measures everything, and prints it; tells whether it is as good as before.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    let effort = options.effort();
     let (began, load) = (Instant::now(), report::load()?);
-    let mut findings = inside(|pin_dir| -> Result<Findings> {
-        // Interrupts and whatever else runs tend to the first CPU.
-        measure::pin(|cpus| cpus.last().copied())?;
-        let mut findings = packet::measure(pin_dir, effort)?;
-        findings.add(tables::measure(pin_dir, effort)?);
-        findings.add(user::measure(effort)?);
-        Ok(findings)
-    })??;
-    findings.add(forward::measure(effort)?);
-    for what in NOT_YET {
-        findings.skip(what, "the bench does not measure it yet");
-    }
-    let report = Report::of(effort, load, findings, began.elapsed().as_secs())?;
+    let effort = Effort::new(options.extent());
+    let sections = options.sections();
+    let findings = section::measured(&sections, effort)?;
+    let medians = findings.medians();
+    let seconds = began.elapsed().as_secs();
+    let report = Report::of(effort.extent(), load, findings, seconds)?;
     options.hand_over(&report)?;
-    Ok(true)
+    let trend = options
+        .against
+        .trend(medians, &sections, || Effort::new(options.extent()))?;
+    if let (Some(trend), false) = (&trend, options.is_silent()) {
+        line(format_args!("\n{trend}"))?;
+    }
+    Ok(trend.is_none_or(|trend| trend.is_good()))
 }
 
 impl Options {
-    fn effort(&self) -> Effort {
+    fn extent(&self) -> Extent {
         match (self.quick, self.trial) {
-            (_, true) => Effort::Trial,
-            (true, false) => Effort::Quick,
-            (false, false) => Effort::Full,
+            (_, true) => Extent::Trial,
+            (true, false) => Extent::Quick,
+            (false, false) => Extent::Full,
         }
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        if self.only.is_empty() {
+            Section::value_variants().to_vec()
+        } else {
+            self.only.clone()
+        }
+    }
+
+    /// Whether standard output is for JSON alone.
+    fn is_silent(&self) -> bool {
+        self.json.as_deref() == Some(Path::new("-"))
     }
 
     fn hand_over(&self, report: &Report) -> Result<()> {
         let json = serde_json::to_string_pretty(report)?;
-        match &self.json {
-            Some(path) if path.as_os_str() == "-" => crate::table::line(format_args!("{json}"))?,
-            Some(path) => {
-                report.print()?;
-                fs::write(path, json + "\n")
-                    .with_context(|| format!("cannot write {}", path.display()))?;
+        if self.is_silent() {
+            line(format_args!("{json}"))?;
+        } else {
+            report.print()?;
+            if let Some(path) = &self.json {
+                write(path, &(json + "\n"))?;
             }
-            None => report.print()?,
         }
         match &self.svg {
-            Some(folder) => chart::draw(report.rows(), folder),
+            Some(folder) => chart::draw(&report.rows, folder),
             None => Ok(()),
         }
     }
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -32,6 +32,9 @@ const DESTINATION_V6: u32 = 38;
 const SOME: usize = 1 << 10;
 /// Counts of destinations.
 const COUNTS: [usize; 3] = [1, SOME, 1 << 16];
+/// How a config asks for the tables that were there first, and what they are called here.
+const AS_BEFORE: &str = "lookup = \"trie\"";
+const EARLIER: &str = "allowed by the LPM_TRIE of earlier versions";
 /// Longer than any bench.
 const LEARNED_MS: i64 = 3_600_000;
 /// The catalogue that most is measured with, and the largest.
@@ -44,6 +47,10 @@ pub(super) fn measure(pin_dir: &Path, effort: Effort) -> Result<Findings> {
     for size in effort.sizes() {
         kernels.push(Filled::new(pin_dir, *size)?);
     }
+    let mut earlier = Vec::new();
+    for size in effort.sizes() {
+        earlier.extend(Filled::as_before(pin_dir, *size)?);
+    }
     let mut subjects = floors(effort)?;
     for filled in &mut kernels {
         filled.allowed(&mut subjects, effort)?;
@@ -51,9 +58,17 @@ pub(super) fn measure(pin_dir: &Path, effort: Effort) -> Result<Findings> {
             filled.beside(&mut subjects, effort)?;
         }
     }
-    let series = interleaved(&mut subjects, effort.rounds())?;
+    for filled in &mut earlier {
+        subjects.push(filled.allowed_v4(EARLIER, SOME, effort)?);
+    }
+    let measured = interleaved(&mut subjects, effort.rounds(), effort)?;
     let names = subjects.iter().map(|subject| subject.name.clone());
-    findings(names.zip(series).collect(), effort)
+    let measured = names.zip(measured.into_iter().map(Series)).collect();
+    let mut findings = findings(measured, effort)?;
+    if earlier.is_empty() {
+        findings.skip(EARLIER, "there are no other tables than those in force");
+    }
+    Ok(findings)
 }
 
 /// Programs in the kernel with a catalogue in force.
@@ -70,14 +85,22 @@ impl Filled {
         Ok(Self { kernel, catalogue })
     }
 
+    /// With the tables of an earlier design, where the config lets choose them.
+    fn as_before(pin_dir: &Path, size: usize) -> Result<Option<Self>> {
+        let catalogue = Catalogue::of(size);
+        let Ok(config) = catalogue.config_with(AS_BEFORE) else {
+            return Ok(None);
+        };
+        let mut kernel = Kernel::load(&pin_dir.with_file_name(format!("before-{size}")))?;
+        kernel.put_into_force(&config, &own())?;
+        Ok(Some(Self { kernel, catalogue }))
+    }
+
     /// Adds packets to listed destinations, for the filter and for the plain program.
     fn allowed(&mut self, subjects: &mut Vec<Subject<'_>>, effort: Effort) -> Result<()> {
         let size = self.catalogue.len();
         for count in COUNTS {
-            let frames = Frames::v4(&self.catalogue.destinations_v4(count));
-            let name = allowed("allowed", size, count);
-            let reason = (Action::Allow, Reason::Prefix);
-            subjects.push(self.judged(name, frames, reason, effort)?);
+            subjects.push(self.allowed_v4("allowed", count, effort)?);
         }
         let frames = Frames::v6(&self.catalogue.destinations_v6(SOME));
         let name = allowed("allowed, IPv6", size, SOME);
@@ -93,6 +116,13 @@ impl Filled {
             effort,
         )?);
         Ok(())
+    }
+
+    /// Packets to listed destinations of IPv4.
+    fn allowed_v4<'a>(&mut self, what: &str, count: usize, effort: Effort) -> Result<Subject<'a>> {
+        let frames = Frames::v4(&self.catalogue.destinations_v4(count));
+        let name = allowed(what, self.catalogue.len(), count);
+        self.judged(name, frames, (Action::Allow, Reason::Prefix), effort)
     }
 
     /// Adds packets to other destinations, and DNS.
@@ -233,6 +263,7 @@ fn findings(measured: Vec<(String, Series)>, effort: Effort) -> Result<Findings>
         let found = measured.iter().find(|(known, _)| *known == name);
         Ok(&found.with_context(|| format!("{name} was not measured"))?.1)
     };
+    findings.floor(of(FLOOR.into())?);
     let few = of(allowed("allowed", FEW, SOME))?;
     let few_v6 = of(allowed("allowed, IPv6", FEW, SOME))?;
     let base = of(base(SOME))?;

@@ -1,22 +1,24 @@
 //! The kernel's tables by the size of the catalogue: how long they take to build and to flip, how much memory
-//! they hold, and what one prefix more or less takes.
+//! they hold, and what one prefix more or less takes; beside a set of nftables.
+
+mod nft;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use egress_ctl::config::Config;
 use lab::kernel::Kernel;
 use lab::memory;
 
 use super::catalogue::{Catalogue, own};
 use super::effort::Effort;
-use super::measure::Series;
+use super::measure::{Series, repeated};
 use super::report::Findings;
 
 const SECTION: &str = "tables of a generation";
-/// The map that holds prefixes, both generations.
-const PREFIXES: &str = "DESTINATIONS";
+/// Maps that hold prefixes, of both generations; one of them has to be there.
+const PREFIXES: [&str; 2] = ["DESTINATIONS", "FLAT"];
 const FEW: usize = 500;
 const MANY: usize = 100_000;
 
@@ -25,12 +27,18 @@ pub(super) fn measure(pin_dir: &Path, effort: Effort) -> Result<Findings> {
     let mut findings = Findings::default();
     for size in effort.sizes() {
         let pin_dir = pin_dir.with_file_name(format!("tables-{size}"));
-        findings.add(of_size(&pin_dir, *size, effort)?);
+        // The largest takes most, and nftables as long as all of them.
+        let share = if *size == MANY { 0.6 } else { 0.1 };
+        findings.add(of_size(&pin_dir, *size, effort.part(share))?);
     }
-    if let Some(reason) = effort.leaves_out(MANY) {
-        for key in ["flip_ms", "build_100k_ms", "memory_100k_mb"] {
-            findings.skip(key, reason.clone());
+    match effort.leaves_out(MANY) {
+        Some(reason) => {
+            for key in ["flip_ms", "build_100k_ms", "memory_100k_mb"] {
+                findings.skip(key, reason.clone());
+            }
+            findings.add(nft::measure(FEW, effort)?);
         }
+        None => findings.add(nft::measure(MANY, effort)?),
     }
     Ok(findings)
 }
@@ -42,28 +50,22 @@ fn of_size(pin_dir: &Path, size: usize, effort: Effort) -> Result<Findings> {
     let empty = memory::of_maps(pin_dir)?;
     let mut findings = Findings::default();
     // Both halves are filled behind this.
-    let build = built(&mut kernel, &config, effort.few_rounds() + 1)?;
+    built(&mut kernel, &config)?;
+    let build = repeated(effort.few_rounds(), effort.part(0.4), || {
+        built(&mut kernel, &config)
+    })?;
     findings.row(SECTION, format!("build, {size} prefixes"), "ms", &build);
     let flip = flipped(&kernel, effort.rounds())?;
     findings.row(SECTION, format!("flip, {size} prefixes"), "ms", &flip);
     let full = memory::of_maps(pin_dir)?;
-    let prefixes = Series(vec![megabytes(bytes_of(&full, PREFIXES)?)]);
-    findings.row(
-        SECTION,
-        format!("memory of {size} prefixes, both halves"),
-        "MB",
-        &prefixes,
-    );
-    let all = Series(vec![megabytes(full.iter().map(|(_, bytes)| bytes).sum())]);
-    findings.row(
-        SECTION,
-        format!("memory of all maps, {size} prefixes"),
-        "MB",
-        &all,
-    );
-    let fixed = Series(vec![megabytes(empty.iter().map(|(_, bytes)| bytes).sum())]);
+    let prefixes = held(of_prefixes(&full)?);
+    let name = format!("memory of {size} prefixes, both halves");
+    findings.row(SECTION, name, "MB", &prefixes);
+    let name = format!("memory of all maps, {size} prefixes");
+    findings.row(SECTION, name, "MB", &held(sum(&full)));
     if size == FEW {
-        findings.row(SECTION, "memory of all maps, no generation", "MB", &fixed);
+        let name = "memory of all maps, no generation";
+        findings.row(SECTION, name, "MB", &held(sum(&empty)));
         findings.ratio("memory_500_mb", &prefixes);
     }
     if size == MANY {
@@ -76,14 +78,10 @@ fn of_size(pin_dir: &Path, size: usize, effort: Effort) -> Result<Findings> {
     Ok(findings)
 }
 
-/// A compiled generation is written into the kernel's tables and put into force, again and again.
-fn built(kernel: &mut Kernel, config: &Config, times: usize) -> Result<Series> {
-    let built = (0..times).map(|_| {
-        Ok(milliseconds(
-            kernel.put_into_force_timed(config, &own())?.swap,
-        ))
-    });
-    Ok(Series(built.collect::<Result<_>>()?))
+/// A compiled generation is written into the kernel's tables and put into force.
+fn built(kernel: &mut Kernel, config: &Config) -> Result<f64> {
+    let taken = kernel.put_into_force_timed(config, &own())?;
+    Ok(milliseconds(taken.swap))
 }
 
 /// The word that says which generation is in force is written, where both halves are filled.
@@ -104,36 +102,37 @@ fn flipped(kernel: &Kernel, times: usize) -> Result<Series> {
 /// From a config with one prefix more, and back: compiled and put into force, as a daemon does it.
 fn changed(kernel: &mut Kernel, configs: [&Config; 2], effort: Effort) -> Result<Findings> {
     let mut findings = Findings::default();
-    let mut taken = [Series(Vec::new()), Series(Vec::new())];
-    for _ in 0..effort.few_rounds() {
-        for (config, series) in configs.into_iter().zip(&mut taken) {
+    let mut removed = Series(Vec::new());
+    let added = repeated(effort.few_rounds(), effort, || {
+        let mut taken = [0.0; 2];
+        for (config, taken) in configs.into_iter().zip(&mut taken) {
             let took = kernel.put_into_force_timed(config, &own())?;
-            series.0.push(milliseconds(took.compile + took.swap));
+            *taken = milliseconds(took.compile + took.swap);
         }
+        removed.0.push(taken[1]);
+        Ok(taken[0])
+    })?;
+    for (what, series) in [("added to", &added), ("removed from", &removed)] {
+        let name = format!("one prefix {what} {MANY}, compiled as well");
+        findings.row(SECTION, name, "ms", series);
     }
-    let [added, removed] = &taken;
-    findings.row(
-        SECTION,
-        "one prefix added to 100000, compiled as well",
-        "ms",
-        added,
-    );
-    findings.row(
-        SECTION,
-        "one prefix removed from 100000, compiled as well",
-        "ms",
-        removed,
-    );
     Ok(findings)
 }
 
-fn bytes_of(maps: &[(String, u64)], name: &str) -> Result<u64> {
-    let map = maps.iter().find(|(known, _)| known == name);
-    Ok(map.with_context(|| format!("no map {name}"))?.1)
+fn of_prefixes(maps: &[(String, u64)]) -> Result<u64> {
+    let is_one = |(name, _): &&(String, u64)| PREFIXES.contains(&name.as_str());
+    let tables: Vec<_> = maps.iter().filter(is_one).cloned().collect();
+    ensure!(!tables.is_empty(), "no map of {PREFIXES:?}");
+    Ok(sum(&tables))
 }
 
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
+fn sum(maps: &[(String, u64)]) -> u64 {
+    maps.iter().map(|(_, bytes)| bytes).sum()
+}
+
+/// Megabytes, which are the same each time.
+fn held(bytes: u64) -> Series {
+    Series(vec![bytes as f64 / 1e6])
 }
 
 fn milliseconds(time: Duration) -> f64 {

@@ -1,5 +1,6 @@
 //! User space: what it takes to read a catalogue, to compile it and to compare two editions.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,12 +12,11 @@ use egress_ctl::policy::ids::Ids;
 use lab::kernel::TODAY;
 
 use super::catalogue::{Catalogue, config_text, own, parse};
-use super::effort::Effort;
+use super::effort::{Effort, Extent};
 use super::measure::{Series, Subject, cpu_time, interleaved};
 use super::report::Findings;
 
 const SECTION: &str = "user space";
-const NAMES: usize = 30_000;
 /// Of so many entries, one is in the new edition alone.
 const ONE_IN: usize = 100;
 /// Entries of one set of the web service.
@@ -25,23 +25,51 @@ const OF_A_SET: usize = 250;
 /// Measures all sizes.
 pub(super) fn measure(effort: Effort) -> Result<Findings> {
     let mut findings = Findings::default();
-    for size in sizes(effort) {
-        let prefixes = Catalogue::of(*size).texts();
-        let material = Material::of(prefixes, Vec::new())?;
-        findings.add(measured(&format!("{size} prefixes"), &material, effort)?);
-    }
-    if effort != Effort::Trial {
-        let names = (0..NAMES).map(|i| format!("name{i}.bench.example"));
-        let material = Material::of(Vec::new(), names.collect())?;
-        findings.add(measured(&format!("{NAMES} names"), &material, effort)?);
+    let sizes = sizes(effort.extent());
+    for (size, left) in sizes.iter().zip((1..=sizes.len()).rev()) {
+        let material = size.material()?;
+        let part = effort.part(1.0 / left as f64);
+        findings.add(measured(&size.to_string(), &material, part)?);
     }
     Ok(findings)
 }
 
-fn sizes(effort: Effort) -> &'static [usize] {
-    match effort {
-        Effort::Full | Effort::Quick => &[1000, 10_000, 100_000],
-        Effort::Trial => &[1000],
+/// How large a catalogue is.
+enum Size {
+    Prefixes(usize),
+    Names(usize),
+}
+
+impl Size {
+    fn material(&self) -> Result<Material> {
+        match self {
+            Self::Prefixes(count) => Material::of(Catalogue::of(*count).texts(), Vec::new()),
+            Self::Names(count) => {
+                let names = (0..*count).map(|i| format!("name{i}.bench.example"));
+                Material::of(Vec::new(), names.collect())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefixes(count) => write!(f, "{count} prefixes"),
+            Self::Names(count) => write!(f, "{count} names"),
+        }
+    }
+}
+
+fn sizes(extent: Extent) -> &'static [Size] {
+    match extent {
+        Extent::Full | Extent::Quick => &[
+            Size::Prefixes(1000),
+            Size::Prefixes(10_000),
+            Size::Names(30_000),
+            Size::Prefixes(100_000),
+        ],
+        Extent::Trial => &[Size::Prefixes(1000)],
     }
 }
 
@@ -128,10 +156,10 @@ fn measured(size: &str, material: &Material, effort: Effort) -> Result<Findings>
             Ok(milliseconds(took))
         }),
     ];
-    let series: Vec<Series> = interleaved(&mut subjects, effort.few_rounds())?;
+    let measured = interleaved(&mut subjects, effort.few_rounds(), effort)?;
     let mut findings = Findings::default();
-    for (subject, series) in subjects.iter().zip(&series) {
-        findings.row(SECTION, &subject.name, "ms", series);
+    for (subject, values) in subjects.iter().zip(measured) {
+        findings.row(SECTION, &subject.name, "ms", &Series(values));
     }
     Ok(findings)
 }

@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Result;
 
-use super::build::Profile;
+use super::{build::Profile, setup};
 use crate::{checkout::Checkout, lab};
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,13 @@ pub(crate) struct Args {
     bench: Vec<OsString>,
 }
 
+/// Ratios of earlier runs, relative to the checkout.
+const BASELINE: &str = "tests/bench/baseline";
+
 pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
-    lab::hand_over(checkout, ("bench", Profile::Release), &args.bench)
+    setup::for_bench(checkout)?;
+    let baseline = checkout.root().join(BASELINE);
+    let mut flags = vec!["--baseline".into(), baseline.into()];
+    flags.extend_from_slice(&args.bench);
+    lab::hand_over(checkout, ("bench", Profile::Release), &flags)
 }

@@ -1,22 +1,20 @@
 //! Ways to filter on the gateway: a catalogue in; each is put there and taken away again.
 
-use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
+mod program;
+mod rules;
+mod script;
+mod xdp_filter;
 
-use anyhow::{Context as _, Result, ensure};
-use aya::Ebpf;
-use aya::programs::{Xdp, XdpMode, xdp::XdpLink};
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 use lab::host::Host;
-use lab::kernel::Kernel;
-use lab::topology::LAN_INTERFACE;
 
-use super::super::catalogue::{Catalogue, config_text, own, parse};
-use super::super::feeder::{self, Values};
-use super::pin_dir;
-
-/// The interface that all of them filter at.
-const LAN: &std::ffi::CStr = c"lan";
+use self::program::{DropOnly, Egress};
+use self::xdp_filter::XdpFilter;
+use super::super::catalogue::Catalogue;
+use super::Fate;
 
 /// A way to filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +22,23 @@ pub(super) enum Peer {
     None,
     NftConntrack,
     NftIngress,
+    IpsetConntrack,
+    TcU32,
+    TcFlower,
+    XdpFilter,
     DropOnly,
     Egress,
 }
 
 impl Peer {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 9] = [
         Self::None,
         Self::NftConntrack,
         Self::NftIngress,
+        Self::IpsetConntrack,
+        Self::TcU32,
+        Self::TcFlower,
+        Self::XdpFilter,
         Self::DropOnly,
         Self::Egress,
     ];
@@ -42,140 +48,121 @@ impl Peer {
             Self::None => "no filter",
             Self::NftConntrack => "nftables set with conntrack",
             Self::NftIngress => "nftables ingress hook",
+            Self::IpsetConntrack => "ipset with conntrack",
+            Self::TcU32 => "tc u32",
+            Self::TcFlower => "tc flower",
+            Self::XdpFilter => "xdp-filter",
             Self::DropOnly => "drop-only XDP",
             Self::Egress => "egress",
         }
     }
 
-    /// Whether it lets packets pass, or drops them, as is asked for.
-    pub(super) fn meets(self, pass: bool) -> bool {
-        match self {
-            Self::None => pass,
-            Self::DropOnly => !pass,
-            Self::NftConntrack | Self::NftIngress | Self::Egress => true,
-        }
+    /// Whether it comes with the bench, and has to work.
+    pub(super) fn is_own(self) -> bool {
+        matches!(self, Self::None | Self::DropOnly | Self::Egress)
     }
 
-    /// Its file of rules, where it has one. Nobody answers, so no packet belongs to a connection that conntrack
-    /// calls established.
-    fn rules(self, set: &str) -> Option<String> {
+    /// Whether packets meet this fate with it.
+    pub(super) fn meets(self, fate: Fate) -> bool {
         match self {
-            Self::NftConntrack => Some(format!(
-                "table inet bench {{\n{set}\n chain forward {{\n  type filter hook forward priority 0; policy drop;\n  \
-                 ct state established,related accept\n  ip daddr @listed udp dport 443 accept\n }}\n}}\n"
-            )),
-            Self::NftIngress => Some(format!(
-                "table netdev bench {{\n{set}\n chain lan {{\n  type filter hook ingress device \"{LAN_INTERFACE}\" priority 0; \
-                 policy drop;\n  ip daddr @listed udp dport 443 accept\n  meta protocol != ip accept\n }}\n}}\n"
-            )),
-            Self::None | Self::DropOnly | Self::Egress => None,
+            Self::None => fate == Fate::Forwarded,
+            Self::DropOnly => fate == Fate::Dropped,
+            _ => true,
         }
     }
 }
 
-/// All ways to filter, ready to be put on the gateway that this thread is in.
+/// What can be put on the gateway that this thread is in, and taken away again.
+trait Filter {
+    /// Puts it there. Prefixes are known to it; these destinations are what it lists where it has no prefixes.
+    fn put(&mut self, listed: &[Ipv4Addr]) -> Result<()>;
+
+    /// Takes away whatever is there of it.
+    fn take(&mut self) -> Result<()>;
+}
+
+/// Where nothing filters.
+struct Nothing;
+
+impl Filter for Nothing {
+    fn put(&mut self, _listed: &[Ipv4Addr]) -> Result<()> {
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// All ways to filter that this machine has.
 pub(super) struct Peers {
-    gateway: Host,
-    /// Files of rules of those that have them and that this kernel takes.
-    files: Vec<(Peer, PathBuf)>,
+    filters: Vec<(Peer, Box<dyn Filter>)>,
     missing: Vec<(&'static str, String)>,
-    kernel: Kernel,
-    floor: Ebpf,
-    /// What of these is on the interface; it leaves when this is dropped.
-    attached: Option<XdpLink>,
 }
 
 impl Peers {
-    /// Tries which there are.
+    /// Tries which there are; files that they need stand in this folder.
     pub(super) fn prepare(gateway: &Host, catalogue: &Catalogue, folder: &Path) -> Result<Self> {
-        let mut kernel = Kernel::load(pin_dir())?;
-        let text = config_text(&catalogue.texts(), &[]).replace("tcpPorts", "udpPorts");
-        kernel.put_into_force(&parse(&text)?, &own())?;
-        let mut floor = feeder::load(&Values::of(0, [[0; 2]]), 0)?;
-        feeder::xdp(&mut floor, "drop_udp")?;
         let mut peers = Self {
-            gateway: gateway.clone(),
-            files: Vec::new(),
+            filters: Vec::new(),
             missing: Vec::new(),
-            kernel,
-            floor,
-            attached: None,
         };
-        let set = set(catalogue)?;
         for peer in Peer::ALL {
-            if let Some(rules) = peer.rules(&set) {
-                let path = folder.join(format!("{peer:?}.nft"));
-                fs::write(&path, rules)?;
-                peers.files.push((peer, path));
-                if let Err(error) = peers.put(peer).and_then(|()| peers.take(peer)) {
-                    peers.files.retain(|(known, _)| *known != peer);
-                    peers.missing.push((peer.name(), format!("{error:#}")));
-                }
+            let mut filter = filter(peer, gateway, catalogue, folder)?;
+            let tried = filter.put(&[Ipv4Addr::LOCALHOST]);
+            let taken = filter.take();
+            match tried.and(taken) {
+                Ok(()) => peers.filters.push((peer, filter)),
+                Err(error) if peer.is_own() => return Err(error.context(peer.name())),
+                Err(error) => peers.missing.push((peer.name(), format!("{error:#}"))),
             }
         }
         Ok(peers)
     }
 
     /// Those that this machine has.
-    pub(super) fn there(&self) -> impl Iterator<Item = Peer> {
-        let is_there = |peer: &Peer| self.missing.iter().all(|(name, _)| *name != peer.name());
-        Peer::ALL.into_iter().filter(is_there)
+    pub(super) fn there(&self) -> Vec<Peer> {
+        self.filters.iter().map(|(peer, _)| *peer).collect()
     }
 
     /// Those that it lacks, with reasons.
-    pub(super) fn missing(&self) -> Vec<(&'static str, String)> {
-        self.missing.clone()
+    pub(super) fn missing(&self) -> &[(&'static str, String)] {
+        &self.missing
     }
 
     /// Puts one on the gateway.
-    pub(super) fn put(&mut self, peer: Peer) -> Result<()> {
-        match peer {
-            Peer::None => {}
-            Peer::Egress => self.attached = attach(self.kernel.ingress()?)?,
-            Peer::DropOnly => self.attached = attach(feeder::xdp(&mut self.floor, "drop_udp")?)?,
-            Peer::NftConntrack | Peer::NftIngress => {
-                let file = self.files.iter().find(|(known, _)| *known == peer);
-                let (_, path) = file.context("no rules")?;
-                self.nft(&["-f", &path.display().to_string()])?;
-            }
-        }
-        Ok(())
+    pub(super) fn put(&mut self, peer: Peer, listed: &[Ipv4Addr]) -> Result<()> {
+        self.filter(peer)?.put(listed)
     }
 
     /// Takes it away again.
     pub(super) fn take(&mut self, peer: Peer) -> Result<()> {
-        match peer {
-            Peer::None => Ok(()),
-            Peer::Egress | Peer::DropOnly => {
-                self.attached = None;
-                Ok(())
-            }
-            // Of the gateway's own network.
-            Peer::NftConntrack | Peer::NftIngress => self.nft(&["flush", "ruleset"]),
-        }
+        self.filter(peer)?.take()
     }
 
-    fn nft(&self, words: &[&str]) -> Result<()> {
-        let output = self.gateway.command("nft").args(words).output();
-        let output = output.context("nft does not start")?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        let first = said.lines().next().unwrap_or_default();
-        ensure!(output.status.success(), "nft {}: {first}", words.join(" "));
-        Ok(())
+    fn filter(&mut self, peer: Peer) -> Result<&mut dyn Filter> {
+        let found = self.filters.iter_mut().find(|(known, _)| *known == peer);
+        let (_, filter) = found.with_context(|| format!("there is no {}", peer.name()))?;
+        Ok(filter.as_mut())
     }
 }
 
-fn attach(program: &mut Xdp) -> Result<Option<XdpLink>> {
-    let id = program.attach(LAN, XdpMode::Driver)?;
-    Ok(Some(program.take_link(id)?))
-}
-
-/// The prefixes of IPv4 as a set of nftables; those that others cover are left out, for it takes no overlaps.
-fn set(catalogue: &Catalogue) -> Result<String> {
-    let nets = ipnet::Ipv4Net::aggregate(&catalogue.v4);
-    let mut text = " set listed {\n  type ipv4_addr; flags interval;\n  elements = {".to_owned();
-    for net in nets {
-        write!(text, " {net},")?;
-    }
-    Ok(text + " }\n }")
+fn filter(
+    peer: Peer,
+    gateway: &Host,
+    catalogue: &Catalogue,
+    folder: &Path,
+) -> Result<Box<dyn Filter>> {
+    let nets = &catalogue.v4;
+    Ok(match peer {
+        Peer::None => Box::new(Nothing),
+        Peer::NftConntrack => Box::new(rules::nft_conntrack(catalogue)?.on(gateway, folder)?),
+        Peer::NftIngress => Box::new(rules::nft_ingress(catalogue)?.on(gateway, folder)?),
+        Peer::IpsetConntrack => Box::new(rules::ipset_conntrack(nets).on(gateway, folder)?),
+        Peer::TcU32 => Box::new(rules::tc_u32(nets).on(gateway, folder)?),
+        Peer::TcFlower => Box::new(rules::tc_flower(nets).on(gateway, folder)?),
+        Peer::XdpFilter => Box::new(XdpFilter::on(gateway)),
+        Peer::DropOnly => Box::new(DropOnly::new()?),
+        Peer::Egress => Box::new(Egress::new(catalogue)?),
+    })
 }

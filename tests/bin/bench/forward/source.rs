@@ -16,7 +16,7 @@ use lab::topology::{LAN_INTERFACE, Lab, UPLINK};
 
 use super::super::feeder::{self, Values};
 use super::super::measure;
-use super::OTHERS_CPU;
+use super::wire::OTHERS_CPU;
 
 /// An Ethernet and an IPv4 header.
 const HEADERS: usize = 34;
