@@ -100,6 +100,14 @@ impl Effort {
         }
     }
 
+    /// Lookups of one measurement.
+    pub(super) fn lookups(self) -> usize {
+        match self.extent {
+            Extent::Full | Extent::Quick => 20,
+            Extent::Trial => 2,
+        }
+    }
+
     /// Sizes of catalogues.
     pub(super) fn sizes(self) -> &'static [usize] {
         match self.extent {

@@ -15,6 +15,7 @@ mod measure;
 mod packet;
 mod print;
 mod report;
+mod resolve;
 mod ruleset;
 mod section;
 mod tables;

@@ -7,7 +7,7 @@ use lab::kernel::inside;
 use super::effort::Effort;
 use super::goal::GOALS;
 use super::report::Findings;
-use super::{forward, measure, packet, tables, user};
+use super::{forward, measure, packet, resolve, tables, user};
 
 /// A part of the bench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -20,6 +20,8 @@ pub(super) enum Section {
     User,
     /// A gateway's CPU a packet, beside what others use
     Forward,
+    /// From a DNS question to the first packet through
+    Resolve,
 }
 
 impl Section {
@@ -30,6 +32,7 @@ impl Section {
             Self::Tables => 3.0,
             Self::User => 1.5,
             Self::Forward => 3.5,
+            Self::Resolve => 1.0,
         }
     }
 
@@ -57,6 +60,7 @@ impl Section {
                 user::measure(effort)
             })?,
             Self::Forward => forward::measure(effort),
+            Self::Resolve => resolve::measure(effort),
         }
     }
 }
