@@ -58,6 +58,37 @@ impl Addr {
         self.0
     }
 
+    /// The bits of an IPv4 address, as a number.
+    #[inline(always)]
+    pub const fn v4_bits(&self) -> Option<u32> {
+        if self.is_v4() {
+            Some(u32::from_be(self.0[3]))
+        } else {
+            None
+        }
+    }
+
+    /// The first and the last 64 bits, as numbers.
+    #[inline(always)]
+    pub const fn halves(&self) -> [u64; 2] {
+        let [a, b, c, d] = self.0;
+        [
+            (u32::from_be(a) as u64) << 32 | u32::from_be(b) as u64,
+            (u32::from_be(c) as u64) << 32 | u32::from_be(d) as u64,
+        ]
+    }
+
+    /// From these.
+    #[inline(always)]
+    pub const fn from_halves([first, second]: [u64; 2]) -> Self {
+        Self([
+            ((first >> 32) as u32).to_be(),
+            (first as u32).to_be(),
+            ((second >> 32) as u32).to_be(),
+            (second as u32).to_be(),
+        ])
+    }
+
     /// Whether this is an IPv4 address.
     #[inline(always)]
     pub const fn is_v4(&self) -> bool {
@@ -301,24 +332,20 @@ impl Flow {
         }
     }
 
-    /// The packet that this one, on its way to a client, answers: what came from there would look so. Of an
+    /// Writes down the packet that this one, on its way to a client, answers: what came from there would look so. Of an
     /// echo reply it is the request; any other ICMP message answers one of its own type.
     #[inline(always)]
-    pub const fn answered(&self) -> Self {
+    pub fn answered(&self, asked: &mut Self) {
         let ports = match (self.proto, self.dst_port) {
             (proto::ICMP, ECHO_REPLY_V4) => (0, ECHO_V4),
             (proto::ICMPV6, ECHO_REPLY_V6) => (0, ECHO_V6),
             (proto::ICMP | proto::ICMPV6, message) => (0, message),
             (_, to) => (to, self.src_port),
         };
-        Self {
-            src: self.dst,
-            dst: self.src,
-            src_port: ports.0,
-            dst_port: ports.1,
-            opens: false,
-            ..*self
-        }
+        *asked = *self;
+        (asked.src, asked.dst) = (self.dst, self.src);
+        (asked.src_port, asked.dst_port) = ports;
+        asked.opens = false;
     }
 
     /// The connection that the packet belongs to.
@@ -393,7 +420,9 @@ mod tests {
                 vlan: 7,
                 ..Flow::between(client, server)
             };
-            assert_eq!(reply.answered(), asked, "{reply:?}");
+            let mut answered = reply;
+            reply.answered(&mut answered);
+            assert_eq!(answered, asked, "{reply:?}");
         }
     }
 
@@ -407,6 +436,7 @@ mod tests {
             "2001:db8::ff00:42:8329",
         ] {
             assert_eq!(IpAddr::from(addr(text)), text.parse::<IpAddr>().unwrap());
+            assert_eq!(Addr::from_halves(addr(text).halves()), addr(text));
         }
         assert_eq!(addr("1.2.3.4"), Addr::v4([1, 2, 3, 4]));
         assert!(addr("1.2.3.4").is_v4() && !addr("::102:304").is_v4());

@@ -6,7 +6,7 @@
 use crate::{
     dns::{message::Message, policy::DnsPolicy},
     flow::{Addr, Flow},
-    learned::{Slot, Slots},
+    learned::{Slot, Slots, Teacher},
     limits::TEACHERS,
     opaque::opaque,
     rule::{Destination, GroupPolicy, Match, Misses, mark},
@@ -26,11 +26,25 @@ pub trait Tables {
     fn denies_names(&self) -> bool;
     /// What covers a destination address, by longest prefix.
     fn destination(&self, addr: &Addr) -> Destination;
+    /// The same of a resolver that is asked, which is seldom and may take longer.
+    fn resolver(&self, addr: &Addr) -> Destination {
+        self.destination(addr)
+    }
     /// What the ruleset at `index` says of a flow from a client of `group`; nothing where there is
     /// no such ruleset.
     fn decide(&self, index: u32, flow: &Flow, group: u32) -> Option<Match>;
     /// What the ruleset that this generation gives to a pattern says of it; no miss where it gives none.
     fn decide_taught(&self, pattern: u32, flow: &Flow, group: u32) -> Match;
+    /// What the patterns say that taught an address; see [`by_teachers`].
+    fn decide_learned(
+        &self,
+        learned: &Self::Learned,
+        flow: &Flow,
+        group: u32,
+        now_ms: u64,
+    ) -> Teacher {
+        by_teachers(learned, flow, group, now_ms, self)
+    }
     /// Whether a client of `group` may ask for the name of the question that was read.
     fn may_ask(&self, message: &mut Message, group: u32) -> bool;
     /// The slots of the flow's destination, if DNS answers gave it, as far as they count for its sender.
@@ -154,20 +168,45 @@ fn by_answer<T: Tables + ?Sized>(
         };
     };
     let now_ms = tables.now_ms();
-    let mut misses = misses(decided).unwrap_or_default();
-    // The first pattern that allows it, and by which set; 0 before there is one.
-    let (mut teacher, mut by) = (0, 0);
+    let told = tables.decide_learned(learned, flow, group, now_ms);
+    match (told.says, by_set) {
+        (Match::Denied(rule), _) => Verdict::by(Reason::Denied, rule),
+        (_, Some(verdict)) => verdict,
+        (Match::Set(set), None) => admit(flow, Reason::Learned, set, told.pattern, now_ms),
+        (Match::Not(more), None) => {
+            let misses = misses(decided).unwrap_or_default().and(more);
+            by_connection(flow, group, Some(misses), tables)
+        }
+    }
+}
+
+/// What the patterns say that taught an address: the first valid one that denies the flow, or else that allows
+/// it; or what keeps it from each.
+#[inline(always)]
+pub fn by_teachers<T: Tables + ?Sized>(
+    learned: &T::Learned,
+    flow: &Flow,
+    group: u32,
+    now_ms: u64,
+    tables: &T,
+) -> Teacher {
+    // The code of the first one that allows it; 0 before there is one.
+    let (mut allows, mut misses) = (0, Misses::NONE);
     for i in 0..TEACHERS {
-        (teacher, by, misses) = (opaque(teacher), opaque(by), misses.opaque());
+        (allows, misses) = (opaque(allows), misses.opaque());
         let Some(slot) = Slot::from_word(learned.load(i)) else {
             continue;
         };
         let valid = slot.is_valid(now_ms);
-        match tables.decide_taught(slot.pattern, flow, group) {
-            Match::Denied(rule) if valid => return Verdict::by(Reason::Denied, rule),
-            Match::Set(set) if valid => {
-                if teacher == 0 {
-                    (teacher, by) = (u64::from(slot.pattern), u64::from(set));
+        let told = Teacher {
+            pattern: slot.pattern,
+            says: tables.decide_taught(slot.pattern, flow, group),
+        };
+        match told.says {
+            Match::Denied(_) if valid => return told,
+            Match::Set(_) if valid => {
+                if allows == 0 {
+                    allows = told.to_code();
                 }
                 if !tables.denies_names() {
                     break;
@@ -178,10 +217,9 @@ fn by_answer<T: Tables + ?Sized>(
             Match::Denied(_) => {}
         }
     }
-    match by_set {
-        Some(verdict) => verdict,
-        None if teacher != 0 => admit(flow, Reason::Learned, by as u16, teacher as u32, now_ms),
-        None => by_connection(flow, group, Some(misses), tables),
+    match allows {
+        0 => Teacher::nobody(misses),
+        allows => Teacher::from_code(allows),
     }
 }
 

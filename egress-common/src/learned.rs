@@ -4,7 +4,12 @@
 //! its own expiry. A slot is one word, changed by compare-exchange only: no answer handled on
 //! two CPUs at once loses its teaching.
 
-use crate::{flow::Addr, limits::TEACHERS, opaque::opaque};
+use crate::{
+    flow::Addr,
+    limits::TEACHERS,
+    opaque::opaque,
+    rule::{Match, Misses},
+};
 
 /// An address, and whom it was taught for.
 #[repr(C)]
@@ -151,6 +156,41 @@ impl Slot {
     #[inline(always)]
     pub const fn is_valid(self, now_ms: u64) -> bool {
         self.expires_ms > now_ms
+    }
+}
+
+/// What the patterns that taught an address say of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Teacher {
+    /// The pattern that decides; 0 where none does.
+    pub pattern: u32,
+    /// What it says, or why none decides.
+    pub says: Match,
+}
+
+impl Teacher {
+    /// No pattern decides.
+    #[inline(always)]
+    pub const fn nobody(misses: Misses) -> Self {
+        Self {
+            pattern: 0,
+            says: Match::Not(misses),
+        }
+    }
+
+    /// As one number: the pattern above the code of what it says.
+    #[inline(always)]
+    pub const fn to_code(self) -> u64 {
+        (self.pattern as u64) << 32 | self.says.to_code() as u64
+    }
+
+    /// From [`Self::to_code`].
+    #[inline(always)]
+    pub const fn from_code(code: u64) -> Self {
+        Self {
+            pattern: (code >> 32) as u32,
+            says: Match::from_code(code as u32),
+        }
     }
 }
 

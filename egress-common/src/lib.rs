@@ -14,6 +14,7 @@ pub mod decide;
 pub mod divert;
 pub mod dns;
 pub mod event;
+pub mod flat;
 pub mod flow;
 pub mod fragment;
 pub mod heads;
@@ -23,7 +24,7 @@ pub mod lesson;
 pub mod limits;
 pub mod missed;
 pub mod name;
-mod opaque;
+pub mod opaque;
 pub mod packet;
 pub mod parse;
 #[cfg(feature = "user")]

@@ -3,7 +3,7 @@
 /// Hides a number from LLVM, so that a check after this call is made on the very register that is
 /// used afterwards: the verifier learns nothing from the check of a copy.
 #[inline(always)]
-pub(crate) fn opaque(number: u64) -> u64 {
+pub fn opaque(number: u64) -> u64 {
     #[cfg(target_arch = "bpf")]
     {
         let mut number = number;

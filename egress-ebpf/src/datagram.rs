@@ -120,14 +120,13 @@ pub extern "C" fn judge_flow(flow: *const Flow, half: u32, bytes: u32) -> u32 {
     let Some(flow) = (unsafe { flow.as_ref() }) else {
         return Verdict::because(Reason::Malformed).to_code();
     };
-    let flow = Flow { ..*flow };
     let generation = Generation::of_half(half);
-    let verdict = judge(&flow, &generation);
+    let verdict = judge(flow, &generation);
     if bytes == 0 {
         return verdict.to_code();
     }
     if verdict.admits != 0 {
-        remember(&flow, verdict.admits, generation);
+        remember(flow, verdict.admits, generation);
     }
     if verdict.set != NO_SET
         && verdict.reason.passes()

@@ -9,6 +9,7 @@
 )]
 
 mod datagram;
+mod destination;
 mod divert;
 mod dns;
 mod events;

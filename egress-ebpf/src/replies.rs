@@ -54,16 +54,16 @@ pub extern "C" fn count_reply(
     let Some(asked) = (unsafe { ASKED.get_ptr_mut(0).and_then(|asked| asked.as_mut()) }) else {
         return 0;
     };
-    *asked = datagram.flow.answered();
+    datagram.flow.answered(asked);
     asked.interface = skb.ifindex;
     asked.mac = to;
+    let generation = Generation::of_half(half);
+    let verdict = Verdict::from_code(judge_flow(asked, half, 0));
     let counter = Counter {
         // Of what the kernel still has to cut into packets it knows how many they will be.
         packets: u64::from(skb.gso_segs.max(1)),
         bytes: u64::from(skb.len),
     };
-    let generation = Generation::of_half(half);
-    let verdict = Verdict::from_code(judge_flow(asked, half, 0));
     let policy = generation.policy(u32::from(verdict.group));
     let place = policy.unwrap_or(GroupPolicy::NONE).counters;
     add(&REPLIES, reply_index(place, verdict.reason), counter);

@@ -11,12 +11,12 @@ use egress_common::{
     dns::message::Message,
     flow::{Addr, Flow},
     heads::{Headed, Listed},
-    judge::Tables,
-    learned::{Learned, LearnedKey, Scope, Slots},
+    judge::{Tables, by_teachers},
+    learned::{Learned, LearnedKey, Scope, Slots, Teacher},
     limits::{self, TEACHERS},
     rule::{
         ANY_VLAN, ClientKey, Destination, GroupPolicy, MachineKey, Match, Misses, PlaceKey,
-        PrefixKey, Ruleset, Settings, feature,
+        Ruleset, Settings, feature,
     },
     steer::Steering,
     verdict::{Mode, Verdict},
@@ -24,8 +24,8 @@ use egress_common::{
 
 use crate::dns::pattern_of;
 use crate::maps::{
-    CLIENTS, CLOCK, DESTINATIONS, FLOWS, GENERATION, GROUPS, HEADS, LEARNED, MACHINES, NAMES,
-    PATTERNS, PLACES, REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS,
+    CLIENTS, CLOCK, FLOWS, GENERATION, GROUPS, HEADS, LEARNED, MACHINES, NAMES, PATTERNS, PLACES,
+    REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS,
 };
 
 /// The generation in force, as one packet sees it.
@@ -241,13 +241,12 @@ impl Tables for Generation {
 
     #[inline(always)]
     fn destination(&self, addr: &Addr) -> Destination {
-        let Some(trie) = DESTINATIONS.get(self.half) else {
-            return Destination::default();
-        };
-        let key = PrefixKey::host(*addr);
-        // SAFETY: PrefixKey is the trie's key.
-        let value = unsafe { number(ptr::from_ref(trie).cast(), (&raw const key).cast()) };
-        Destination::from_value(value.unwrap_or(0))
+        self.covering(addr)
+    }
+
+    #[inline(always)]
+    fn resolver(&self, addr: &Addr) -> Destination {
+        self.covers(addr)
     }
 
     #[inline(always)]
@@ -256,29 +255,26 @@ impl Tables for Generation {
             return None;
         }
         let ruleset = RULESETS.get_ptr(self.half * limits::RULESETS + index)?;
-        Some(Match::from_code(ruleset_decide(
-            ruleset,
-            flow.proto,
-            flow.dst_port,
-            group,
-        )))
+        Some(ruleset_says(ruleset, flow, group))
     }
 
     #[inline(always)]
     fn decide_taught(&self, pattern: u32, flow: &Flow, group: u32) -> Match {
-        Match::from_code(pattern_decide(
-            pattern,
-            self.half,
-            flow.proto,
-            flow.dst_port,
-            group,
-        ))
+        match self.ruleset_of(pattern) {
+            Some(ruleset) => ruleset_says(ruleset, flow, group),
+            None => Match::Not(Misses::NONE),
+        }
+    }
+
+    #[inline(always)]
+    fn decide_learned(&self, learned: &MapSlots, flow: &Flow, group: u32, now_ms: u64) -> Teacher {
+        let slots = learned.0.get().cast_const();
+        Teacher::from_code(learned_decide(slots, flow, self.half, group, now_ms))
     }
 
     #[inline(always)]
     fn may_ask(&self, message: &mut Message, group: u32) -> bool {
-        let pattern = pattern_of(message, *self);
-        match self.ruleset_of(pattern.unwrap_or(0)) {
+        match self.ruleset_of(pattern_of(message, *self)) {
             Some(ruleset) => ruleset_asks(ruleset, group) != 0,
             None => false,
         }
@@ -298,7 +294,9 @@ impl Tables for Generation {
 
     #[inline(always)]
     fn refused_until_ms(&self, addr: &Addr) -> Option<u64> {
-        let until = REFUSED.get_ptr(addr)?;
+        // On the stack: Linux 6.1 refuses a map key behind a global function's pointer.
+        let addr = *addr;
+        let until = REFUSED.get_ptr(&addr)?;
         // SAFETY: one aligned word of an entry that stays readable for the program's life.
         Some(unsafe { ptr::read_volatile(until) })
     }
@@ -307,6 +305,11 @@ impl Tables for Generation {
     fn now_ms(&self) -> u64 {
         now_ms()
     }
+}
+
+#[inline(always)]
+fn ruleset_says(ruleset: *const Ruleset, flow: &Flow, group: u32) -> Match {
+    Match::from_code(ruleset_decide(ruleset, flow.proto, flow.dst_port, group))
 }
 
 /// [`Ruleset::decide`] as a global function: verified once, however many rulesets a packet asks.
@@ -320,18 +323,22 @@ pub extern "C" fn ruleset_decide(ruleset: *const Ruleset, proto: u8, port: u16, 
     }
 }
 
-/// What the ruleset of a pattern decides, as a global function: verified once, however many patterns taught
-/// an address.
+/// [`by_teachers`] as a global function: verified once, whatever prefixes say of the address.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn pattern_decide(pattern: u32, half: u32, proto: u8, port: u16, group: u32) -> u32 {
-    // SAFETY: a ruleset in the map.
-    let ruleset = Generation::of_half(half)
-        .ruleset_of(pattern)
-        .and_then(|ruleset| unsafe { ruleset.as_ref() });
-    let told = match ruleset {
-        Some(ruleset) => ruleset.decide(proto, port, group),
-        None => Match::Not(Misses::NONE),
+pub extern "C" fn learned_decide(
+    slots: *const Learned,
+    flow: *const Flow,
+    half: u32,
+    group: u32,
+    now_ms: u64,
+) -> u64 {
+    // SAFETY: null, or slots in the map and a flow on the caller's stack.
+    let told = match unsafe { (slots.cast::<MapSlots>().as_ref(), flow.as_ref()) } {
+        (Some(slots), Some(flow)) => {
+            by_teachers(slots, flow, group, now_ms, &Generation::of_half(half))
+        }
+        _ => Teacher::nobody(Misses::NONE),
     };
     told.to_code()
 }
@@ -438,7 +445,7 @@ impl Slots for MapSlots {
 /// # Safety
 /// `trie` is a trie with 8-byte values, and `key` points to a whole key of it.
 #[inline(always)]
-unsafe fn number(trie: *const c_void, key: *const c_void) -> Option<u64> {
+pub unsafe fn number(trie: *const c_void, key: *const c_void) -> Option<u64> {
     // SAFETY: as the caller promises; the helper does not write through either pointer.
     let value = unsafe { bpf_map_lookup_elem(trie.cast_mut(), key) };
     if value.is_null() {

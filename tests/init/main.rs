@@ -9,6 +9,7 @@ mod marker;
 mod plan;
 mod report;
 mod self_test;
+mod share;
 mod shell;
 mod suite;
 mod verifier;
@@ -27,6 +28,7 @@ use rustix::process::{Pid, WaitOptions, wait};
 use marker::Marker;
 use plan::Plan;
 use report::Report;
+use share::Share;
 use verifier::Judgement;
 
 fn main() -> Result<()> {
@@ -78,13 +80,12 @@ fn work(plan: &Plan) -> Result<()> {
     report.tell(&Marker::Began {
         kernel: machine::kernel(),
     });
+    let share = Share::of_this_guest()?;
+    let object = plan.object.as_ref().filter(|_| share.is_first());
     thread::scope(|scope| {
-        // It takes one CPU.
-        let verified = plan
-            .object
-            .as_ref()
-            .map(|object| scope.spawn(|| verify_apart(object, &report)));
-        let tested = suite::run(plan, &report);
+        // Tests wait at times, and this does not.
+        let verified = object.map(|object| scope.spawn(|| verify_apart(object, &report)));
+        let tested = suite::run(plan, share, &report);
         let verified = verified.map_or(Ok(()), |thread| match thread.join() {
             Ok(verified) => verified,
             Err(panic) => std::panic::resume_unwind(panic),

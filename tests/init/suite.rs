@@ -23,14 +23,15 @@ use crate::{
     marker::{End, Marker},
     plan::Plan,
     report::Report,
+    share::Share,
 };
 
 const LOOK: Duration = Duration::from_millis(20);
 /// Tests of one process, at most: so many that what they share pays, so few that processes end together.
 const TOGETHER: usize = 6;
 
-/// Runs all tests that the plan wants.
-pub fn run(plan: &Plan, report: &Report) -> Result<()> {
+/// Runs all tests that the plan wants, as far as they are this guest's.
+pub fn run(plan: &Plan, share: Share, report: &Report) -> Result<()> {
     let mut batches = self_tests(plan);
     for (name, binary) in &plan.binaries {
         let mut tests = within(name, binary)?;
@@ -41,6 +42,8 @@ pub fn run(plan: &Plan, report: &Report) -> Result<()> {
             left: tests.iter().cloned().collect(),
         }));
     }
+    let mut places = 0..;
+    batches.retain(|_| places.next().is_some_and(|place| share.takes(place)));
     batches.reverse();
     let batches = Mutex::new(batches);
     let next = || batches.lock().ok()?.pop();

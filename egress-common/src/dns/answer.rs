@@ -1,7 +1,7 @@
 //! A whole answer: header, question, records.
 
 use super::{
-    CHUNKS, Outcome, RECORD_STEPS, SETTLE_STEPS, Step, Steps,
+    CHUNKS, Outcome, RECORD_RUNS, SETTLE_STEPS, Step, Steps,
     hash::NameHash,
     message::{HEADER_BYTES, Message},
     records::begin,
@@ -101,8 +101,8 @@ pub fn read_records<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
 
 #[inline(always)]
 fn records<S: Steps>(message: &mut Message) -> Result<(), Outcome> {
-    for _ in 0..RECORD_STEPS {
-        match S::record(message) {
+    for _ in 0..RECORD_RUNS {
+        match S::records(message) {
             Step::More => {}
             Step::Done => return Ok(()),
             Step::Bad(flaw) => return Err(flaw),

@@ -232,6 +232,8 @@ pub trait Steps {
     fn question(message: &mut Message, chunk: u32) -> Step;
     /// Reads a piece of a name or of a record; see [`record_step`].
     fn record(message: &mut Message) -> Step;
+    /// Reads some pieces, as long as there are more; see [`record_steps`].
+    fn records(message: &mut Message) -> Step;
     /// Drops some addresses of other names; see [`settle_step`].
     fn settle(message: &mut Message) -> Step;
 }
@@ -248,13 +250,17 @@ impl Steps for Direct {
         record_step(message)
     }
 
+    fn records(message: &mut Message) -> Step {
+        record_steps::<Self>(message)
+    }
+
     fn settle(message: &mut Message) -> Step {
         settle_step(message)
     }
 }
 
 pub use question::{CHUNKS, beginning_step, beginning_steps, question_step};
-pub use records::{RECORD_STEPS, record_step};
+pub use records::{RECORD_RUNS, record_step, record_steps};
 pub use settle::{SETTLE_STEPS, settle_step};
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use std::{
 
 use aya::programs::{links::LinkType, loaded_links};
 
+use super::syscall::bpf;
+
 /// A link that holds an XDP program.
 pub struct XdpLink {
     /// The link.
@@ -112,21 +114,4 @@ fn info(link: &OwnedFd) -> io::Result<Info> {
     };
     bpf(OBJ_GET_INFO_BY_FD, &mut ask)?;
     Ok(info)
-}
-
-/// bpf(2), whose attributes begin with what the command reads.
-fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<i32> {
-    // SAFETY: the attributes are of this size, and what they point to lives on.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            std::ptr::from_mut(attributes),
-            size_of::<T>(),
-        )
-    };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(result as i32)
 }

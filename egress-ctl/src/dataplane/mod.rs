@@ -18,7 +18,9 @@ mod link;
 pub mod load;
 pub mod maps;
 pub mod missed;
+mod pages;
 pub mod swap;
+mod syscall;
 pub mod teach;
 pub mod unfiltered;
 

@@ -3,13 +3,21 @@
 use egress_common::{
     dns::{beginning_step, beginning_steps, message::Message},
     heads::{LISTS_MAX, Listed},
+    opaque::opaque,
 };
 
 use crate::tables::Generation;
 
-/// Id of the pattern that lists the name, or of the meeting of several.
+/// Id of the pattern that lists the name, or of the meeting of several; 0 where none does. The verifier need not
+/// tell apart how it was found.
 #[inline(always)]
-pub fn pattern_of(message: &mut Message, generation: Generation) -> Option<u32> {
+pub fn pattern_of(message: &mut Message, generation: Generation) -> u32 {
+    let listed = listing(message, generation).unwrap_or(0);
+    opaque(u64::from(listed)) as u32
+}
+
+#[inline(always)]
+fn listing(message: &mut Message, generation: Generation) -> Option<u32> {
     let key = message.name_key()?;
     // SAFETY: the key is a whole one.
     let listed = unsafe { generation.listed(key) }?;
@@ -18,7 +26,7 @@ pub fn pattern_of(message: &mut Message, generation: Generation) -> Option<u32> 
     {
         return Some(pattern);
     }
-    (listed.pattern != 0).then_some(listed.pattern)
+    Some(listed.pattern)
 }
 
 /// Looks the beginning of the name up; for names that are too short for what the first list says, in

@@ -3,7 +3,7 @@
 //! A global function's pointer argument may be null to the verifier, so each checks it.
 
 use egress_common::dns::{
-    Outcome, Step, Steps, message::Message, question_step, record_step, settle_step,
+    Outcome, Step, Steps, message::Message, question_step, record_step, record_steps, settle_step,
 };
 
 /// Steps as calls of global functions.
@@ -18,6 +18,11 @@ impl Steps for Global {
     #[inline(always)]
     fn record(message: &mut Message) -> Step {
         Step::from_code(dns_record_step(message))
+    }
+
+    #[inline(always)]
+    fn records(message: &mut Message) -> Step {
+        Step::from_code(dns_record_steps(message))
     }
 
     #[inline(always)]
@@ -44,6 +49,17 @@ pub extern "C" fn dns_record_step(message: *mut Message) -> u32 {
     // SAFETY: null, or the one message of this CPU.
     match unsafe { message.as_mut() } {
         Some(message) => record_step(message).to_code(),
+        None => Step::Bad(Outcome::Malformed).to_code(),
+    }
+}
+
+/// See [`record_steps`].
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn dns_record_steps(message: *mut Message) -> u32 {
+    // SAFETY: null, or the one message of this CPU.
+    match unsafe { message.as_mut() } {
+        Some(message) => record_steps::<Global>(message).to_code(),
         None => Step::Bad(Outcome::Malformed).to_code(),
     }
 }

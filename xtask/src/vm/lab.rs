@@ -1,8 +1,14 @@
 //! Everything that a boot takes, ready: kernels by name in, runs and shells out.
 
 use std::{
+    num::NonZero,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
     time::Duration,
 };
 
@@ -18,6 +24,7 @@ use super::{
     plan::Tests,
     qemu::{Boot, Qemu, Serial},
     run::{Machine, Run},
+    share::Share,
 };
 use crate::checkout::Checkout;
 
@@ -64,27 +71,61 @@ impl Fetched {
 }
 
 impl VmLab {
-    /// Boots every kernel and runs the tests on it.
+    /// Runs the tests on every kernel, in as many guests at once as there are CPUs.
     pub(crate) fn run(&self, tests: &Tests, limit: Duration) -> Result<Vec<Run>> {
-        let runs = self.kernels.iter().map(|kernel| {
-            let place = self.place(kernel, &Purpose::Tests(tests))?;
-            let image = kernel.image()?;
-            let command = |console: &Path| {
-                self.qemu.boot(&Boot {
-                    kernel: &image,
-                    initramfs: &place.initramfs,
-                    serial: Serial::Tests { console },
-                })
-            };
-            let machine = Machine {
-                kernel: kernel.line.name,
-                console: place.console.clone(),
-                command: &command,
-                limit,
-            };
-            machine.run()
+        let mut guests = Vec::new();
+        for kernel in &self.kernels {
+            let place = Arc::new(self.place(kernel, &Purpose::Tests(tests))?);
+            guests.extend(Share::among(tests.guests).map(|share| Booted {
+                kernel,
+                place: Arc::clone(&place),
+                share,
+            }));
+        }
+        let at_once = thread::available_parallelism().map_or(1, NonZero::get);
+        let next = AtomicUsize::new(0);
+        let runs = guests.iter().map(|_| Mutex::new(None));
+        let runs: Vec<Mutex<Option<Result<Run>>>> = runs.collect();
+        thread::scope(|scope| {
+            for _ in 0..at_once.min(guests.len()) {
+                scope.spawn(|| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let (Some(guest), Some(run)) = (guests.get(number), runs.get(number))
+                        else {
+                            return;
+                        };
+                        let ended = self.boot(guest, limit);
+                        *run.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
+                    }
+                });
+            }
         });
-        runs.collect()
+        let ended = runs
+            .into_iter()
+            .filter_map(|run| run.into_inner().unwrap_or_else(PoisonError::into_inner));
+        ended.collect()
+    }
+
+    fn boot(&self, guest: &Booted<'_>, limit: Duration) -> Result<Run> {
+        let image = guest.kernel.image()?;
+        let command = |console: &Path| {
+            self.qemu.boot(&Boot {
+                kernel: &image,
+                initramfs: &guest.place.initramfs,
+                serial: Serial::Tests {
+                    console,
+                    share: guest.share,
+                },
+            })
+        };
+        let machine = Machine {
+            kernel: guest.kernel.line.name,
+            console: guest.place.console(guest.share),
+            command: &command,
+            limit,
+        };
+        machine.run()
     }
 
     /// Boots the first kernel with the console on this terminal, until its user leaves.
@@ -105,15 +146,28 @@ impl VmLab {
         let folder = self.folder.fresh(&format!("run/{}", kernel.line.name))?;
         let place = Place {
             initramfs: folder.join("initramfs"),
-            console: folder.join("console"),
+            folder,
         };
         initramfs::write(&place.initramfs, &self.guest, kernel, purpose)?;
         Ok(place)
     }
 }
 
-/// Files of one boot.
+/// Files of the guests of one kernel.
 struct Place {
+    folder: PathBuf,
     initramfs: PathBuf,
-    console: PathBuf,
+}
+
+impl Place {
+    fn console(&self, share: Share) -> PathBuf {
+        self.folder.join(format!("console-{}", share.number()))
+    }
+}
+
+/// A guest that runs its share of the tests.
+struct Booted<'a> {
+    kernel: &'a Kernel,
+    place: Arc<Place>,
+    share: Share,
 }

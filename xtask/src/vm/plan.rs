@@ -72,6 +72,8 @@ pub(crate) struct Tests {
     pub(crate) self_tests: Vec<String>,
     /// How long one may take.
     pub(crate) limit: Duration,
-    /// How many run at once.
+    /// How many run at once in a guest.
     pub(crate) jobs: usize,
+    /// How many guests of a kernel share them.
+    pub(crate) guests: usize,
 }

@@ -24,8 +24,9 @@ pub(crate) struct Summary<'a> {
 
 impl<'a> Summary<'a> {
     pub(crate) fn of(runs: &'a [Run], budget: &'a Budget) -> Self {
+        let idle = kernels(runs).filter_map(idle);
         Self {
-            complaints: runs.iter().flat_map(complaints).collect(),
+            complaints: runs.iter().flat_map(complaints).chain(idle).collect(),
             over_budget: runs
                 .iter()
                 .flat_map(|run| over_budget(run, budget))
@@ -56,16 +57,21 @@ impl<'a> Summary<'a> {
         let mut rows = vec![row![
             "kernel", "release", "passed", "failed", "hung", "skipped", "seconds"
         ]];
-        for run in self.runs {
-            let told = &run.transcript;
+        for guests in kernels(self.runs) {
+            let Some(first) = guests.first() else {
+                continue;
+            };
+            let count = |is: fn(&Outcome) -> bool| -> usize {
+                guests.iter().map(|run| run.transcript.count(is)).sum()
+            };
             rows.push(row![
-                run.kernel,
-                told.release.as_deref().unwrap_or("-"),
-                told.count(|outcome| *outcome == Outcome::Passed),
-                told.count(|outcome| *outcome == Outcome::Failed),
-                told.count(|outcome| *outcome == Outcome::Hung),
-                told.count(|outcome| matches!(outcome, Outcome::Skipped(_))),
-                run.took.as_secs(),
+                first.kernel,
+                first.transcript.release.as_deref().unwrap_or("-"),
+                count(|outcome| *outcome == Outcome::Passed),
+                count(|outcome| *outcome == Outcome::Failed),
+                count(|outcome| *outcome == Outcome::Hung),
+                count(|outcome| matches!(outcome, Outcome::Skipped(_))),
+                took(guests),
             ]);
         }
         rows
@@ -145,10 +151,28 @@ fn complaints(run: &Run) -> Vec<String> {
     complaints.extend(failed);
     let refused = told.refused.iter();
     complaints.extend(refused.map(|name| format!("{kernel}: the verifier refuses {name}")));
-    if run.fate == Fate::Done && told.results.is_empty() {
-        complaints.push(format!("{kernel}: no test ran"));
-    }
     complaints
+}
+
+/// The guests of each kernel.
+pub(crate) fn kernels(runs: &[Run]) -> impl Iterator<Item = &[Run]> {
+    runs.chunk_by(|one, next| one.kernel == next.kernel)
+}
+
+/// Guests that end well without a test among them.
+fn idle(guests: &[Run]) -> Option<String> {
+    let is_idle = |run: &Run| run.fate == Fate::Done && run.transcript.results.is_empty();
+    let kernel = guests.first()?.kernel;
+    guests
+        .iter()
+        .all(is_idle)
+        .then(|| format!("{kernel}: no test ran"))
+}
+
+/// Seconds of the guests of a kernel, each.
+fn took(guests: &[Run]) -> String {
+    let seconds = guests.iter().map(|run| run.took.as_secs().to_string());
+    seconds.collect::<Vec<_>>().join(" + ")
 }
 
 impl Display for Summary<'_> {
