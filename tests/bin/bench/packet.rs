@@ -34,7 +34,7 @@ const SOME: usize = 1 << 10;
 const COUNTS: [usize; 3] = [1, SOME, 1 << 16];
 /// How a config asks for the tables that were there first, and what they are called here.
 const AS_BEFORE: &str = "lookup = \"trie\"";
-const EARLIER: &str = "allowed by the LPM_TRIE of earlier versions";
+const EARLIER: &str = "allowed, earlier LPM_TRIE";
 /// Longer than any bench.
 const LEARNED_MS: i64 = 3_600_000;
 /// The catalogue that most is measured with, and the largest.
