@@ -165,6 +165,7 @@ fn a_config_is_shown_with_its_defaults() -> Result<()> {
     for part in [
         "mode = \"enforce\"\n",
         "count-replies = true\n",
+        "lookup = \"flat\"\n",
         "[dns]\n",
         "ttl-cap = 86400\n",
         "tcp-idle = 30\n",

@@ -58,6 +58,37 @@ impl Addr {
         self.0
     }
 
+    /// The bits of an IPv4 address, as a number.
+    #[inline(always)]
+    pub const fn v4_bits(&self) -> Option<u32> {
+        if self.is_v4() {
+            Some(u32::from_be(self.0[3]))
+        } else {
+            None
+        }
+    }
+
+    /// The first and the last 64 bits, as numbers.
+    #[inline(always)]
+    pub const fn halves(&self) -> [u64; 2] {
+        let [a, b, c, d] = self.0;
+        [
+            (u32::from_be(a) as u64) << 32 | u32::from_be(b) as u64,
+            (u32::from_be(c) as u64) << 32 | u32::from_be(d) as u64,
+        ]
+    }
+
+    /// From these.
+    #[inline(always)]
+    pub const fn from_halves([first, second]: [u64; 2]) -> Self {
+        Self([
+            ((first >> 32) as u32).to_be(),
+            (first as u32).to_be(),
+            ((second >> 32) as u32).to_be(),
+            (second as u32).to_be(),
+        ])
+    }
+
     /// Whether this is an IPv4 address.
     #[inline(always)]
     pub const fn is_v4(&self) -> bool {
@@ -405,6 +436,7 @@ mod tests {
             "2001:db8::ff00:42:8329",
         ] {
             assert_eq!(IpAddr::from(addr(text)), text.parse::<IpAddr>().unwrap());
+            assert_eq!(Addr::from_halves(addr(text).halves()), addr(text));
         }
         assert_eq!(addr("1.2.3.4"), Addr::v4([1, 2, 3, 4]));
         assert!(addr("1.2.3.4").is_v4() && !addr("::102:304").is_v4());

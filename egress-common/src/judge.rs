@@ -26,6 +26,10 @@ pub trait Tables {
     fn denies_names(&self) -> bool;
     /// What covers a destination address, by longest prefix.
     fn destination(&self, addr: &Addr) -> Destination;
+    /// The same of a resolver that is asked, which is seldom and may take longer.
+    fn resolver(&self, addr: &Addr) -> Destination {
+        self.destination(addr)
+    }
     /// What the ruleset at `index` says of a flow from a client of `group`; nothing where there is
     /// no such ruleset.
     fn decide(&self, index: u32, flow: &Flow, group: u32) -> Option<Match>;

@@ -14,6 +14,7 @@ pub mod decide;
 pub mod divert;
 pub mod dns;
 pub mod event;
+pub mod flat;
 pub mod flow;
 pub mod fragment;
 pub mod heads;

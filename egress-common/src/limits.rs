@@ -27,6 +27,8 @@ pub const LAN_INTERFACES: u32 = 256;
 pub const CLIENTS: u32 = 65_536;
 /// Prefixes of destinations in one generation.
 pub const DESTINATIONS: u32 = 1_048_576;
+/// Pages of the flat table of destinations in one generation, 64 KiB each.
+pub const DESTINATION_PAGES: u32 = 2048;
 /// Addresses that DNS answers gave; the least recently used one leaves first.
 pub const LEARNED: u32 = 65_536;
 /// Addresses remembered only to say that the name that gave them is not allowed.

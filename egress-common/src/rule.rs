@@ -308,6 +308,8 @@ pub mod feature {
     pub const STRICT_DNS: u32 = 32;
     /// An answer teaches for the client that asked, and for nobody else.
     pub const CLIENT_SCOPE: u32 = 64;
+    /// Destinations stand in the flat table instead of the trie.
+    pub const FLAT: u32 = 128;
 }
 
 /// What holds for one client group.

@@ -114,7 +114,7 @@ fn is_dns([_, _, high, low]: [u8; 4]) -> bool {
 fn is_trusted(resolver: &Addr) -> bool {
     match Generation::current() {
         Some(generation) => generation
-            .destination(resolver)
+            .covers(resolver)
             .is(mark::RESOLVER | mark::LOCAL_RESOLVER),
         None => false,
     }

@@ -10,6 +10,7 @@
 
 mod bypass;
 mod datagram;
+mod destination;
 mod divert;
 mod dns;
 mod events;

@@ -19,6 +19,7 @@ use egress_common::{
         message::Message,
     },
     event::{Event, FATES, Limit, LimitKey, Watcher},
+    flat,
     flow::{Addr, Flow, FlowKey},
     fragment::{DatagramKey, Seen},
     learned::{Learned, LearnedKey},
@@ -92,6 +93,14 @@ pub static GROUPS: Array<u32, { HALVES * limits::GROUPS }> = Array::new();
 #[btf_map(pin_by_name)]
 pub static DESTINATIONS: ArrayOfMaps<AddrTrie<{ limits::DESTINATIONS as usize }>, HALVES> =
     ArrayOfMaps::new();
+
+/// Pages of the flat table of destinations, `limits::DESTINATION_PAGES` a half. Written by user space, read by
+/// every program.
+#[btf_map(pin_by_name)]
+pub static FLAT: ArrayOfMaps<
+    Array<flat::Page, 1>,
+    { HALVES * limits::DESTINATION_PAGES as usize },
+> = ArrayOfMaps::new();
 
 /// Reversed name to what is listed there, by half. Written by user space, read at LAN egress.
 #[btf_map(pin_by_name)]

@@ -16,7 +16,7 @@ use egress_common::{
     limits::{self, TEACHERS},
     rule::{
         ANY_VLAN, ClientKey, Destination, GroupPolicy, MachineKey, Match, Misses, PlaceKey,
-        PrefixKey, Ruleset, Settings, feature,
+        Ruleset, Settings, feature,
     },
     steer::Steering,
     verdict::{Mode, Verdict},
@@ -24,8 +24,8 @@ use egress_common::{
 
 use crate::dns::pattern_of;
 use crate::maps::{
-    CLIENTS, CLOCK, DESTINATIONS, FLOWS, GENERATION, GROUPS, HEADS, LEARNED, MACHINES, NAMES,
-    PATTERNS, PLACES, REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS, TRIAL,
+    CLIENTS, CLOCK, FLOWS, GENERATION, GROUPS, HEADS, LEARNED, MACHINES, NAMES, PATTERNS, PLACES,
+    REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS, TRIAL,
 };
 
 /// The generation in force, as one packet sees it.
@@ -242,13 +242,12 @@ impl Tables for Generation {
 
     #[inline(always)]
     fn destination(&self, addr: &Addr) -> Destination {
-        let Some(trie) = DESTINATIONS.get(self.half) else {
-            return Destination::default();
-        };
-        let key = PrefixKey::host(*addr);
-        // SAFETY: PrefixKey is the trie's key.
-        let value = unsafe { number(ptr::from_ref(trie).cast(), (&raw const key).cast()) };
-        Destination::from_value(value.unwrap_or(0))
+        self.covering(addr)
+    }
+
+    #[inline(always)]
+    fn resolver(&self, addr: &Addr) -> Destination {
+        self.covers(addr)
     }
 
     #[inline(always)]
@@ -447,7 +446,7 @@ impl Slots for MapSlots {
 /// # Safety
 /// `trie` is a trie with 8-byte values, and `key` points to a whole key of it.
 #[inline(always)]
-unsafe fn number(trie: *const c_void, key: *const c_void) -> Option<u64> {
+pub unsafe fn number(trie: *const c_void, key: *const c_void) -> Option<u64> {
     // SAFETY: as the caller promises; the helper does not write through either pointer.
     let value = unsafe { bpf_map_lookup_elem(trie.cast_mut(), key) };
     if value.is_null() {

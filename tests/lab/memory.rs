@@ -1,5 +1,6 @@
 //! How much memory the kernel holds for pinned maps, as it accounts for it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
@@ -31,10 +32,12 @@ fn bytes_of(map: MapData) -> Result<u64> {
     }
     let entries = info.max_entries();
     let outer = ArrayOfMaps::<MapData, MapData>::try_from(Map::ArrayOfMaps(map))?;
+    // One map may stand in several places.
+    let mut known = BTreeSet::new();
     (0..entries).try_fold(own, |sum, i| match outer.get(&i, 0) {
-        Ok(inner) => Ok(sum + accounted(&inner)?),
+        Ok(inner) if known.insert(inner.info()?.id()) => Ok(sum + accounted(&inner)?),
         // Nothing was filled in yet.
-        Err(MapError::KeyNotFound) => Ok(sum),
+        Ok(_) | Err(MapError::KeyNotFound) => Ok(sum),
         Err(error) => Err(error.into()),
     })
 }

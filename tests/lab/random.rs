@@ -74,10 +74,11 @@ pub fn policy() -> impl Strategy<Value = String> {
         resolvers(),
         prop::option::of(any::<Index>()),
         prop_oneof![3 => Just("policy"), 1 => Just("client")],
+        prop_oneof![3 => Just("flat"), 1 => Just("trie")],
     )
-        .prop_map(|(mode, sets, groups, internal, resolvers, default, scope)| {
+        .prop_map(|(mode, sets, groups, internal, resolvers, default, scope, lookup)| {
             let mut text = format!(
-                "[gateway]\nmode = \"{mode}\"\nlan = [\"{INTERFACE}\"]\ninternal = {internal:?}\nresolvers = {resolvers:?}\n",
+                "[gateway]\nmode = \"{mode}\"\nlookup = \"{lookup}\"\nlan = [\"{INTERFACE}\"]\ninternal = {internal:?}\nresolvers = {resolvers:?}\n",
                 internal = texts(&internal),
             );
             let default = default.filter(|_| !groups.is_empty());

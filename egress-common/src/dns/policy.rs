@@ -59,7 +59,7 @@ pub fn of_query<T: Tables + ?Sized>(
     tables: &T,
     may_ask: impl FnOnce(u32) -> bool,
 ) -> Verdict {
-    let resolver = tables.destination(&flow.dst);
+    let resolver = tables.resolver(&flow.dst);
     if !resolver.is(mark::RESOLVER | mark::LOCAL_RESOLVER) {
         return alone;
     }

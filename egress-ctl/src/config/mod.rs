@@ -9,6 +9,7 @@ mod file;
 pub mod group;
 mod kind;
 pub mod lint;
+mod lookup;
 mod problem;
 mod raw;
 pub mod rule;
@@ -26,6 +27,7 @@ use toml::Spanned;
 
 pub use self::{
     group::Group,
+    lookup::Lookup,
     problem::{ConfigError, Problem},
 };
 use self::{
@@ -74,6 +76,8 @@ pub struct Gateway {
     pub default_group: Option<String>,
     /// Whether packets to clients are counted as well.
     pub count_replies: bool,
+    /// How destinations are looked up.
+    pub lookup: Lookup,
 }
 
 /// How long DNS answers teach, and how they come.
@@ -230,6 +234,7 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         default_group,
         mark_mask: _,
         count_replies,
+        lookup,
     } = raw;
     let mode = mode.and_then(|mode| self::mode(&mode, "gateway.mode", problems));
     if let Some(lan) = lan.as_ref().filter(|lan| lan.get_ref().is_empty())
@@ -266,6 +271,7 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         internal: parsed(&internal, "gateway.internal", problems, prefix),
         default_group: default_group.map(Spanned::into_inner),
         count_replies: count_replies.unwrap_or(true),
+        lookup: lookup::lookup(lookup.as_ref(), problems),
     }
 }
 

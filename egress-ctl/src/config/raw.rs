@@ -32,6 +32,7 @@ pub(super) struct RawGateway {
     pub(super) default_group: Option<Spanned<String>>,
     pub(super) mark_mask: Option<Spanned<i64>>,
     pub(super) count_replies: Option<bool>,
+    pub(super) lookup: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -48,6 +48,7 @@ pub fn effective(text: &str, config: &Config) -> Result<Effective, toml::de::Err
             "count-replies",
             Value::from(config.gateway.count_replies),
         );
+        default(gateway, "lookup", Value::from(config.gateway.lookup.name()));
         default(gateway, "mark-mask", Value::from(i64::from(u32::MAX)));
     });
     within(&mut table, "dns", |dns| {

@@ -13,6 +13,8 @@ use std::{
 
 use aya::programs::{TcAttachType, links::LinkType, loaded_links};
 
+use super::syscall::bpf;
+
 /// A link that holds an XDP program.
 pub struct XdpLink {
     /// The link.
@@ -163,21 +165,4 @@ pub fn tcx_programs(interface: u32, direction: TcAttachType) -> io::Result<Vec<u
     bpf(PROG_QUERY, &mut query)?;
     programs.truncate(query.count as usize);
     Ok(programs)
-}
-
-/// bpf(2), whose attributes begin with what the command reads.
-fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<i32> {
-    // SAFETY: the attributes are of this size, and what they point to lives on.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            std::ptr::from_mut(attributes),
-            size_of::<T>(),
-        )
-    };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(result as i32)
 }

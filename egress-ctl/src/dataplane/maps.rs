@@ -24,6 +24,8 @@ use egress_common::{
     verdict::{Counter, TrafficKey},
 };
 
+pub use super::pages::Places;
+
 /// Prefixes of addresses to numbers.
 pub type AddrTrie = LpmTrie<MapData, Addr, u64>;
 /// Prefixes of reversed names, or of lists and beginnings of names, to numbers.
@@ -109,6 +111,8 @@ pinned! {
     groups: "GROUPS", Array => Array<MapData, u32>;
     /// Destinations, by half.
     destinations: "DESTINATIONS", ArrayOfMaps => ArrayOfMaps<MapData, AddrTrie>;
+    /// Pages of flat tables of destinations, by half.
+    flat: "FLAT", ArrayOfMaps => Places;
     /// Names, by half.
     names: "NAMES", ArrayOfMaps => ArrayOfMaps<MapData, NameTrie>;
     /// Heads, by half.

@@ -10,7 +10,7 @@ use egress_common::{
     learned::{Learned, LearnedKey},
     limits,
     name::NAME_KEY_BYTES,
-    rule::{ANY_VLAN, Destination, MachineKey, PlaceKey},
+    rule::{ANY_VLAN, Destination, MachineKey, PlaceKey, feature},
     trial::Trial,
 };
 use ipnet::{IpNet, Ipv4Net};
@@ -23,6 +23,7 @@ use super::{
     trial,
 };
 use crate::policy::{
+    flat::{Table, TooLarge},
     generation::{Generation, client_key, prefix_key},
     membership::Membership,
     names::Names,
@@ -43,6 +44,9 @@ pub enum SwapError {
         /// Why.
         source: MapError,
     },
+    /// The flat table has not room for all destinations.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// Another daemon swapped meanwhile.
     #[error("generation {seen} is in force, not {expected}: another daemon uses these pins")]
     Overtaken {
@@ -115,11 +119,7 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
     let mut by_half = pinned.clients()?;
     let clients = clients(&generation.membership)?;
     by_half.set(half, &clients, 0).map_err(of("clients"))?;
-    let mut outer = pinned.destinations()?;
-    let destinations = destinations(generation)?;
-    outer
-        .set(half, &destinations, 0)
-        .map_err(of("destinations"))?;
+    fill_destinations(pinned, half, generation)?;
     let mut outer = pinned.names()?;
     outer
         .set(half, &names(&generation.names)?, 0)
@@ -313,16 +313,38 @@ fn clients(membership: &Membership) -> Result<ClientTrie, SwapError> {
     Ok(trie)
 }
 
-fn destinations(generation: &Generation) -> Result<AddrTrie, SwapError> {
+/// Fills the table that the generation has; of the other one nothing stays of the half's generation before.
+fn fill_destinations(
+    pinned: Pinned<'_>,
+    half: u32,
+    generation: &Generation,
+) -> Result<(), SwapError> {
     const TABLE: &str = "destinations";
-    let mut trie = AddrTrie::create(limits::DESTINATIONS, NO_PREALLOC).map_err(of(TABLE))?;
+    let (places, mut tries) = (pinned.flat()?, pinned.destinations()?);
+    if generation.settings.features & feature::FLAT == 0 {
+        let trie = destinations(&generation.destinations).map_err(of(TABLE))?;
+        tries.set(half, &trie, 0).map_err(of(TABLE))?;
+        return places.leave(half).map_err(of(TABLE));
+    }
+    let table = Table::of(&generation.destinations)?;
+    places.fill(half, table.pages()).map_err(of(TABLE))?;
+    // An empty one holds what ends the lookups of IPv4. To look into it takes CAP_SYS_ADMIN.
+    let before = tries.get(&half, 0);
+    if !before.is_ok_and(|trie| trie.keys().nth(1).is_none()) {
+        let empty = destinations([]).map_err(of(TABLE))?;
+        tries.set(half, &empty, 0).map_err(of(TABLE))?;
+    }
+    Ok(())
+}
+
+fn destinations<'a>(
+    destinations: impl IntoIterator<Item = (&'a IpNet, &'a Destination)>,
+) -> Result<AddrTrie, MapError> {
+    let mut trie = AddrTrie::create(limits::DESTINATIONS, NO_PREALLOC)?;
     let nothing = Destination::default().to_value();
-    trie.insert(&all_of_ipv4(), &nothing, 0)
-        .map_err(of(TABLE))?;
-    for (prefix, destination) in &generation.destinations {
-        let value = destination.to_value();
-        trie.insert(&trie_key(*prefix), &value, 0)
-            .map_err(of(TABLE))?;
+    trie.insert(&all_of_ipv4(), &nothing, 0)?;
+    for (prefix, destination) in destinations {
+        trie.insert(&trie_key(*prefix), &destination.to_value(), 0)?;
     }
     Ok(trie)
 }

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     catalogue::set::EndpointSet,
     config::{
-        Config, Group, lint,
+        Config, Group, Lookup, lint,
         rule::{OwnRule, Target},
     },
     prefix::canonical,
@@ -115,6 +115,7 @@ pub fn compile(
             features: features(&membership, &patterns, &rulesets)
                 | bit(steered.steers(), feature::STEERS)
                 | bit(config.gateway.count_replies, feature::COUNTS_REPLIES)
+                | bit(config.gateway.lookup == Lookup::Flat, feature::FLAT)
                 | bit(is_strict(&config.groups), feature::STRICT_DNS)
                 | bit(config.dns.scope == Scope::Client, feature::CLIENT_SCOPE),
         },

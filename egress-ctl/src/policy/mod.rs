@@ -5,6 +5,7 @@
 //! of all rules that cover it. Pure: values in, values out.
 
 pub mod compile;
+pub mod flat;
 pub mod generation;
 pub mod ids;
 pub mod meet;

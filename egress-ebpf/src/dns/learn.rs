@@ -39,7 +39,9 @@ pub fn teach_all(lesson: Lesson, flow: &Flow) -> Outcome {
     lessons::begin(lesson.message, flow, pattern);
     dns_room(lesson.message, now_ms);
     for i in 0..ADDRESSES as u32 {
-        if dns_teach_step(lesson.message, i, pattern, half, now_ms) != 0 {
+        // No branch between the two: LLVM would build a loop that Linux 6.1 refuses.
+        let allowed = dns_allowed(lesson.message, i, pattern, half);
+        if dns_teach_step(lesson.message, allowed, pattern, half, now_ms) != 0 {
             break;
         }
     }
@@ -53,6 +55,30 @@ pub fn teach_all(lesson: Lesson, flow: &Flow) -> Outcome {
     outcome
 }
 
+/// In place of an address that may not be learned.
+const REFUSED_ADDRESS: u32 = u32::MAX;
+
+/// `i`, or [`REFUSED_ADDRESS`] where address `i` of a listed name may not be learned; then it is counted.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn dns_allowed(message: *mut Message, i: u32, pattern: u32, half: u32) -> u32 {
+    if pattern == 0 {
+        return i;
+    }
+    // SAFETY: null, or the one message of this CPU.
+    let Some(found) = (unsafe { message.as_ref() }).and_then(|read| read.found(i)) else {
+        return i;
+    };
+    let addr = found.addr;
+    if !Generation::of_half(half).covers(&addr).refuses(&addr) {
+        return i;
+    }
+    count_dns(Outcome::AddressRefused);
+    // SAFETY: it is not null, and of this CPU; nothing of it is read any more.
+    unsafe { note_refused(message) };
+    REFUSED_ADDRESS
+}
+
 /// Learns address `i`; 0 while there are more.
 #[inline(never)]
 #[unsafe(no_mangle)]
@@ -63,6 +89,9 @@ pub extern "C" fn dns_teach_step(
     half: u32,
     now_ms: u64,
 ) -> u32 {
+    if i == REFUSED_ADDRESS {
+        return 0;
+    }
     // SAFETY: null, or the one message of this CPU.
     let Some(read) = (unsafe { message.as_ref() }) else {
         return 1;
@@ -77,10 +106,6 @@ pub extern "C" fn dns_teach_step(
     let addr = found.addr;
     if pattern == 0 {
         let _: Result<(), i32> = REFUSED.insert(&addr, &expires_ms, 0);
-    } else if generation.destination(&addr).refuses(&addr) {
-        count_dns(Outcome::AddressRefused);
-        // SAFETY: it is not null, and of this CPU; nothing of it is read any more.
-        unsafe { note_refused(message) };
     } else {
         if ttl != said {
             count_dns(Outcome::TtlClamped);

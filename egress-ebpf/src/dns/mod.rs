@@ -92,7 +92,7 @@ fn trusting(ctx: &TcContext, datagram: &Datagram) -> Result<Generation, Outcome>
     } else {
         mark::RESOLVER
     };
-    match generation.destination(&datagram.flow.src).is(wanted) {
+    match generation.covers(&datagram.flow.src).is(wanted) {
         true => Ok(generation),
         false => Err(Outcome::ResolverNotTrusted),
     }

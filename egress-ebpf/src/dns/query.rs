@@ -165,7 +165,7 @@ fn query<C: Carrier>(carrier: &C, datagram: *const Datagram, half: u32) {
     };
     // On the stack: Linux 6.1 refuses a map key behind a global function's pointer.
     let resolver = datagram.flow.dst;
-    let asked = Generation::of_half(half).destination(&resolver);
+    let asked = Generation::of_half(half).covers(&resolver);
     if !asked.is(mark::RESOLVER | mark::LOCAL_RESOLVER) {
         return;
     }

@@ -50,7 +50,7 @@ fn taught(ctx: &TcContext) -> Result<Outcome, Outcome> {
 fn read(ctx: &TcContext, datagram: &Datagram) -> Result<Lesson, Outcome> {
     let generation = Generation::current().ok_or(Outcome::NoPolicy)?;
     // A generation may have come meanwhile that trusts it no more.
-    let resolver = generation.destination(&datagram.flow.src);
+    let resolver = generation.covers(&datagram.flow.src);
     if !resolver.is(mark::RESOLVER | mark::LOCAL_RESOLVER) {
         return Err(Outcome::ResolverNotTrusted);
     }

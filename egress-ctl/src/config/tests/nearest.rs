@@ -12,6 +12,7 @@ internal = ["10.0.0.0/8"]
 default-group = "office"
 mark-mask = 0xff
 count-replies = true
+lookup = "flat"
 [dns]
 ttl-floor = 60
 ttl-cap = 86400
@@ -73,7 +74,7 @@ fn service_tags() -> tempfile::NamedTempFile {
 }
 
 /// What stands in the config, what stands there instead, its key, the value and the nearest valid one.
-const WRONG: [(&str, &str, &str, &str, &str); 73] = [
+const WRONG: [(&str, &str, &str, &str, &str); 74] = [
     (
         "mode = \"audit\"",
         "mode = \"enforced\"",
@@ -158,6 +159,13 @@ const WRONG: [(&str, &str, &str, &str, &str); 73] = [
         "gateway.count-replies",
         "\"yes\"",
         "`true`",
+    ),
+    (
+        "lookup = \"flat\"",
+        "lookup = \"tree\"",
+        "gateway.lookup",
+        "`tree`",
+        "`trie`",
     ),
     (
         "ttl-floor = 60",
