@@ -4,7 +4,7 @@
 //! who may reach which, [`policy`] compiles both into a generation, [`dataplane`] puts that into
 //! the kernel's maps. [`proxy`] relays DNS over TCP, [`dns`] keeps the names of
 //! what was learned. [`replay`] shows a capture to the same programs. [`daemon`] keeps it so, [`lever`]
-//! is what an administrator moves by hand; [`command`] are the commands.
+//! is what an administrator moves by hand; [`init`] drafts a first config, [`command`] are the commands.
 
 pub mod catalogue;
 pub mod command;
@@ -16,6 +16,7 @@ pub mod dns;
 pub mod durable;
 pub mod explain;
 pub mod feed;
+pub mod init;
 pub mod lever;
 pub mod policy;
 pub mod prefix;

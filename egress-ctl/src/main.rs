@@ -12,7 +12,8 @@ use egress_ctl::{
     command::{
         bypass::BypassCommand, catalogue::CatalogueCommand, check::Check, config::ConfigCommand,
         confirm::Confirm, detach::Detach, dns::DnsCommand, enforce::Enforce, explain::Explain,
-        feed::FeedCommand, replay::Replay, run::Run, status::Status, sync::Sync, watch::Watch,
+        feed::FeedCommand, init::Init, replay::Replay, run::Run, status::Status, sync::Sync,
+        watch::Watch,
     },
     daemon::Places,
 };
@@ -45,6 +46,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(Init),
     Run(Run),
     Status(Status),
     Watch(Watch),
@@ -91,6 +93,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     } = cli;
     let places = Places { state_dir, pin_dir };
     match command {
+        Command::Init(init) => init.run()?,
         Command::Run(run) => run.run(&places)?,
         Command::Status(status) => status.run(&places)?,
         Command::Watch(watch) => watch.run(&places)?,

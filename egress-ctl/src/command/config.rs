@@ -122,7 +122,7 @@ fn approved(places: &Places) -> Feeds {
 }
 
 /// What compiling tells of a config on this machine.
-fn warnings(config: &Config) -> Result<Vec<String>> {
+pub(super) fn warnings(config: &Config) -> Result<Vec<String>> {
     let circumstances = Circumstances {
         own: &daemon::own_addresses()?,
         today: Zoned::now().date(),

@@ -11,6 +11,7 @@ pub mod enforce;
 pub mod explain;
 pub mod feed;
 mod force;
+pub mod init;
 mod keys;
 mod output;
 pub mod replay;
