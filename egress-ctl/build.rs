@@ -1,120 +1,18 @@
 //! Builds the kernel programs, and leaves the object at `OUT_DIR/egress` for the crate to embed.
-//!
-//! Their flags and linker stand in .cargo/config.toml; aya-build would replace them.
 
-use std::{
-    env,
-    ffi::OsString,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
-
-use anyhow::{Context as _, Result, ensure};
-
-const PACKAGE: &str = "egress-ebpf";
-const OBJECT: &str = "egress";
-const TARGET: &str = "bpfel-unknown-none";
-
-/// What the object is made from, relative to the checkout.
-const SOURCES: [&str; 8] = [
-    "egress-ebpf/src",
-    "egress-ebpf/Cargo.toml",
-    "egress-common/src",
-    "egress-common/Cargo.toml",
-    "Cargo.toml",
-    "Cargo.lock",
-    ".cargo/config.toml",
-    LINKER_STAMP,
-];
-
-/// `cargo xtask setup` writes into it what the linker was built with.
-const LINKER_STAMP: &str = ".tools/bpf-linker.stamp";
+use anyhow::Result;
+use egress_ebpf_build::Object;
 
 fn main() -> Result<()> {
-    let package = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
-    let checkout = package
-        .parent()
-        .context("egress-ctl stands in no checkout")?;
-    for source in SOURCES {
-        println!(
-            "cargo::rerun-if-changed={}",
-            checkout.join(source).display()
-        );
-    }
-    if let Some(misfit) = misfit(checkout)? {
-        println!("cargo::error={misfit}");
-        return Ok(());
-    }
-    build(checkout)
-}
-
-/// Why the BPF linker cannot link what this compiler makes, and what to do about it.
-fn misfit(checkout: &Path) -> Result<Option<String>> {
-    let Ok(stamp) = fs::read_to_string(checkout.join(LINKER_STAMP)) else {
-        return Ok(Some(
-            "the BPF linker is missing: run `cargo xtask setup`".into(),
-        ));
+    let object = Object {
+        package: "egress-ebpf",
+        name: "egress",
+        sources: &[
+            "egress-ebpf/src",
+            "egress-ebpf/Cargo.toml",
+            "egress-common/src",
+            "egress-common/Cargo.toml",
+        ],
     };
-    let printed = Command::new(variable("RUSTC")?).arg("-vV").output()?.stdout;
-    let rust = String::from_utf8(printed)?;
-    if stamp.starts_with(&rust) {
-        return Ok(None);
-    }
-    let version = rust.lines().next().unwrap_or("this compiler");
-    Ok(Some(format!(
-        "the BPF linker was built for another Rust than {version}: run `cargo xtask setup`, then build with `cargo xtask build`"
-    )))
-}
-
-fn build(checkout: &Path) -> Result<()> {
-    let out = PathBuf::from(variable("OUT_DIR")?);
-    let target = target_folder(&out).join("bpf");
-    let mut cargo = Command::new(variable("CARGO")?);
-    cargo
-        .args([
-            "build",
-            "--locked",
-            "--release",
-            "--package",
-            PACKAGE,
-            "--bin",
-            OBJECT,
-        ])
-        .args(["--target", TARGET, "-Z", "build-std=core", "--target-dir"])
-        .arg(&target)
-        .current_dir(checkout)
-        // For this child alone: dependencies of the host crates would see it and decide otherwise.
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("AYA_BPF_TARGET_ARCH", variable("CARGO_CFG_TARGET_ARCH")?);
-    // Clippy's wrapper, and flags for the host, which would replace those of .cargo/config.toml.
-    for name in [
-        "RUSTC_WORKSPACE_WRAPPER",
-        "CARGO_ENCODED_RUSTFLAGS",
-        "RUSTFLAGS",
-    ] {
-        cargo.env_remove(name);
-    }
-    let status = cargo
-        .status()
-        .context("cannot start cargo for the kernel programs")?;
-    ensure!(
-        status.success(),
-        "the kernel programs do not build: cargo ended with {status}"
-    );
-    let object = target.join(TARGET).join("release").join(OBJECT);
-    fs::copy(&object, out.join(OBJECT)).with_context(|| format!("no {}", object.display()))?;
-    Ok(())
-}
-
-/// Cargo's own, so that debug, release, clippy and guest builds share one build of `core` for BPF; a
-/// build for a named target has a folder in it that is tagged as well.
-fn target_folder(out: &Path) -> &Path {
-    let is_tagged = |folder: &&Path| folder.join("CACHEDIR.TAG").exists();
-    let nearest = out.ancestors().find(is_tagged).unwrap_or(out);
-    nearest.parent().filter(is_tagged).unwrap_or(nearest)
-}
-
-fn variable(name: &str) -> Result<OsString> {
-    env::var_os(name).with_context(|| format!("cargo did not set {name}"))
+    object.build()
 }

@@ -1,10 +1,11 @@
-//! `egress-ctl config check` and `config show` as commands: what they print, and their exit codes.
+//! `egress-ctl config check`, `config show` and `init` as commands: what they print, and their exit codes.
 
 use std::fs;
 use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
 use lab::gateway;
+use lab::stage::Stage;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -202,5 +203,37 @@ fn what_cannot_be_shown_fails() -> Result<()> {
     let ran = desk.config(&["show"])?;
     ensure!(ran.code == Some(1) && ran.printed.is_empty(), "{ran:?}");
     ensure!(ran.complaint.starts_with("egress-ctl: "), "{ran:?}");
+    Ok(())
+}
+
+#[test]
+fn a_first_config_is_written_for_this_machine_and_filters_in_mode_audit() -> Result<()> {
+    let stage = Stage::new()?;
+    let file = stage.lab.path("first/egress.toml").display().to_string();
+    let init = ["init", "--output", &file];
+    let silent = stage.refused(&init)?;
+    ensure!(silent.contains("nobody is there to answer"), "{silent}");
+    let decided = ["--yes", "--lan", "lan", "--follow", "no"];
+    let said = stage.done(&[&init[..], &decided].concat())?;
+    ensure!(said.contains("in mode audit: nothing is dropped"), "{said}");
+    ensure!(said.contains("10.20.0.0/"), "{said}");
+    let good = stage.done(&["config", "check", &file])?;
+    ensure!(good.contains("is good"), "{good}");
+    stage.write(&fs::read_to_string(&file)?)?;
+    let _daemon = stage.start(&[])?;
+    let status = stage.status()?;
+    ensure!(
+        status["mode"] == "audit" && status["interfaces"][0]["xdp"] == "native",
+        "{status}"
+    );
+    let again = stage.refused(&[&init[..], &["--yes"]].concat())?;
+    ensure!(again.contains("is there already"), "{again}");
+    let wrong = ["--yes", "--force", "--lan", "lan", "--allow", "intun"];
+    let wrong = stage.refused(&[&init[..], &wrong].concat())?;
+    ensure!(wrong.contains("the nearest is `intune`"), "{wrong}");
+    ensure!(
+        stage.done(&["config", "check", &file])? == good,
+        "a wrong answer changed the file"
+    );
     Ok(())
 }

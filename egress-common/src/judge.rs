@@ -6,9 +6,8 @@
 use crate::{
     dns::{message::Message, policy::DnsPolicy},
     flow::{Addr, Flow},
-    learned::{Slot, Slots, Teacher},
+    learned::{Found, Slot, Slots, Teacher},
     limits::TEACHERS,
-    opaque::opaque,
     rule::{Destination, GroupPolicy, Match, Misses, mark},
     verdict::{Mode, Reason, Verdict},
 };
@@ -190,10 +189,9 @@ pub fn by_teachers<T: Tables + ?Sized>(
     now_ms: u64,
     tables: &T,
 ) -> Teacher {
-    // The code of the first one that allows it; 0 before there is one.
-    let (mut allows, mut misses) = (0, Misses::NONE);
+    let mut found = Found::NOBODY;
     for i in 0..TEACHERS {
-        (allows, misses) = (opaque(allows), misses.opaque());
+        found = found.opaque();
         let Some(slot) = Slot::from_word(learned.load(i)) else {
             continue;
         };
@@ -205,22 +203,17 @@ pub fn by_teachers<T: Tables + ?Sized>(
         match told.says {
             Match::Denied(_) if valid => return told,
             Match::Set(_) if valid => {
-                if allows == 0 {
-                    allows = told.to_code();
-                }
+                found = found.or(told);
                 if !tables.denies_names() {
                     break;
                 }
             }
-            Match::Set(_) => misses = misses.and(Misses::EXPIRED),
-            Match::Not(more) => misses = misses.and(more),
+            Match::Set(_) => found = found.missed(Misses::EXPIRED),
+            Match::Not(more) => found = found.missed(more),
             Match::Denied(_) => {}
         }
     }
-    match allows {
-        0 => Teacher::nobody(misses),
-        allows => Teacher::from_code(allows),
-    }
+    found.teacher()
 }
 
 /// Why no prefix allows it, where one covers it.

@@ -194,6 +194,52 @@ impl Teacher {
     }
 }
 
+/// The first pattern so far that allows a flow, or what keeps all from it, as one word: a loop over patterns has
+/// few places for more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found(u64);
+
+impl Found {
+    /// Nobody was asked yet.
+    pub(crate) const NOBODY: Self = Self(Teacher::nobody(Misses::NONE).to_code());
+
+    /// Whoever it was before, or else this one.
+    #[inline(always)]
+    pub(crate) const fn or(self, teacher: Teacher) -> Self {
+        match self.is_somebody() {
+            true => self,
+            false => Self(teacher.to_code()),
+        }
+    }
+
+    /// One more does not allow it, for these reasons.
+    #[inline(always)]
+    pub(crate) const fn missed(self, more: Misses) -> Self {
+        match self.is_somebody() {
+            true => self,
+            // Codes of misses are sets of bits.
+            false => Self(self.0 | Teacher::nobody(more).to_code()),
+        }
+    }
+
+    /// The same, of which LLVM knows nothing.
+    #[inline(always)]
+    pub(crate) fn opaque(self) -> Self {
+        Self(opaque(self.0))
+    }
+
+    /// What came out.
+    #[inline(always)]
+    pub(crate) const fn teacher(self) -> Teacher {
+        Teacher::from_code(self.0)
+    }
+
+    #[inline(always)]
+    const fn is_somebody(self) -> bool {
+        self.0 >> 32 != 0
+    }
+}
+
 /// Slots to read.
 pub trait Slots {
     /// The word at place `i`; 0 for a place beyond [`TEACHERS`].
@@ -316,6 +362,30 @@ mod tests {
         Slot {
             pattern,
             expires_ms,
+        }
+    }
+
+    #[test]
+    fn the_first_that_allows_is_found_or_what_keeps_all_from_it() {
+        let teacher = |pattern, set| Teacher {
+            pattern,
+            says: Match::Set(set),
+        };
+        let misses = Misses::PORT.and(Misses::EXPIRED);
+        let found = Found::NOBODY.missed(Misses::PORT).missed(Misses::EXPIRED);
+        for (found, expected) in [
+            (Found::NOBODY, Teacher::nobody(Misses::NONE)),
+            (found, Teacher::nobody(misses)),
+            (found.or(teacher(7, 0)), teacher(7, 0)),
+            (found.or(teacher(7, 0)).or(teacher(8, 9)), teacher(7, 0)),
+            (
+                found
+                    .or(teacher(u32::MAX, u16::MAX))
+                    .missed(Misses::PROTOCOL),
+                teacher(u32::MAX, u16::MAX),
+            ),
+        ] {
+            assert_eq!(found.teacher(), expected);
         }
     }
 

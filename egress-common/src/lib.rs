@@ -33,6 +33,7 @@ pub mod refusal;
 pub mod rewrite;
 pub mod rule;
 pub mod steer;
+pub mod trial;
 pub mod verdict;
 
 /// Lets aya copy the shared layouts in and out of maps.
@@ -50,6 +51,7 @@ mod pod {
         missed::{Missed, MissedKey},
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
         steer::Steering,
+        trial::Trial,
         verdict::{Counter, TrafficKey},
     };
 
@@ -91,4 +93,6 @@ mod pod {
     unsafe impl Pod for TrafficKey {}
     // SAFETY: as above.
     unsafe impl Pod for Watcher {}
+    // SAFETY: as above.
+    unsafe impl Pod for Trial {}
 }

@@ -5,7 +5,6 @@ use crate::{
     flow::Addr,
     learned::Scope,
     limits::RULES,
-    opaque::opaque,
     verdict::{Denial, Mode, Reason},
 };
 
@@ -74,12 +73,6 @@ impl Misses {
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
-    }
-
-    /// The same, of which LLVM and the verifier know nothing.
-    #[inline(always)]
-    pub(crate) fn opaque(self) -> Self {
-        Self(opaque(u64::from(self.0)) as u32)
     }
 
     /// The nearest miss, which says most of what would have to change.

@@ -6,12 +6,17 @@
 //! addresses are followed as they come and go.
 
 mod addresses;
+mod control;
 mod enforce;
 mod feeds;
 mod follow;
+mod lever;
 mod lock;
 mod names;
+mod order;
+mod service;
 mod traffic;
+mod trial;
 mod upgrade;
 mod watch;
 
@@ -22,16 +27,20 @@ use std::{
 };
 
 use anyhow::Result;
+use egress_common::limits;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use tracing::{error, info, warn};
 
 pub use self::addresses::own_addresses;
 pub use self::lock::{Lock, LockError, holder, pins};
 pub use self::traffic::counted;
-use self::{enforce::Force, feeds::Following, names::Bookkeeper, upgrade::load_maps, watch::Watch};
+use self::{
+    control::Control, enforce::Force, feeds::Following, names::Bookkeeper, trial::OnTrial,
+    upgrade::load_maps, watch::Watch,
+};
 use crate::{
     config::Config,
     dataplane::{
@@ -45,6 +54,7 @@ use crate::{
     },
     feed::{sha::Sha, standing::Feeds},
     policy::ids::Ids,
+    privilege,
     proxy::Proxy,
     remarks::Remarks,
     state::{Snapshot, StateDir},
@@ -59,13 +69,15 @@ pub struct Places {
     pub pin_dir: PathBuf,
 }
 
-/// How a daemon attaches.
-#[derive(Clone, Copy, Debug, Default)]
+/// How a daemon attaches, and whom it listens to.
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Hooks that may be used.
     pub choice: Choice,
     /// Whether XDP programs of others are replaced.
     pub force: bool,
+    /// The group whose members may ask the daemon; one called `egress`, if there is one, where none is named.
+    pub group: Option<String>,
 }
 
 /// How often the daemon looks for what nobody announces: programs that were taken off, the day.
@@ -76,29 +88,40 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// # Errors
 /// The config is wrong, another daemon runs, or the kernel refuses: nothing that enforces was changed.
 pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()> {
+    privilege::begin();
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Before the first look, so that no change is missed.
     let mut watch = Watch::open()?;
+    let replaces_others = options.force;
     let mut daemon = Daemon::start(config, places, options).await?;
+    privilege::settle(replaces_others);
+    service::ready(&daemon.says());
+    let mut signs_of_life = service::signs_of_life();
     let mut timer = traffic::timer();
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let trial_left = daemon.trial_left();
         tokio::select! {
-            _ = hangup.recv() => daemon.reload().await,
+            _ = hangup.recv() => daemon.reload_for_service().await,
+            _ = signs_of_life.tick() => service::alive(),
             () = watch.changed() => daemon.follow().await,
             _ = look.tick() => daemon.follow().await,
             () = daemon.following.news() => daemon.take_news().await,
+            order = daemon.control.order() => daemon.obey(order).await,
+            () = sleep(trial_left) => daemon.look_at_trial().await,
             _ = timer.tick() => traffic::record(&daemon.places, &daemon.past.ids),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
+    service::stopping();
     traffic::record(&daemon.places, &daemon.past.ids);
     daemon.proxy.end(&daemon.places.state_dir).await;
     daemon.names.end();
+    daemon.control.end();
     info!("ends; what is pinned goes on enforcing, learning and counting");
     Ok(())
 }
@@ -112,6 +135,10 @@ struct Daemon {
     past: Past,
     /// What is in force; none before the first generation.
     force: Option<Force>,
+    /// What of it is on trial.
+    on_trial: Option<OnTrial>,
+    /// Whether something is to be put into force once the trial is over.
+    waits: bool,
     /// The configured interfaces, and what is known of each.
     bound: Vec<Bound>,
     remarks: Remarks,
@@ -120,6 +147,7 @@ struct Daemon {
     proxy: Proxy,
     following: Following,
     names: Bookkeeper,
+    control: Control,
     /// What went wrong when it last followed a change, so that it is told once.
     complaint: Option<String>,
     /// Held for as long as the daemon runs.
@@ -144,17 +172,22 @@ impl Daemon {
         let state = StateDir(&places.state_dir);
         let feeds = Feeds::approved(&places.state_dir, editions(state));
         Config::read(config, &feeds)?;
+        let access = control::access(options.group.as_deref())?;
         prepare(&places.pin_dir)?;
         let lock = Lock::take(&places.state_dir, &places.pin_dir)?;
         aside::settle(&places.pin_dir)?;
         let (loaded, past) = load_maps(places, adopt(places)?)?;
+        lever::settle(places);
         let mut daemon = Self {
             config: config.to_owned(),
             places: places.clone(),
+            control: Control::listen(&places.state_dir, access),
             options,
             loaded,
             past,
             force: None,
+            on_trial: None,
+            waits: false,
             bound: Vec::new(),
             remarks: Remarks::read(&places.state_dir),
             needs: Needs::default(),
@@ -164,7 +197,7 @@ impl Daemon {
             complaint: None,
             _lock: lock,
         };
-        let done = daemon.put_into_force().await;
+        let done = daemon.begin().await;
         if done.is_err() {
             aside::settle(&places.pin_dir)?;
         }
@@ -174,36 +207,59 @@ impl Daemon {
 
     /// Puts what feeds brought into force, unless a reload was faster.
     async fn take_news(&mut self) {
-        let feeds = Feeds::approved(&self.places.state_dir, self.past.feeds.clone());
-        match Config::read(&self.config, &feeds) {
+        match self.wanted_config() {
             Ok((config, _)) if config.editions() == self.past.feeds => {}
             _ => self.reload().await,
         }
     }
 
+    async fn reload_for_service(&mut self) {
+        service::reloading();
+        self.reload().await;
+        service::ready(&self.says());
+    }
+
+    /// In a line what it does.
+    fn says(&self) -> String {
+        let mode = self
+            .force
+            .as_ref()
+            .map_or("none", |force| force.config.gateway.mode.name());
+        format!("generation {} is in force, mode {mode}", self.past.in_force)
+    }
+
     async fn reload(&mut self) {
+        if self.must_wait() {
+            return;
+        }
         let before = self.past.in_force;
-        if let Err(fault) = self.put_into_force().await {
-            let now = self.past.in_force;
-            let holds = if now == before {
-                "stays in force"
-            } else {
-                "is in force all the same"
-            };
-            error!("{fault:#}\n      generation {now} {holds}");
+        match self.put_into_force().await {
+            Ok(()) => self.let_go_of_fallen(),
+            Err(fault) => {
+                let now = self.past.in_force;
+                let holds = if now == before {
+                    "stays in force"
+                } else {
+                    "is in force all the same"
+                };
+                error!("{fault:#}\n      generation {now} {holds}");
+            }
         }
     }
 }
 
 impl Past {
-    /// The next number. Its half of the tables is not the one in force.
+    /// The next number: a new one, whose half of the tables is not the one in force.
     fn next(&self) -> u64 {
+        let next = self.last.max(self.in_force) + 1;
         match self.in_force {
-            0 => self.last + 1,
-            in_force => in_force + 1,
+            0 => next,
+            in_force => next + u64::from(next % HALVES == in_force % HALVES),
         }
     }
 }
+
+const HALVES: u64 = limits::HALVES as u64;
 
 /// What a daemon before left. Where the kernel's generation is not known by its file, nobody knows what
 /// the ids in the maps mean: new maps are made, and until they are in force the old ones judge on.
@@ -220,7 +276,7 @@ fn adopt(places: &Places) -> Result<Past> {
             info!("takes over generation {number}, {on} programs are attached");
             return Ok(Past {
                 in_force: number,
-                last: number,
+                last: number.max(newest),
                 ids,
                 feeds,
             });

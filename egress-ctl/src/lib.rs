@@ -3,20 +3,24 @@
 //! The way of the data, one folder a stage: [`catalogue`] says which endpoints there are, [`config`]
 //! who may reach which, [`policy`] compiles both into a generation, [`dataplane`] puts that into
 //! the kernel's maps. [`proxy`] relays DNS over TCP, [`dns`] keeps the names of
-//! what was learned. [`replay`] shows a capture to the same programs. [`daemon`] keeps it so; [`command`] are
-//! the commands.
+//! what was learned. [`replay`] shows a capture to the same programs. [`daemon`] keeps it so, [`lever`]
+//! is what an administrator moves by hand; [`init`] drafts a first config, [`command`] are the commands.
 
 pub mod catalogue;
 pub mod command;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod dataplane;
 pub mod dns;
 pub mod durable;
 pub mod explain;
 pub mod feed;
+pub mod init;
+pub mod lever;
 pub mod policy;
 pub mod prefix;
+mod privilege;
 pub mod proxy;
 pub mod remarks;
 pub mod replay;

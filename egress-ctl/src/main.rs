@@ -10,9 +10,10 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use egress_ctl::{
     command::{
-        catalogue::CatalogueCommand, check::Check, config::ConfigCommand, detach::Detach,
-        dns::DnsCommand, explain::Explain, feed::FeedCommand, replay::Replay, run::Run,
-        status::Status, sync::Sync, watch::Watch,
+        bypass::BypassCommand, catalogue::CatalogueCommand, check::Check, config::ConfigCommand,
+        confirm::Confirm, detach::Detach, dns::DnsCommand, enforce::Enforce, explain::Explain,
+        feed::FeedCommand, init::Init, replay::Replay, run::Run, status::Status, sync::Sync,
+        watch::Watch,
     },
     daemon::Places,
 };
@@ -45,6 +46,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(Init),
     Run(Run),
     Status(Status),
     Watch(Watch),
@@ -64,6 +66,11 @@ enum Command {
     /// See, take away and bring back what DNS answers taught
     #[command(subcommand)]
     Dns(DnsCommand),
+    Enforce(Enforce),
+    Confirm(Confirm),
+    /// Let everything pass in an emergency; judging, learning and counting go on
+    #[command(subcommand)]
+    Bypass(BypassCommand),
     Detach(Detach),
 }
 
@@ -86,6 +93,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     } = cli;
     let places = Places { state_dir, pin_dir };
     match command {
+        Command::Init(init) => init.run()?,
         Command::Run(run) => run.run(&places)?,
         Command::Status(status) => status.run(&places)?,
         Command::Watch(watch) => watch.run(&places)?,
@@ -97,6 +105,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Feed(feed) => return feed.run(&places),
         Command::Sync(sync) => return sync.run(&places),
         Command::Dns(dns) => dns.run(&places)?,
+        Command::Enforce(enforce) => enforce.run(&places)?,
+        Command::Confirm(confirm) => confirm.run(&places)?,
+        Command::Bypass(bypass) => bypass.run(&places)?,
         Command::Detach(detach) => detach.run(&places)?,
     }
     Ok(ExitCode::SUCCESS)

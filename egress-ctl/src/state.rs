@@ -176,6 +176,26 @@ impl StateDir<'_> {
         Ok(durable::replace(&path, &text)?)
     }
 
+    /// Writes ids that were given since into the snapshot of a generation.
+    ///
+    /// # Errors
+    /// There is none, or the disk is full or not writable.
+    pub fn lend_ids(self, number: u64, ids: &Ids) -> Result<(), StateError> {
+        let missing = || StateError::Foreign {
+            path: self.path(number),
+            fault: "there is no such file".to_owned(),
+        };
+        let snapshot = self.load(number)?.ok_or_else(missing)?;
+        let ids = ids.clone();
+        self.save(&Snapshot { ids, ..snapshot })
+    }
+
+    /// Removes the snapshot of a generation that does not come back.
+    pub fn remove(self, number: u64) {
+        // One that stays is overwritten, or pruned.
+        let _: io::Result<()> = fs::remove_file(self.path(number));
+    }
+
     /// The snapshot of a generation; none where there is no file.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use egress_common::{
 };
 
 use crate::{
+    bypass::lenient,
     datagram::{Parsed, decide, parsed},
     events::{is_watched, note_sender, report},
     missed,
@@ -77,7 +78,7 @@ pub fn judged<H: Hook>(hook: &H) -> Option<Judged> {
     let verdict = decide(hook, parsed, generation, bytes);
     let policy = generation.policy(u32::from(verdict.group));
     let policy = policy.unwrap_or(everybody);
-    let action = policy.mode.action(verdict.reason, policy.denial);
+    let action = lenient(policy.mode.action(verdict.reason, policy.denial));
     let action = answered(hook, action, parsed, verdict.reason);
     count_verdict(policy.counters, action, verdict, bytes);
     if let Ok(datagram) = parsed {
@@ -108,7 +109,7 @@ fn note_query<H: Hook>(hook: &H, parsed: Parsed, generation: Generation) {
 #[inline(always)]
 fn lawless<H: Hook>(hook: &H) -> Judged {
     let verdict = Verdict::because(Reason::NoPolicy);
-    let (action, bytes) = (Action::Drop, hook.whole_bytes());
+    let (action, bytes) = (lenient(Action::Drop), hook.whole_bytes());
     count_verdict(GroupPolicy::NONE.counters, action, verdict, bytes);
     tell(hook, Err(Reason::NoPolicy), 0, verdict, action, bytes);
     Judged {

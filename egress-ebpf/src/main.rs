@@ -8,6 +8,7 @@
     reason = "the BPF target has no read-modify-write methods on AtomicU64; the intrinsics compile"
 )]
 
+mod bypass;
 mod datagram;
 mod destination;
 mod divert;

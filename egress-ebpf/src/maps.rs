@@ -29,6 +29,7 @@ use egress_common::{
     parse::Datagram,
     rule::{ClientKey, MachineKey, PlaceKey, Ruleset, Settings},
     steer::Steering,
+    trial::Trial,
     verdict::{Counter, REPLY_COUNTERS, TrafficKey, VERDICT_COUNTERS},
 };
 
@@ -53,6 +54,14 @@ pub type HeadTrie = LpmTrie<[u8; NAME_KEY_BYTES], u64, { limits::HEADS as usize 
 /// Number of the generation in force, 0 before the first. Written by user space, read by every program.
 #[btf_map(pin_by_name)]
 pub static GENERATION: Array<u64, 1> = Array::new();
+
+/// The generation on trial, and when the one before holds again. Written by user space, read by every program.
+#[btf_map(pin_by_name)]
+pub static TRIAL: Array<Trial, 1> = Array::new();
+
+/// Until when nothing is dropped, in boot-time ms; 0 is not at all. Written by user space, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static BYPASS: Array<u64, 1> = Array::new();
 
 /// What the clock of a replay is ahead of the boot-time clock, in ms modulo 2^64; 0 on a gateway. Written by
 /// `replay` into maps of its own, read by every program.

@@ -26,7 +26,7 @@ use crate::destination::client_in_pages;
 use crate::dns::pattern_of;
 use crate::maps::{
     CLIENTS, CLOCK, FLOWS, GENERATION, GROUPS, HEADS, LEARNED, MACHINES, NAMES, PATTERNS, PLACES,
-    REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS,
+    REFUSED, RULESETS, SEED, SETTINGS, STEERED, STEERINGS, TRIAL,
 };
 
 /// The generation in force, as one packet sees it.
@@ -45,6 +45,7 @@ impl Generation {
         if number == 0 {
             return None;
         }
+        let number = TRIAL.get(0)?.in_force(number, now_ms);
         let half = (number % u64::from(limits::HALVES)) as u32;
         Some(Self { half, number })
     }
@@ -177,17 +178,20 @@ impl Generation {
         }
     }
 
-    /// The ruleset of a pattern; that of a pattern which this generation does not know allows nothing.
+    /// Place of the ruleset of a pattern; that of a pattern which this generation does not know allows nothing.
     #[inline(always)]
-    fn ruleset_of(self, pattern: u32) -> Option<*const Ruleset> {
+    fn ruleset_of(self, pattern: u32) -> Option<u32> {
         let index = match pattern < limits::PATTERNS {
             true => *PATTERNS.get(self.half * limits::PATTERNS + pattern)?,
             false => 0,
         };
-        if index >= limits::RULESETS {
-            return None;
-        }
-        RULESETS.get_ptr(self.half * limits::RULESETS + index)
+        self.ruleset(index)
+    }
+
+    /// Place of a ruleset.
+    #[inline(always)]
+    fn ruleset(self, index: u32) -> Option<u32> {
+        (index < limits::RULESETS).then_some(self.half * limits::RULESETS + index)
     }
 
     /// What the longest key says that the reversed name in `key` begins with.
@@ -254,10 +258,7 @@ impl Tables for Generation {
 
     #[inline(always)]
     fn decide(&self, index: u32, flow: &Flow, group: u32) -> Option<Match> {
-        if index >= limits::RULESETS {
-            return None;
-        }
-        let ruleset = RULESETS.get_ptr(self.half * limits::RULESETS + index)?;
+        let ruleset = self.ruleset(index)?;
         Some(ruleset_says(ruleset, flow, group))
     }
 
@@ -324,19 +325,24 @@ pub extern "C" fn client_number(zone: u32, first: u64, second: u64, half: u32) -
 }
 
 #[inline(always)]
-fn ruleset_says(ruleset: *const Ruleset, flow: &Flow, group: u32) -> Match {
-    Match::from_code(ruleset_decide(ruleset, flow.proto, flow.dst_port, group))
+fn ruleset_says(place: u32, flow: &Flow, group: u32) -> Match {
+    Match::from_code(ruleset_decide(place, flow.proto, flow.dst_port, group))
 }
 
 /// [`Ruleset::decide`] as a global function: verified once, however many rulesets a packet asks.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn ruleset_decide(ruleset: *const Ruleset, proto: u8, port: u16, group: u32) -> u32 {
-    // SAFETY: null, or a ruleset in the map.
-    match unsafe { ruleset.as_ref() } {
+pub extern "C" fn ruleset_decide(place: u32, proto: u8, port: u16, group: u32) -> u32 {
+    match ruleset_at(place) {
         Some(ruleset) => ruleset.decide(proto, port, group).to_code(),
         None => Match::Not(Misses::NONE).to_code(),
     }
+}
+
+#[inline(always)]
+fn ruleset_at(place: u32) -> Option<&'static Ruleset> {
+    // SAFETY: rulesets of a generation in force do not change.
+    unsafe { RULESETS.get_ptr(place)?.as_ref() }
 }
 
 /// [`by_teachers`] as a global function: verified once, whatever prefixes say of the address.
@@ -362,9 +368,8 @@ pub extern "C" fn learned_decide(
 /// [`Ruleset::asks`] as a global function.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn ruleset_asks(ruleset: *const Ruleset, group: u32) -> u32 {
-    // SAFETY: null, or a ruleset in the map.
-    match unsafe { ruleset.as_ref() } {
+pub extern "C" fn ruleset_asks(place: u32, group: u32) -> u32 {
+    match ruleset_at(place) {
         Some(ruleset) => u32::from(ruleset.asks(group)),
         None => 0,
     }

@@ -1,10 +1,11 @@
-//! `egress-lab`: the demo and the drills, each in a file; this one only dispatches.
+//! `egress-lab`: the demo, the bench and the drills, each in a file; this one only dispatches.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lab::interrupt;
 
+mod bench;
 mod demo;
 mod drill;
 mod feed_server;
@@ -30,6 +31,8 @@ struct Cli {
 enum Command {
     /// Real connections that pass and that are dropped, each with the reason
     Demo(demo::Options),
+    /// What the filter costs, beside what it is to be compared with
+    Bench(bench::Options),
     /// A proof that anyone can repeat
     #[command(subcommand)]
     Drill(drill::Drill),
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
 /// Whether everything was as announced.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
+        Command::Bench(options) => bench::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Drill(drill) => drill::run(drill),
         Command::Up(options) => up::run(&options),

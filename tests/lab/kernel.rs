@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use aya::programs::{TestRun, TestRunOptions, XdpMode};
+use aya::programs::{SchedClassifier, TestRun, TestRunOptions, Xdp, XdpMode};
 use egress_common::learned::{Learned, LearnedKey, Slot};
 use egress_common::parse::{parse, udp_payload};
 use egress_common::verdict::{Action, Counter, Reason, Verdict, counter_index};
@@ -55,6 +55,15 @@ pub struct Steered {
     pub priority: u32,
     /// Its bytes.
     pub frame: Vec<u8>,
+}
+
+/// How long it took to put a config into force.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// To compile it.
+    pub compile: Duration,
+    /// To write the kernel's tables and the word that puts them into force.
+    pub swap: Duration,
 }
 
 /// The interface that frames of a test run come in by.
@@ -132,18 +141,60 @@ impl Kernel {
 
     /// Compiles a config and puts it into force.
     pub fn put_into_force(&mut self, config: &Config, own: &[IpAddr]) -> Result<Generation> {
+        self.put(config, own, None)
+    }
+
+    /// Compiles a config and puts it on trial until a time of the boot-time clock.
+    pub fn try_out(&mut self, config: &Config, until_ms: u64) -> Result<Generation> {
+        self.put(config, &[], Some(until_ms))
+    }
+
+    fn put(
+        &mut self,
+        config: &Config,
+        own: &[IpAddr],
+        until_ms: Option<u64>,
+    ) -> Result<Generation> {
         let circumstances = Circumstances { own, today: TODAY };
         let generation = compile(config, circumstances, &mut self.ids)?;
+        self.swap_in(&generation)?;
+        Ok(generation)
+    }
+
+    /// The same, with how long each took.
+    pub fn put_into_force_timed(&mut self, config: &Config, own: &[IpAddr]) -> Result<Taken> {
+        let circumstances = Circumstances { own, today: TODAY };
+        let began = Instant::now();
+        let generation = compile(config, circumstances, &mut self.ids)?;
+        let compiled = began.elapsed();
+        self.swap_in(&generation)?;
+        Ok(Taken {
+            compile: compiled,
+            swap: began.elapsed() - compiled,
+        })
+    }
+
+    fn swap_in(&mut self, generation: &Generation) -> Result<()> {
         self.number += 1;
         let next = Next {
-            generation: &generation,
+            generation,
             number: self.number,
             before: self.number - 1,
             patterns_given: self.ids.patterns_given(),
             interfaces: &[(INTERFACE.to_owned(), INTERFACE_INDEX)],
+            until_ms,
         };
-        swap::swap(self.pinned(), next)?;
-        Ok(generation)
+        Ok(swap::swap(self.pinned(), next)?)
+    }
+
+    /// The program at LAN ingress, for who runs it himself.
+    pub fn ingress(&mut self) -> Result<&mut Xdp> {
+        Ok(self.loaded.ingress()?)
+    }
+
+    /// The program at LAN egress.
+    pub fn egress(&mut self) -> Result<&mut SchedClassifier> {
+        Ok(self.loaded.egress()?)
     }
 
     /// Gives ids to patterns and meetings of patterns.

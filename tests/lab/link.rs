@@ -123,7 +123,8 @@ fn local_table(net: IpNet) -> RouteMessageBuilder<IpAddr> {
         .table_id(LOCAL_TABLE)
 }
 
-fn index(host: &Host, name: &str) -> Result<u32> {
+/// Index of a link in its host's network.
+pub fn index(host: &Host, name: &str) -> Result<u32> {
     host.run(|| -> Result<u32> {
         let any = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
         name_to_index(&any, name).with_context(|| format!("no link {name}"))

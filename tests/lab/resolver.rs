@@ -59,12 +59,17 @@ pub fn upstream(lab: &Lab, zone: &Zone) -> Result<Process> {
 
 /// Starts the resolver of the gateway, which asks the one of the internet.
 pub fn forwarder(lab: &Lab) -> Result<Process> {
+    forwarder_with(lab, "")
+}
+
+/// The same, with more lines of configuration.
+pub fn forwarder_with(lab: &Lab, more: &str) -> Result<Process> {
     let listen = format!(
         "listen-address=127.0.0.1,{},{},{},{}\n",
         LAN.v4, LAN.v6, LAN_OF_STRANGER.v4, LAN_OF_STRANGER.v6
     );
     let config = format!(
-        "{listen}server={}\nserver=/{ZONE}/{LONG}\ncache-size=10000\ndns-forward-max=10000\n",
+        "{listen}server={}\nserver=/{ZONE}/{LONG}\ncache-size=10000\ndns-forward-max=10000\n{more}",
         INTERNET.v4
     );
     start(lab, &lab.gateway, "dnsmasq-gateway", LAN.v4.into(), &config)

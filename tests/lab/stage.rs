@@ -72,6 +72,14 @@ impl Stage {
         command.output().context("cannot start egress-ctl")
     }
 
+    /// Runs a command that must do what it should, and returns what it says.
+    pub fn done(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.ask(arguments)?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{arguments:?}: {complaint}");
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Asks for what must fail, and returns the complaint.
     pub fn refused(&self, arguments: &[&str]) -> Result<String> {
         let output = self.ask(arguments)?;

@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
-use crate::command::{build, demo, drill, feed_server, test, vm_shell, vm_test};
+use crate::command::{bench, build, demo, drill, feed_server, test, vm_shell, vm_test};
 
 #[derive(Parser)]
 #[command(
@@ -28,6 +28,8 @@ pub(crate) enum Task {
     Demo(demo::Args),
     /// Run all unit and integration tests (root)
     Test(test::Args),
+    /// Measure what the filter costs beside what others use (root)
+    Bench(bench::Args),
     /// Run one of the proofs that anyone can repeat in the lab (root)
     Drill(drill::Args),
     /// Serve a folder of endpoint lists as the Microsoft 365 web service does, with faults on demand

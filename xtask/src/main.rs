@@ -1,4 +1,4 @@
-//! `cargo xtask`: installs what building egress takes, builds it, and runs its demo, tests and drills.
+//! `cargo xtask`: installs what building egress takes, builds it, and runs its demo, tests, drills and bench.
 //!
 //! It builds with the Rust that is there, and does everything else with the pinned one.
 
@@ -38,6 +38,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Build(args) => command::build::run(&checkout, &args),
         Task::Demo(args) => command::demo::run(&checkout, &args),
         Task::Test(args) => command::test::run(&checkout, &args),
+        Task::Bench(args) => command::bench::run(&checkout, &args),
         Task::Drill(args) => command::drill::run(&checkout, &args),
         Task::FeedServer(args) => command::feed_server::run(&checkout, &args),
         Task::VmTest(args) => command::vm_test::run(&checkout, &args),

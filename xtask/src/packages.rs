@@ -1,4 +1,4 @@
-//! The Debian packages that the lab's demo, drills and tests run.
+//! The Debian packages that the lab's demo, drills and tests run, and those that the bench compares with.
 
 use std::{
     env, fs,
@@ -56,11 +56,35 @@ const NEEDED: [Package; 7] = [
     },
 ];
 
+/// What the bench puts beside the filter. It does without what is missing.
+const COMPARED: [Package; 4] = [
+    Package {
+        name: "ipset",
+        provides: "ipset",
+        purpose: "peer of the bench",
+    },
+    Package {
+        name: "iptables",
+        provides: "iptables-nft-restore",
+        purpose: "what uses sets of ipset",
+    },
+    Package {
+        name: "nftables",
+        provides: "nft",
+        purpose: "peer of the bench",
+    },
+    Package {
+        name: "xdp-tools",
+        provides: "xdp-filter",
+        purpose: "peer of the bench",
+    },
+];
+
 const NGINX: &str = "nginx-light";
 
 /// Installs what is missing; true if anything was.
 pub(crate) fn ensure(checkout: &Checkout) -> Result<bool> {
-    let missing = missing(is_installed);
+    let missing = missing(&NEEDED, is_installed);
     if missing.is_empty() {
         return Ok(false);
     }
@@ -82,8 +106,32 @@ pub(crate) fn ensure(checkout: &Checkout) -> Result<bool> {
     Ok(true)
 }
 
-fn missing(is_installed: impl Fn(&str) -> bool) -> Vec<&'static Package> {
-    NEEDED
+/// Installs what the bench compares with, where that can be done; true if anything was missing.
+pub(crate) fn offer(checkout: &Checkout) -> Result<bool> {
+    let missing = missing(&COMPARED, is_installed);
+    if missing.is_empty() || !is_installed("apt-get") || !privilege::is_root() {
+        return Ok(false);
+    }
+    eprintln!(
+        "setup: installing {} for the bench",
+        names(&missing).join(", ")
+    );
+    for package in missing {
+        if let Err(error) = install(checkout, &[package]) {
+            eprintln!(
+                "setup: the bench will do without {}: {error:#}",
+                package.name
+            );
+        }
+    }
+    Ok(true)
+}
+
+fn missing(
+    packages: &'static [Package],
+    is_installed: impl Fn(&str) -> bool,
+) -> Vec<&'static Package> {
+    packages
         .iter()
         .filter(|package| !is_installed(package.provides))
         .collect()
@@ -161,15 +209,15 @@ mod tests {
 
     #[test]
     fn only_what_is_not_there_is_installed() {
-        assert!(missing(|_| true).is_empty());
-        assert_eq!(missing(|_| false).len(), NEEDED.len());
-        let without_nginx = missing(|program| program != "nginx");
+        assert!(missing(&NEEDED, |_| true).is_empty());
+        assert_eq!(missing(&NEEDED, |_| false).len(), NEEDED.len());
+        let without_nginx = missing(&NEEDED, |program| program != "nginx");
         assert_eq!(names(&without_nginx), [NGINX]);
     }
 
     #[test]
     fn the_message_names_the_exact_command() {
-        let packages = missing(|program| !["dnsmasq", "nginx"].contains(&program));
+        let packages = missing(&NEEDED, |program| !["dnsmasq", "nginx"].contains(&program));
         assert_eq!(
             by_hand(&packages),
             "apt-get update && apt-get install --yes --no-install-recommends dnsmasq-base nginx-light"

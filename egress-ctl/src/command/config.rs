@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Result, bail};
@@ -12,20 +13,23 @@ use jiff::Zoned;
 use serde::Serialize;
 
 use super::{
+    enforce::in_ms,
     force::Force,
     output::{print, print_json},
 };
 use crate::{
     config::{Config, ConfigError, Problem, show},
+    control::{Request, client::ask},
     daemon::{self, Places},
     feed::standing::Feeds,
+    lever::deadline::typed,
     policy::{
         compile::{Circumstances, compile},
         ids::Ids,
     },
 };
 
-/// Check and show configs.
+/// Check, show and try configs.
 #[derive(Subcommand)]
 pub enum ConfigCommand {
     /// Tell everything that is wrong with a config, and what is hardly meant; fails where it is wrong.
@@ -35,6 +39,14 @@ pub enum ConfigCommand {
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
+    },
+    /// Put a config into force, and go back to the one before unless `egress-ctl confirm` comes in time.
+    Apply {
+        /// The config, in TOML; once confirmed, its text replaces the daemon's own config.
+        file: PathBuf,
+        /// How long to wait for the confirmation, such as 5m
+        #[arg(long, value_name = "TIME", value_parser = typed)]
+        confirm_within: Duration,
     },
     /// Show a config with every default, and how much its sources hold; without a file the one in force.
     Show {
@@ -72,6 +84,10 @@ impl ConfigCommand {
     pub fn run(self, places: &Places) -> Result<()> {
         match self {
             Self::Check { file, json } => check(file, json, places),
+            Self::Apply {
+                file,
+                confirm_within,
+            } => apply(&file, confirm_within, places),
             Self::Show { file, json } => show(file.as_deref(), json, places),
         }
     }
@@ -106,12 +122,23 @@ fn approved(places: &Places) -> Feeds {
 }
 
 /// What compiling tells of a config on this machine.
-fn warnings(config: &Config) -> Result<Vec<String>> {
+pub(super) fn warnings(config: &Config) -> Result<Vec<String>> {
     let circumstances = Circumstances {
         own: &daemon::own_addresses()?,
         today: Zoned::now().date(),
     };
     Ok(compile(config, circumstances, &mut Ids::default())?.warnings)
+}
+
+fn apply(file: &Path, within: Duration, places: &Places) -> Result<()> {
+    // Its problems are told here, with the name of this very file.
+    let (_, text) = Config::read(file, &approved(places))?;
+    let request = Request::Apply {
+        from: std::path::absolute(file)?,
+        text,
+        within_ms: in_ms(within),
+    };
+    print(&format!("{}\n", ask(&places.state_dir, &request)?))
 }
 
 fn show(file: Option<&Path>, json: bool, places: &Places) -> Result<()> {

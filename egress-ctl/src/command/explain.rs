@@ -33,6 +33,7 @@ use crate::{
         question::{Destination, Question, Target},
     },
     feed::standing::Feeds,
+    lever::bypass,
     policy::{
         compile::{Circumstances, compile},
         generation::Generation,
@@ -179,6 +180,7 @@ impl Explain {
             number: snapshot.number,
             loaded: snapshot.loaded,
             config: snapshot.config.display().to_string(),
+            bypassed: bypass::now(places)?.is_some(),
         };
         Ok(Answer::new(&ground, &question, Some(in_force), told, more))
     }

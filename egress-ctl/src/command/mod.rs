@@ -1,13 +1,17 @@
 //! The commands, one file each.
 
+pub mod bypass;
 pub mod catalogue;
 pub mod check;
 pub mod config;
+pub mod confirm;
 pub mod detach;
 pub mod dns;
+pub mod enforce;
 pub mod explain;
 pub mod feed;
 mod force;
+pub mod init;
 mod keys;
 mod output;
 pub mod replay;

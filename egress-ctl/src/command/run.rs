@@ -27,6 +27,9 @@ pub struct Run {
     /// Replace XDP programs of others on the interfaces.
     #[arg(long)]
     force: bool,
+    /// The group whose members may ask the daemon at its socket; `egress`, if there is such a group.
+    #[arg(long, value_name = "NAME", env = "EGRESS_GROUP")]
+    group: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -74,6 +77,7 @@ impl Run {
         Options {
             choice: self.choice(),
             force: self.force,
+            group: self.group.clone(),
         }
     }
 

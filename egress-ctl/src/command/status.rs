@@ -1,6 +1,7 @@
 //! `egress-ctl status`: what is enforced, and what was counted. Works with and without a daemon.
 
 mod interface;
+mod lever;
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -9,7 +10,10 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::interface::{Interface, interfaces, unfiltered};
+use self::{
+    interface::{Interface, interfaces, unfiltered},
+    lever::{Bypass, Trial},
+};
 use super::{
     force::snapshot,
     output::{print, print_json},
@@ -43,6 +47,10 @@ pub struct Status {
 struct Report {
     schema: &'static str,
     mode: String,
+    /// While nothing is dropped.
+    bypass: Option<Bypass>,
+    /// What waits to be confirmed, or was not.
+    trial: Option<Trial>,
     daemon: Daemon,
     /// Process id of whoever watches events.
     watcher: Option<u64>,
@@ -169,6 +177,8 @@ impl Report {
         Ok(Self {
             schema: "egress.status/1",
             mode: snapshot.summary.mode.clone(),
+            bypass: Bypass::now(places)?,
+            trial: Trial::known(places),
             daemon: Daemon {
                 running: pid.is_some(),
                 pid,
@@ -283,6 +293,12 @@ impl Report {
             // Writing into a string cannot fail.
             let _: std::fmt::Result = writeln!(text, "{name:<11} {value}");
         };
+        if let Some(bypass) = &self.bypass {
+            line("BYPASS", bypass.to_string());
+        }
+        if let Some(trial) = &self.trial {
+            line(trial.title(), trial.to_string());
+        }
         line("mode", self.mode.clone());
         line("daemon", daemon);
         for interface in &self.interfaces {

@@ -3,10 +3,13 @@
 //! In: the text, and where something is to be added. Out: the text with it, otherwise as it was: comments
 //! and order stay.
 
+use egress_common::verdict::Mode;
 use toml::{
     Value,
     de::{DeTable, DeValue},
 };
+
+use super::{Config, Group};
 
 /// A text with a change, and the lines that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +76,60 @@ pub fn add_rule(text: &str, group: &str, entries: &[(&str, Value)]) -> Edited {
         text: format!("{}\n\n{lines}", text.trim_end()),
         lines,
     }
+}
+
+/// Sets the mode `enforce` of a group, or of the gateway; the text, if nothing else changes by that.
+pub fn enforce(text: &str, config: &Config, group: Option<&str>) -> Option<String> {
+    let edited = with_mode(text, group, Mode::Enforce.name())?;
+    let mut wanted = config.clone();
+    match group {
+        None => wanted.gateway.mode = Mode::Enforce,
+        Some(name) => {
+            let mut groups = wanted.groups.iter_mut();
+            groups.find(|group| group.name == name)?.mode = Some(Mode::Enforce);
+        }
+    }
+    // Sources are not part of the change, so what the web service brought does not matter.
+    let (before, after) = (Config::parse(text).ok()?, Config::parse(&edited).ok()?);
+    let is_all = after.gateway == wanted.gateway
+        && after.dns == before.dns
+        && after.catalogue == before.catalogue
+        && modes(&after) == modes(&wanted)
+        && without_modes(after) == without_modes(before);
+    is_all.then_some(edited)
+}
+
+fn modes(config: &Config) -> Vec<Option<Mode>> {
+    config.groups.iter().map(|group| group.mode).collect()
+}
+
+fn without_modes(config: Config) -> Vec<Group> {
+    let groups = config.groups.into_iter();
+    groups
+        .map(|group| Group {
+            mode: None,
+            ..group
+        })
+        .collect()
+}
+
+/// Writes the key `mode` of a group, or of the gateway, whether it was there or not.
+fn with_mode(text: &str, group: Option<&str>, mode: &str) -> Option<String> {
+    let root = DeTable::parse(text).ok()?;
+    let root = root.get_ref();
+    let named = match group {
+        None => table(root.get("gateway")?.get_ref())?,
+        Some(name) => table(table(root.get("group")?.get_ref())?.get(name)?.get_ref())?,
+    };
+    let mut edited = text.to_owned();
+    let value = Value::from(mode);
+    if let Some(written) = named.get("mode") {
+        edited.replace_range(written.span(), &value.to_string());
+        return Some(edited);
+    }
+    let first = named.iter().map(|(key, _)| key.span().start).min()?;
+    edited.insert_str(first, &format!("mode = {value}\n"));
+    Some(edited)
 }
 
 fn table<'a, 'b>(value: &'b DeValue<'a>) -> Option<&'b DeTable<'a>> {
@@ -150,5 +207,36 @@ allow = ["x"]
         let expected = "\n\n[[group.a.rule]]\naction = \"allow\"\nprotocol = 47\n";
         assert!(edited.text.ends_with(expected), "{}", edited.text);
         edited.text.parse::<toml::Table>().unwrap();
+    }
+
+    #[test]
+    fn a_mode_is_set_and_nothing_else_changes() {
+        const TEXT: &str = r#"
+[gateway] # ours
+mode = "audit"   # for now
+lan = ["eth1"]
+[group.a]
+clients = ["10.1.0.0/16"]
+[group."b c"]
+mode = "off"
+clients = ["10.2.0.0/16"]
+"#;
+        let config = Config::parse(TEXT).unwrap();
+        let all = enforce(TEXT, &config, None).unwrap();
+        assert_eq!(all, TEXT.replace("\"audit\"", "\"enforce\""));
+        let a = enforce(TEXT, &config, Some("a")).unwrap();
+        let line = "mode = \"enforce\"\nclients = [\"10.1";
+        assert_eq!(a, TEXT.replace("clients = [\"10.1", line));
+        let b = enforce(TEXT, &config, Some("b c")).unwrap();
+        assert_eq!(b, TEXT.replace("\"off\"", "\"enforce\""));
+        assert_eq!(enforce(TEXT, &config, Some("z")), None);
+        let dotted = "gateway.mode = \"audit\"\ngateway.lan = [\"eth1\"]\ngroup.a.clients = [\"10.1.0.0/16\"]\n";
+        let config = Config::parse(dotted).unwrap();
+        assert!(enforce(dotted, &config, None).is_some());
+        assert_eq!(
+            enforce(dotted, &config, Some("a")),
+            None,
+            "a line would be another table's"
+        );
     }
 }

@@ -10,13 +10,13 @@ use anyhow::Result;
 use jiff::{Zoned, civil::Date};
 use tracing::{debug, info, warn};
 
-use super::{Daemon, Past, Places, addresses};
+use super::{Daemon, Past, Places, addresses, trial::OnTrial};
 use crate::{
     config::Config,
     dataplane::{
         aside, ask,
-        attach::{self, Needs, Plan},
-        bind::{self, bind},
+        attach::{self, Needs, Plan, Remark},
+        bind::{self, Bound, bind},
         hook::attached,
         interface::devices,
         learned::Table,
@@ -24,7 +24,7 @@ use crate::{
         swap::{self, Next},
     },
     dns::saved::{self, SavedError},
-    feed::standing::Feeds,
+    lever::trial::Trial,
     policy::{
         compile::{Circumstances, compile},
         generation::Generation,
@@ -43,49 +43,110 @@ pub(super) struct Force {
     pub(super) today: Date,
 }
 
+/// What belongs to a generation beside the kernel's tables.
+struct Around {
+    bound: Vec<Bound>,
+    needs: Needs,
+    /// How the proxy is to work, or why it does not.
+    proxy: Result<proxy::Settings, String>,
+}
+
 impl Daemon {
     /// Compiles the config as it stands now, swaps it in, and attaches where it says.
     pub(super) async fn put_into_force(&mut self) -> Result<()> {
+        let (config, text) = self.wanted_config()?;
+        self.put(config, text, None).await
+    }
+
+    /// The same with a config, which may be on trial.
+    pub(super) async fn put(
+        &mut self,
+        config: Config,
+        text: String,
+        trial: Option<Trial>,
+    ) -> Result<()> {
         let began = Instant::now();
-        let feeds = Feeds::approved(&self.places.state_dir, self.past.feeds.clone());
-        let (config, text) = Config::read(&self.config, &feeds)?;
         let own = addresses::own().await?;
         let today = Zoned::now().date();
         let (force, ids) = self.compiled(config, text, own, today)?;
         for warning in &force.generation.warnings {
             warn!("{warning}");
         }
-        let lan = &force.config.gateway.lan;
-        let pinned = attached(&self.places.pin_dir)?;
-        let bound = bind(lan, &devices().await?, &pinned);
-        self.remarks.keep(lan);
-        let (needs, proxy) = self.needs_of(&force);
-        let plan = Plan {
-            bound: &bound,
-            choice: self.options.choice,
-            needs,
-            force: self.options.force,
-        };
+        let around = self.around(&force).await?;
         // Where a generation is in force, interfaces come before the new one: what cannot be attached
         // then changes nothing.
         let was_in_force = self.past.in_force != 0;
         let is_upgrade = aside::is_there(&self.places.pin_dir);
         if is_upgrade {
-            self.carry_over(&force, &bound, &ids)?;
+            self.carry_over(&force, &around.bound, &ids)?;
         }
         let mut remarks = Vec::new();
         if was_in_force {
-            remarks = attach::attach(&mut self.loaded, &self.places.pin_dir, plan)?;
+            remarks = self.attach(&around)?;
         }
-        self.swap(&force, ids, &bind::indices(&bound))?;
-        self.force = Some(force);
+        let until_ms = trial.as_ref().map(OnTrial::until_ms);
+        self.swap(&force, ids, &bind::indices(&around.bound), until_ms)?;
+        let before = self.force.replace(force);
+        self.on_trial = OnTrial::of(trial, before);
         if !was_in_force {
             self.restore();
-            remarks = attach::attach(&mut self.loaded, &self.places.pin_dir, plan)?;
+            remarks = self.attach(&around)?;
         }
         if is_upgrade {
             self.let_go_of_before()?;
         }
+        self.settle_around(around, remarks).await?;
+        self.tell_generation(began.elapsed());
+        Ok(())
+    }
+
+    /// Goes on with a generation that is in force already.
+    pub(super) async fn go_on(&mut self, force: Force) -> Result<()> {
+        let began = Instant::now();
+        let around = self.around(&force).await?;
+        let remarks = self.attach(&around)?;
+        self.force = Some(force);
+        self.know_names();
+        self.settle_around(around, remarks).await?;
+        self.tell_generation(began.elapsed());
+        Ok(())
+    }
+
+    /// Interfaces, programs and proxy as a generation wants them.
+    async fn around(&mut self, force: &Force) -> Result<Around> {
+        let lan = &force.config.gateway.lan;
+        let pinned = attached(&self.places.pin_dir)?;
+        let bound = bind(lan, &devices().await?, &pinned);
+        self.remarks.keep(lan);
+        let (needs, proxy) = self.needs_of(force);
+        Ok(Around {
+            bound,
+            needs,
+            proxy,
+        })
+    }
+
+    fn attach(&mut self, around: &Around) -> Result<Vec<Remark>> {
+        let plan = Plan {
+            bound: &around.bound,
+            choice: self.options.choice,
+            needs: around.needs,
+            force: self.options.force,
+        };
+        Ok(attach::attach(
+            &mut self.loaded,
+            &self.places.pin_dir,
+            plan,
+        )?)
+    }
+
+    /// What follows a generation that is in force.
+    async fn settle_around(&mut self, around: Around, remarks: Vec<Remark>) -> Result<()> {
+        let Around {
+            bound,
+            needs,
+            proxy,
+        } = around;
         if let Some(force) = &self.force {
             let feeds = force.config.feeds.iter();
             self.following.follow(feeds.map(|feed| &feed.settings));
@@ -102,7 +163,6 @@ impl Daemon {
         }
         self.remark(remarks);
         self.take_bound(bound);
-        self.tell_generation(began.elapsed());
         Ok(())
     }
 
@@ -131,13 +191,13 @@ impl Daemon {
         let began = Instant::now();
         let (config, text) = (force.config.clone(), force.text.clone());
         let (force, ids) = self.compiled(config, text, own, today)?;
-        self.swap(&force, ids, &bind::indices(&self.bound))?;
+        self.swap(&force, ids, &bind::indices(&self.bound), None)?;
         self.force = Some(force);
         self.tell_generation(began.elapsed());
         Ok(())
     }
 
-    fn compiled(
+    pub(super) fn compiled(
         &self,
         config: Config,
         text: String,
@@ -157,8 +217,15 @@ impl Daemon {
         Ok((force, ids))
     }
 
-    /// Swaps a generation in. Its snapshot is on disk before the kernel knows its number.
-    fn swap(&mut self, force: &Force, ids: Ids, interfaces: &[(String, u32)]) -> Result<()> {
+    /// Swaps a generation in, for good or until a time of the boot-time clock. Its snapshot is on disk before
+    /// the kernel knows its number.
+    fn swap(
+        &mut self,
+        force: &Force,
+        ids: Ids,
+        interfaces: &[(String, u32)],
+        until_ms: Option<u64>,
+    ) -> Result<()> {
         let made = Made {
             config: self.config.clone(),
             text: force.text.clone(),
@@ -171,6 +238,10 @@ impl Daemon {
         let snapshot = Snapshot::new(self.past.next(), made).with_feeds(editions);
         let state = StateDir(&self.places.state_dir);
         state.save(&snapshot)?;
+        if until_ms.is_some() {
+            // Whoever goes back to it must not give an id twice that was learned by meanwhile.
+            state.lend_ids(self.past.in_force, &snapshot.ids)?;
+        }
         let Snapshot {
             number, ids, feeds, ..
         } = snapshot;
@@ -180,10 +251,10 @@ impl Daemon {
             before: self.past.in_force,
             patterns_given: ids.patterns_given(),
             interfaces,
+            until_ms,
         };
         swap::swap(Pinned(&self.places.pin_dir), next)?;
-        let restores = force.config.dns.restore;
-        self.names.know(&ids, restores);
+        self.names.know(&ids, force.config.dns.restore);
         self.past = Past {
             in_force: number,
             last: number,
@@ -192,6 +263,13 @@ impl Daemon {
         };
         state.prune();
         Ok(())
+    }
+
+    /// Tells who keeps names what the patterns of the generation in force are called.
+    pub(super) fn know_names(&self) {
+        if let Some(force) = &self.force {
+            self.names.know(&self.past.ids, force.config.dns.restore);
+        }
     }
 
     /// Teaches the new maps what was learned before a reboot. Where that fails, clients ask again.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use jiff::{Timestamp, Zoned};
 use tracing::{error, info, warn};
 
-use super::{Daemon, addresses};
+use super::{Daemon, addresses, lever};
 use crate::dataplane::{
     attach::{self, Plan, Remark, Topic},
     bind::{self, Bound, bind},
@@ -17,6 +17,7 @@ use crate::dataplane::{
 impl Daemon {
     /// Looks what has changed, and does what that asks for.
     pub(super) async fn follow(&mut self) {
+        lever::expire(&self.places);
         let complaint = match self.try_follow().await {
             Ok(()) => None,
             Err(fault) => Some(format!("{fault:#}")),
@@ -28,12 +29,15 @@ impl Daemon {
     }
 
     async fn try_follow(&mut self) -> Result<()> {
+        self.look_at_trial().await;
         let own = addresses::own().await?;
         let today = Zoned::now().date();
         let Some(force) = &self.force else {
             return Ok(());
         };
-        if own != force.own {
+        if self.on_trial.is_some() {
+            // The other half of the tables is the one to go back to.
+        } else if own != force.own {
             info!("the gateway's addresses have changed");
             self.renew(own, today)?;
         } else if today != force.today {
@@ -61,6 +65,9 @@ impl Daemon {
             let number = self.past.in_force;
             let membership = &force.generation.membership;
             swap::fill_places(Pinned(&pin_dir), number, membership, &now)?;
+            if let Some(trial) = &self.on_trial {
+                trial.fill_places(Pinned(&pin_dir), &now)?;
+            }
         }
         for one in &bound {
             let lost: Vec<Role> = roles_of(&lost, &one.name);

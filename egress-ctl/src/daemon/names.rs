@@ -29,6 +29,7 @@ use crate::{
     },
     durable::FileError,
     policy::ids::Ids,
+    privilege,
 };
 
 /// How often the ring is looked at; it holds what comes in that time even in a flood.
@@ -62,7 +63,10 @@ impl Bookkeeper {
         let state_dir = places.state_dir.clone();
         let places = places.clone();
         let thread = thread::Builder::new().name("names".to_owned());
-        let run = move || Books::open(&places, ring, table).keep(&inbox);
+        let run = move || {
+            privilege::settle(false);
+            Books::open(&places, ring, table).keep(&inbox);
+        };
         let thread = thread.spawn(run).context("cannot start a thread")?;
         if let Err(fault) = socket::answer(&state_dir, asked(orders.clone())) {
             warn!(

@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-use aya::programs::{links::LinkType, loaded_links};
+use aya::programs::{TcAttachType, links::LinkType, loaded_links};
 
 use super::syscall::bpf;
 
@@ -28,7 +28,12 @@ pub struct XdpLink {
 /// Commands of bpf(2) (linux/bpf.h).
 const OBJ_PIN: libc::c_int = 6;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const PROG_QUERY: libc::c_int = 16;
 const LINK_GET_FD_BY_ID: libc::c_int = 30;
+
+/// Hooks (`enum bpf_attach_type`, linux/bpf.h).
+const TCX_INGRESS: u32 = 46;
+const TCX_EGRESS: u32 = 47;
 
 /// All links that hold XDP programs, as far as they still exist.
 pub fn xdp_links() -> impl Iterator<Item = XdpLink> {
@@ -114,4 +119,50 @@ fn info(link: &OwnedFd) -> io::Result<Info> {
     };
     bpf(OBJ_GET_INFO_BY_FD, &mut ask)?;
     Ok(info)
+}
+
+/// Numbers of the programs at a TCX hook. Other than aya, this asks for no more than the numbers: to open a
+/// program by its number takes CAP_SYS_ADMIN.
+///
+/// # Errors
+/// There is no such interface, or the kernel has no TCX.
+pub fn tcx_programs(interface: u32, direction: TcAttachType) -> io::Result<Vec<u32>> {
+    /// More than the kernel lets be there (`BPF_MPROG_MAX`, linux/bpf_mprog.h).
+    const MAX: usize = 64;
+
+    #[repr(C)]
+    struct Query {
+        interface: u32,
+        hook: u32,
+        flags: u32,
+        attach_flags: u32,
+        programs: u64,
+        count: u32,
+        pad: u32,
+        program_flags: u64,
+        links: u64,
+        link_flags: u64,
+        revision: u64,
+    }
+
+    let mut programs = vec![0_u32; MAX];
+    let mut query = Query {
+        interface,
+        hook: match direction {
+            TcAttachType::Ingress => TCX_INGRESS,
+            _ => TCX_EGRESS,
+        },
+        flags: 0,
+        attach_flags: 0,
+        programs: programs.as_mut_ptr() as u64,
+        count: MAX as u32,
+        pad: 0,
+        program_flags: 0,
+        links: 0,
+        link_flags: 0,
+        revision: 0,
+    };
+    bpf(PROG_QUERY, &mut query)?;
+    programs.truncate(query.count as usize);
+    Ok(programs)
 }

@@ -20,6 +20,7 @@ use egress_common::{
     name::NAME_KEY_BYTES,
     rule::{MachineKey, PlaceKey, Ruleset, Settings},
     steer::Steering,
+    trial::Trial,
     verdict::{Counter, TrafficKey},
 };
 
@@ -92,6 +93,10 @@ macro_rules! pinned {
 pinned! {
     /// Number of the generation in force.
     generation: "GENERATION", Array => Array<MapData, u64>;
+    /// The generation on trial.
+    trial: "TRIAL", Array => Array<MapData, Trial>;
+    /// Until when nothing is dropped, in boot-time ms.
+    bypass: "BYPASS", Array => Array<MapData, u64>;
     /// What the clock of a replay is ahead of the boot-time clock, in ms.
     clock: "CLOCK", Array => Array<MapData, u64>;
     /// Mode and TTL bounds, by half.

@@ -8,6 +8,7 @@ pub mod aside;
 pub mod ask;
 pub mod attach;
 pub mod bind;
+pub mod bypass;
 mod clock;
 pub mod counters;
 pub mod events;
@@ -22,6 +23,7 @@ mod pages;
 pub mod swap;
 mod syscall;
 pub mod teach;
+pub mod trial;
 pub mod unfiltered;
 
 pub use clock::{boot_ms, boot_ns};

@@ -4,18 +4,23 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aya::maps::MapError;
+use aya::maps::{ArrayOfMaps, MapData, MapError};
 use egress_common::{
     flow::FlowKey,
     learned::{Learned, LearnedKey},
     limits,
     name::NAME_KEY_BYTES,
     rule::{ANY_VLAN, Destination, MachineKey, PlaceKey, feature},
+    trial::Trial,
 };
 use ipnet::{IpNet, Ipv4Net};
 
-use super::maps::{
-    AddrKey, AddrTrie, ClientTrie, ClientTrieKey, NameTrie, NameTrieKey, Pinned, PinnedError,
+use super::{
+    boot_ms,
+    maps::{
+        AddrKey, AddrTrie, ClientTrie, ClientTrieKey, NameTrie, NameTrieKey, Pinned, PinnedError,
+    },
+    trial,
 };
 use crate::policy::{
     flat::{Table, TooLarge},
@@ -60,12 +65,14 @@ fn of(table: &'static str) -> impl Fn(MapError) -> SwapError {
 /// Flags of a trie, which must not be preallocated (`BPF_F_NO_PREALLOC`, linux/bpf.h).
 const NO_PREALLOC: u32 = 1;
 
-/// Number of the generation in force; 0 where there is none.
+/// Number of the generation in force; 0 where there is none. Behind a trial whose time is over it is the one
+/// before, as for every packet.
 ///
 /// # Errors
 /// The map is not there.
 pub fn current(pinned: Pinned<'_>) -> Result<u64, SwapError> {
-    pinned.generation()?.get(&0, 0).map_err(of("generations"))
+    let number = pinned.generation()?.get(&0, 0).map_err(of("generations"))?;
+    Ok(trial::known(pinned)?.in_force(number, boot_ms))
 }
 
 /// A generation to put into force.
@@ -81,6 +88,8 @@ pub struct Next<'a> {
     pub patterns_given: u32,
     /// LAN interfaces that are there, and their indices.
     pub interfaces: &'a [(String, u32)],
+    /// When `before` holds again, in boot-time ms, unless this one is confirmed; nothing where it holds for good.
+    pub until_ms: Option<u64>,
 }
 
 /// Puts a generation into force.
@@ -95,21 +104,21 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
         before,
         patterns_given,
         interfaces,
+        until_ms,
     } = next;
     let seen = current(pinned)?;
     if seen != before {
         let expected = before;
         return Err(SwapError::Overtaken { seen, expected });
     }
-    wait_for_packets(pinned, before)?;
     let half = half(number);
     fill_arrays(pinned, half, generation, patterns_given)?;
     fill_places(pinned, number, &generation.membership, interfaces)?;
     fill_machines(pinned, half, &generation.membership)?;
     fill_steered(pinned, half, &generation.steered)?;
-    let mut outer = pinned.clients()?;
+    let mut by_half = pinned.clients()?;
     let clients = clients(&generation.membership)?;
-    outer.set(half, &clients, 0).map_err(of("clients"))?;
+    by_half.set(half, &clients, 0).map_err(of("clients"))?;
     fill_destinations(pinned, half, generation)?;
     let mut outer = pinned.names()?;
     outer
@@ -119,26 +128,36 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
     outer
         .set(half, &heads(&generation.names)?, 0)
         .map_err(of("heads"))?;
+    let on_trial = until_ms.map(|until_ms| Trial {
+        number,
+        back: before,
+        until_ms,
+    });
+    if let Some(trial) = on_trial {
+        trial::note(pinned, trial)?;
+    }
     let mut in_force = pinned.generation()?;
-    in_force.set(0, &number, 0).map_err(of("generations"))
+    in_force.set(0, &number, 0).map_err(of("generations"))?;
+    if on_trial.is_none() {
+        trial::note(pinned, Trial::default())?;
+    }
+    wait_for_packets(&mut by_half, half, &clients)
 }
 
 fn half(number: u64) -> u32 {
     (number % u64::from(limits::HALVES)) as u32
 }
 
-/// Waits until no packet uses the half any more that was in force before the last swap.
+/// Waits until no packet uses the half any more that was in force before.
 ///
 /// The kernel waits for all running programs after it changed a map of maps
 /// (`maybe_wait_bpf_programs`, kernel/bpf/syscall.c), so an entry is set to what it is.
-fn wait_for_packets(pinned: Pinned<'_>, number: u64) -> Result<(), SwapError> {
-    if number == 0 {
-        return Ok(());
-    }
-    let half = half(number);
-    let mut outer = pinned.clients()?;
-    let inner = outer.get(&half, 0).map_err(of("clients"))?;
-    outer.set(half, &inner, 0).map_err(of("clients"))
+fn wait_for_packets(
+    outer: &mut ArrayOfMaps<MapData, ClientTrie>,
+    half: u32,
+    clients: &ClientTrie,
+) -> Result<(), SwapError> {
+    outer.set(half, clients, 0).map_err(of("clients"))
 }
 
 fn fill_arrays(
@@ -314,9 +333,9 @@ fn fill_destinations(
     let numbered = everywhere.map(|((_, prefix), group)| (prefix, group + 1));
     let table = Table::of(&generation.destinations, numbered)?;
     places.fill(half, table.pages()).map_err(of(TABLE))?;
-    // An empty one holds what ends the lookups of IPv4.
+    // An empty one holds what ends the lookups of IPv4. To look into it takes CAP_SYS_ADMIN.
     let before = tries.get(&half, 0);
-    if before.is_ok_and(|trie| trie.keys().nth(1).is_some()) {
+    if !before.is_ok_and(|trie| trie.keys().nth(1).is_none()) {
         let empty = destinations([]).map_err(of(TABLE))?;
         tries.set(half, &empty, 0).map_err(of(TABLE))?;
     }

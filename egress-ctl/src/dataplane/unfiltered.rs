@@ -67,7 +67,7 @@ pub fn unfiltered_now(filtered: &[u32]) -> Result<Vec<String>, DevicesError> {
 }
 
 /// Indices of the devices that default routes of any table leave by.
-async fn defaults(handle: &Handle) -> Result<BTreeSet<u32>, rtnetlink::Error> {
+pub(crate) async fn defaults(handle: &Handle) -> Result<BTreeSet<u32>, rtnetlink::Error> {
     let families = [
         RouteMessageBuilder::<Ipv4Addr>::new().build(),
         RouteMessageBuilder::<Ipv6Addr>::new().build(),

@@ -14,7 +14,10 @@ use std::{
 };
 
 use super::names::Naming;
-use crate::durable::{self, FileError};
+use crate::{
+    durable::{self, FileError},
+    privilege,
+};
 
 /// How long one side waits for the other.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -60,6 +63,7 @@ pub fn answer(
     let listener = UnixListener::bind(&path).map_err(fault)?;
     let thread = thread::Builder::new().name("names-asked".to_owned());
     let serve = move || {
+        privilege::settle(false);
         for stream in listener.incoming().flatten() {
             // Who goes away has no answer, and others have theirs.
             let _: io::Result<()> = answer_one(stream, &names);

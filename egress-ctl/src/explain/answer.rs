@@ -60,6 +60,8 @@ pub struct InForce {
     pub loaded: Timestamp,
     /// From which config.
     pub config: String,
+    /// Whether nothing is dropped at this moment, whatever the verdict.
+    pub bypassed: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -296,6 +298,7 @@ impl fmt::Display for Answer {
                 number,
                 loaded,
                 config,
+                bypassed: _,
             }) => format!("by generation {number}, in force since {loaded:.0} from {config}"),
             None => "by the config file".to_owned(),
         };
@@ -303,6 +306,9 @@ impl fmt::Display for Answer {
         let service = service.unwrap_or(&self.protocol);
         writeln!(f, "{} to {} {service}, {by}", self.client, self.destination)?;
         let mut line = |name: &str, value: &str| writeln!(f, "  {name:<11} {value}");
+        if self.generation.as_ref().is_some_and(|of| of.bypassed) {
+            line("BYPASS", "is on: whatever the verdict, nothing is dropped")?;
+        }
         match &self.group {
             Some(GroupTold {
                 name,

@@ -28,12 +28,19 @@ pub struct Person {
 impl Person {
     /// Whoever runs this process.
     pub fn here() -> Self {
-        let uid = rustix::process::getuid().as_raw();
+        Self {
+            sudo_user: env::var("SUDO_USER").ok().filter(|name| !name.is_empty()),
+            ..Self::of(rustix::process::getuid().as_raw())
+        }
+    }
+
+    /// Whoever has this user id.
+    pub fn of(uid: u32) -> Self {
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
         Self {
             uid,
             name: name(&passwd, uid),
-            sudo_user: env::var("SUDO_USER").ok().filter(|name| !name.is_empty()),
+            sudo_user: None,
         }
     }
 }

@@ -41,6 +41,7 @@ use crate::{
         maps::PinnedError,
         teach::{self, TeachError},
     },
+    privilege,
 };
 
 /// How the proxy works.
@@ -208,7 +209,10 @@ impl Proxy {
         let (_until, ended) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("dns-tcp".to_owned())
-            .spawn(move || serve::run(prepared, ended))
+            .spawn(move || {
+                privilege::settle(false);
+                serve::run(prepared, ended);
+            })
             .map_err(ProxyError::Thread)?;
         self.0 = Some(Running {
             settings,

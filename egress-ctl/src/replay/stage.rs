@@ -104,6 +104,7 @@ impl Stage {
             before: 0,
             patterns_given: ids.patterns_given(),
             interfaces: &interface::indices(&config.gateway.lan),
+            until_ms: None,
         };
         swap::swap(Pinned(pin_dir), next)?;
         Ok(Self {

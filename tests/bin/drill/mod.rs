@@ -9,6 +9,7 @@ use crate::table::line;
 mod answers;
 mod asking;
 mod cache;
+mod confirm;
 mod differential;
 mod expiry;
 mod explain;
@@ -27,6 +28,8 @@ pub(crate) enum Drill {
     Answers(answers::Options),
     /// Resolve few names of a short TTL out of a cache, and connect: does a connect ever fail?
     Cache(cache::Options),
+    /// Enforce on trial, and kill the daemon meanwhile: does what nobody confirms end on time?
+    Confirm(confirm::Options),
     /// Judge random packets on random policies: do kernel, judge and policy agree about each?
     Differential(differential::Options),
     /// Let answers end: does a download live on, is a new connection dropped, does a new answer admit again?
@@ -53,6 +56,7 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
     match drill {
         Drill::Answers(options) => answers::run(&options),
         Drill::Cache(options) => cache::run(&options),
+        Drill::Confirm(options) => confirm::run(&options),
         Drill::Differential(options) => differential::run(&options),
         Drill::Expiry(options) => expiry::run(&options),
         Drill::Explain(options) => explain::run(&options),
@@ -64,8 +68,8 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
         Drill::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
             bail!(
-                "there is no drill {name:?}; there are: answers, cache, differential, \
-                 expiry, explain, feed, forge, names, race, swap"
+                "there is no drill {name:?}; there are: answers, cache, confirm, \
+                 differential, expiry, explain, feed, forge, names, race, swap"
             )
         }
     }

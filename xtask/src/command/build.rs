@@ -31,6 +31,9 @@ pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What runs in the kernel, and builds for no host.
+pub(crate) const BPF_CRATES: [&str; 2] = ["egress-ebpf", "egress-bench-ebpf"];
+
 #[derive(Clone, Copy)]
 pub(crate) enum Profile {
     /// For tests and demo, on the host and in VMs alike: static, quick enough for an emulator, and with the

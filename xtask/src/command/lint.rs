@@ -4,14 +4,17 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::{build::cargo, setup};
+use super::{
+    build::{BPF_CRATES, cargo},
+    setup,
+};
 use crate::{checkout::Checkout, step, toolchain};
 
 pub(crate) fn run(checkout: &Checkout) -> Result<ExitCode> {
     setup::for_building(checkout)?;
     format(checkout)?;
     host_crates(checkout)?;
-    bpf_crate(checkout)?;
+    bpf_crates(checkout)?;
     eprintln!("lint: formatting and clippy have nothing to say");
     Ok(ExitCode::SUCCESS)
 }
@@ -27,14 +30,20 @@ fn format(checkout: &Checkout) -> Result<()> {
 
 fn host_crates(checkout: &Checkout) -> Result<()> {
     let mut clippy = cargo(checkout, "clippy");
-    clippy.args(["--workspace", "--exclude", "egress-ebpf", "--all-targets"]);
+    clippy.args(["--workspace", "--all-targets"]);
+    for package in BPF_CRATES {
+        clippy.args(["--exclude", package]);
+    }
     step::run(clippy.args(["--", "--deny", "warnings"]))
 }
 
 /// Flags and linker come from .cargo/config.toml, as for the build itself.
-fn bpf_crate(checkout: &Checkout) -> Result<()> {
+fn bpf_crates(checkout: &Checkout) -> Result<()> {
     let mut clippy = toolchain::command("cargo");
-    clippy.args(["clippy", "--package", "egress-ebpf", "--release"]);
+    clippy.args(["clippy", "--release"]);
+    for package in BPF_CRATES {
+        clippy.args(["--package", package]);
+    }
     clippy.args(["--target", "bpfel-unknown-none", "-Z", "build-std=core"]);
     // A folder of its own: build scripts that see RUSTC_BOOTSTRAP decide otherwise than those of the host.
     clippy

@@ -26,7 +26,10 @@ pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
     setup::everything(checkout)?;
     let built = build::both(checkout, Profile::Checked)?;
     let mut tests = build::cargo(checkout, "test");
-    tests.args(["--workspace", "--exclude", "egress-ebpf", "--no-fail-fast"]);
+    tests.args(["--workspace", "--no-fail-fast"]);
+    for package in build::BPF_CRATES {
+        tests.args(["--exclude", package]);
+    }
     Profile::Checked.choose(&mut tests);
     tests
         .args(&args.filter)

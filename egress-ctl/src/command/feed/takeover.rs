@@ -12,6 +12,7 @@ use crate::{
     daemon::{self, Places},
     dataplane::{maps::Pinned, swap},
     feed::{sha::Sha, store::Folder},
+    lever::trial::Trial,
     state::StateDir,
 };
 
@@ -30,6 +31,8 @@ pub enum Takeover {
     },
     /// No daemon runs.
     NextStart,
+    /// A config is on trial, and it waits for the end of that.
+    AfterTrial,
     /// A daemon runs, and did not.
     NotYet {
         /// Its process.
@@ -44,9 +47,13 @@ pub(in crate::command) fn take_over(places: &Places, source: &str) -> Takeover {
     let Some(pid) = daemon::holder(&places.state_dir) else {
         return Takeover::NextStart;
     };
+    let waits = Trial::goes_on(&places.state_dir);
     if let Some(process) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         // A daemon that ended meanwhile takes over at its next start.
         let _: rustix::io::Result<()> = kill_process(process, Signal::HUP);
+    }
+    if waits {
+        return Takeover::AfterTrial;
     }
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
@@ -74,6 +81,9 @@ impl Takeover {
                 format!("in force, in generation {generation} of the gateway")
             }
             Self::NextStart => "no daemon runs: it is taken over at the next start".to_owned(),
+            Self::AfterTrial => {
+                "not yet in force: a config is on trial, and it is taken over once that is confirmed or over".to_owned()
+            }
             Self::NotYet { pid } => format!(
                 "NOT IN FORCE: the daemon, process {pid}, did not take it over within {} s; its log says why",
                 PATIENCE.as_secs()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aya::programs::{SchedClassifier, TcAttachType};
+use aya::programs::TcAttachType;
 use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::tc::{TcAttribute, TcFilterBpfOption, TcMessage, TcOption};
 
@@ -11,6 +11,7 @@ use crate::dataplane::{
     bind::Bound,
     hook::{Attached, Role},
     interface::Device,
+    link,
     load::Loaded,
 };
 
@@ -65,8 +66,8 @@ async fn is_there(
         let filters = filters(device.index, direction).await;
         return Ok(filters.is_none_or(|ids| ids.contains(&id)));
     }
-    let programs = SchedClassifier::query_tcx(device.index, direction);
-    Ok(programs.is_ok_and(|(_, programs)| programs.iter().any(|program| program.id() == id)))
+    let programs = link::tcx_programs(device.index, direction);
+    Ok(programs.is_ok_and(|programs| programs.contains(&id)))
 }
 
 /// Numbers of the programs that clsact filters of an interface run.
