@@ -149,6 +149,19 @@ impl Kernel {
         self.put(config, &[], Some(until_ms))
     }
 
+    /// Compiles a config and puts it into force; tells how long each took.
+    pub fn put_into_force_timed(&mut self, config: &Config, own: &[IpAddr]) -> Result<Taken> {
+        let circumstances = Circumstances { own, today: TODAY };
+        let began = Instant::now();
+        let generation = compile(config, circumstances, &mut self.ids)?;
+        let compiled = began.elapsed();
+        self.swap_in(&generation, None)?;
+        Ok(Taken {
+            compile: compiled,
+            swap: began.elapsed() - compiled,
+        })
+    }
+
     fn put(
         &mut self,
         config: &Config,
@@ -157,24 +170,11 @@ impl Kernel {
     ) -> Result<Generation> {
         let circumstances = Circumstances { own, today: TODAY };
         let generation = compile(config, circumstances, &mut self.ids)?;
-        self.swap_in(&generation)?;
+        self.swap_in(&generation, until_ms)?;
         Ok(generation)
     }
 
-    /// The same, with how long each took.
-    pub fn put_into_force_timed(&mut self, config: &Config, own: &[IpAddr]) -> Result<Taken> {
-        let circumstances = Circumstances { own, today: TODAY };
-        let began = Instant::now();
-        let generation = compile(config, circumstances, &mut self.ids)?;
-        let compiled = began.elapsed();
-        self.swap_in(&generation)?;
-        Ok(Taken {
-            compile: compiled,
-            swap: began.elapsed() - compiled,
-        })
-    }
-
-    fn swap_in(&mut self, generation: &Generation) -> Result<()> {
+    fn swap_in(&mut self, generation: &Generation, until_ms: Option<u64>) -> Result<()> {
         self.number += 1;
         let next = Next {
             generation,
