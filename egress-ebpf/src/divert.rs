@@ -18,7 +18,6 @@ use aya_ebpf::{
 use egress_common::{
     divert::{MARK, Pair, Turn, listener},
     flow::{Addr, DNS_PORT, Flow, proto},
-    judge::Tables as _,
     packet::{Packet as _, Wire},
     parse::{Datagram, Network},
     rule::mark,

@@ -6,7 +6,6 @@ use egress_common::{
         message::{ADDRESSES, Message},
     },
     flow::Flow,
-    judge::Tables as _,
     learned::{Learned, LearnedKey, SharedSlots, Slot, Taught, teach},
     limits::TEACHERS,
 };

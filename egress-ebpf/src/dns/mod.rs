@@ -21,7 +21,6 @@ use egress_common::{
         message::{MESSAGE_MAX, Message},
     },
     flow::{DNS_PORT, Flow, proto},
-    judge::Tables as _,
     parse::{Datagram, Payload, udp_payload},
     rule::mark,
 };

@@ -18,7 +18,6 @@ use egress_common::{
         stream::LENGTH_BYTES,
     },
     flow::proto,
-    judge::Tables as _,
     parse::{Datagram, Payload},
     rewrite::{CHECKSUM, replace_pair, swapped},
     rule::mark,

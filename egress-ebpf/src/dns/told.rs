@@ -10,7 +10,6 @@ use egress_common::{
         answer::{read_question, read_records},
         message::{MESSAGE_MAX, Message},
     },
-    judge::Tables as _,
     parse::{Datagram, udp_payload},
     rule::mark,
 };
