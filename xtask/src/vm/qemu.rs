@@ -17,7 +17,8 @@ const PROGRAM: &str = "qemu-system-x86_64";
 const PACKAGE: &str = "qemu-system-x86";
 /// 7.2 crashes at times when it emulates two CPUs.
 const OLDEST: u32 = 8;
-const MEMORY: &str = "1G";
+/// Half of it holds what the initramfs has.
+const MEMORY: &str = "1536M";
 /// Two guests with a CPU each get more done than one guest with two, which wait for each other.
 const CPUS: &str = "1";
 
