@@ -174,9 +174,10 @@ fn download(options: &Options, site: &Site, egress: &Egress) -> Result<(Download
         .map_err(|failure| anyhow!(failure))?;
     let download = Download::start(client, server)?;
     interrupt::sleep(Duration::from_secs(options.seconds))?;
-    let before = egress.settled()?;
+    // The download goes on, so other counters never rest.
+    let before = egress.status()?;
     let refused = client.run(|| connect(ADDRESS))?.is_err();
-    let after = egress.settled()?;
+    let after = egress.status()?;
     let expired = |status: &lab::status::Status| status.packets(Action::Drop, "expired");
     let dropped = refused && expired(&after) > expired(&before);
     Ok((download.end()?, dropped))
