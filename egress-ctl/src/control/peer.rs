@@ -51,10 +51,24 @@ impl fmt::Display for Access {
     }
 }
 
-/// Further groups of a process: the line of its status that names them (proc_pid_status(5)).
+/// Further groups of a process.
 pub fn groups(pid: i32) -> Vec<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("Groups:"));
+    numbers(&status(pid), "Groups:")
+}
+
+/// Session of a process, where it still runs: 0 of those that come from a first process without one.
+pub fn session(pid: i32) -> Option<u32> {
+    // In the namespace of this process; those in namespaces below follow.
+    numbers(&status(pid), "NSsid:").first().copied()
+}
+
+/// proc_pid_status(5); empty where there is no such process.
+fn status(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
+}
+
+fn numbers(status: &str, name: &str) -> Vec<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let words = line.unwrap_or_default().split_whitespace();
     words.filter_map(|word| word.parse().ok()).collect()
 }
@@ -73,6 +87,18 @@ fn id(file: &str, name: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_has_groups_and_a_session_or_none() {
+        let told = "Name:\tx\nGroups:\t4 27 \nNSsid:\t0\t1\n";
+        assert_eq!(numbers(told, "Groups:"), [4, 27]);
+        assert_eq!(numbers(told, "NSsid:"), [0, 1]);
+        assert_eq!(numbers("Groups:\t\n", "Groups:"), [0; 0]);
+        let own = std::process::id().cast_signed();
+        let known = rustix::process::getsid(None).unwrap().as_raw_nonzero();
+        assert_eq!(session(own), Some(known.get().cast_unsigned()));
+        assert_eq!(session(-1), None);
+    }
 
     #[test]
     fn root_the_daemon_itself_and_its_group_may_ask() {

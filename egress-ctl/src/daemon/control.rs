@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Pid, geteuid, getsid};
+use rustix::process::geteuid;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, copy, sink},
     net::{UnixListener, UnixStream},
@@ -28,7 +28,7 @@ use super::Daemon;
 use crate::{
     control::{
         REQUEST_MAX, Reply, Request, path,
-        peer::{Access, Peer, group_named, groups},
+        peer::{Access, Peer, group_named, groups, session},
     },
     feed::person::{By, Person},
 };
@@ -54,7 +54,7 @@ pub(super) struct Who {
     /// By name.
     pub(super) by: By,
     /// The session of the process.
-    pub(super) session: Option<i32>,
+    pub(super) session: Option<u32>,
 }
 
 /// The socket.
@@ -218,11 +218,9 @@ async fn obeyed(request: Request, peer: &Peer, tell: &Sender<Order>) -> Reply {
         why: "the daemon ends".to_owned(),
     };
     info!("user {} asks: {}", peer.uid, request.name());
-    let pid = peer.pid.and_then(Pid::from_raw);
-    let session = pid.and_then(|pid| getsid(Some(pid)).ok());
     let who = Who {
         by: By::Person(Person::of(peer.uid)),
-        session: session.map(|session| session.as_raw_nonzero().get()),
+        session: peer.pid.and_then(session),
     };
     let (reply, told) = oneshot::channel();
     let order = Order {

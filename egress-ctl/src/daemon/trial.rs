@@ -200,7 +200,7 @@ impl Daemon {
     /// Lets what is on trial hold for good.
     pub(super) async fn confirm(
         &mut self,
-        session: Option<i32>,
+        session: Option<u32>,
         same_session: bool,
     ) -> Result<String> {
         self.look_at_trial().await;

@@ -29,7 +29,7 @@ pub struct Trial {
     /// Who began it.
     pub by: By,
     /// The session that it was begun from, where that is known.
-    pub session: Option<i32>,
+    pub session: Option<u32>,
     /// When it began.
     pub began: Timestamp,
     /// When it ends.
@@ -65,7 +65,7 @@ pub struct Attempt {
     /// Who wants it.
     pub by: By,
     /// From which session.
-    pub session: Option<i32>,
+    pub session: Option<u32>,
 }
 
 impl Trial {
