@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use egress_ctl::config::Config;
@@ -17,6 +17,8 @@ use crate::kernel::Kernel;
 use crate::process::Process;
 use crate::topology::Lab;
 
+/// How long a daemon may take to say something: an emulated machine verifies the programs for half a minute.
+const LIMIT: Duration = Duration::from_secs(120);
 /// The one endpoint set of the config.
 const SETS: &str = r#"
 [[source.lab.set]]
@@ -168,7 +170,8 @@ impl Daemon {
 
     /// Waits until it has logged something.
     pub fn wait_for(&mut self, text: &str) -> Result<()> {
-        for _ in 0..600 {
+        let began = Instant::now();
+        while began.elapsed() < LIMIT {
             if self.log().contains(text) {
                 return Ok(());
             }
