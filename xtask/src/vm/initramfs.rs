@@ -19,7 +19,9 @@ use super::{
 };
 
 /// What the lab starts.
-const LAB: [&str; 7] = ["curl", "dnsmasq", "ip", "nginx", "openssl", "sleep", "tc"];
+const LAB: [&str; 8] = [
+    "curl", "dnsmasq", "ip", "nginx", "openssl", "sleep", "tc", "unbound",
+];
 
 /// What a person looks around with; what the host does not have is left out.
 const SHELL: [&str; 28] = [
