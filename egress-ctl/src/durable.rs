@@ -47,6 +47,37 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     sync(folder).map_err(error("sync the folder of"))
 }
 
+/// What stands in a file; nothing where there is none.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    match fs::read(path) {
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
+        text => text.map(Some).map_err(|source| FileError {
+            what: "read",
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Removes a file, where there is one, so that it does not come back.
+///
+/// # Errors
+/// The disk is not writable.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    match fs::remove_file(path).and_then(|()| sync(folder)) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FileError {
+            what: "remove",
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Makes a folder and those above it, so that they stay.
 ///
 /// # Errors
@@ -104,11 +135,26 @@ mod tests {
         let path = deep.join("file");
         for text in ["one", "another one", ""] {
             replace(&path, text.as_bytes()).unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert_eq!(read(&path).unwrap().unwrap(), text.as_bytes());
         }
         assert_eq!(fs::read_dir(&deep).unwrap().count(), 1);
         let error = replace(&dir.path().join("missing/file"), b"x").unwrap_err();
         assert!(error.to_string().contains("missing/file"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_nothing_and_one_that_is_no_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        replace(&path, b"x").unwrap();
+        for _ in 0..2 {
+            remove(&path).unwrap();
+            assert_eq!(read(&path).unwrap(), None);
+        }
+        folder(&path).unwrap();
+        for fault in [read(&path).unwrap_err(), remove(&path).unwrap_err()] {
+            assert!(fault.to_string().contains("/file"), "{fault}");
+        }
     }
 
     #[test]

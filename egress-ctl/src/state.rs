@@ -202,13 +202,8 @@ impl StateDir<'_> {
     /// The file cannot be read or is not ours.
     pub fn load(self, number: u64) -> Result<Option<Snapshot>, StateError> {
         let path = self.path(number);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => {
-                let what = "read";
-                return Err(FileError { what, path, source }.into());
-            }
+        let Some(text) = durable::read(&path)? else {
+            return Ok(None);
         };
         let foreign = |fault: String| StateError::Foreign {
             path: path.clone(),

@@ -119,7 +119,7 @@ impl NamesFile {
         text.push('\n');
         text += &texts(names.lines());
         durable::replace(&self.whole(), text.as_bytes())?;
-        remove(&self.since())
+        durable::remove(&self.since())
     }
 
     /// Asks the daemon to write what it knows, and waits until it did, for no longer than `limit`.
@@ -145,7 +145,7 @@ impl NamesFile {
     /// # Errors
     /// The disk is not writable.
     pub fn is_fresh(&self) -> Result<(), FileError> {
-        remove(&self.wanted())
+        durable::remove(&self.wanted())
     }
 
     /// Leaves lines for the daemon to take in.
@@ -167,7 +167,11 @@ impl NamesFile {
         let mut complaints = Vec::new();
         for import in imports {
             complaints.extend(take_lines(&import, 0, names));
-            complaints.extend(remove(&import).err().map(|fault| fault.to_string()));
+            complaints.extend(
+                durable::remove(&import)
+                    .err()
+                    .map(|fault| fault.to_string()),
+            );
         }
         Some(complaints)
     }
@@ -231,17 +235,6 @@ fn absent(path: &Path) -> Vec<String> {
     match fault {
         Some(fault) if fault.kind() == io::ErrorKind::NotFound => Vec::new(),
         _ => vec![format!("{} cannot be read as text", path.display())],
-    }
-}
-
-fn remove(path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FileError {
-            what: "remove",
-            path: path.to_owned(),
-            source,
-        }),
-        _ => Ok(()),
     }
 }
 

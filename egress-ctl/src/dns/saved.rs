@@ -162,13 +162,5 @@ pub fn restore(
 /// # Errors
 /// The file cannot be removed.
 pub fn forget(state_dir: &Path) -> Result<(), FileError> {
-    let path = path(state_dir);
-    match fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FileError {
-            what: "remove",
-            path,
-            source,
-        }),
-        _ => Ok(()),
-    }
+    durable::remove(&path(state_dir))
 }

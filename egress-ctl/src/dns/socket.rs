@@ -4,7 +4,7 @@
 //! JSON list. So who asks has what was answered a moment ago, and the disk has nothing to do with it.
 
 use std::{
-    fs, io,
+    io,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::IpAddr,
     os::unix::net::{UnixListener, UnixStream},
@@ -77,14 +77,7 @@ pub fn answer(
 /// # Errors
 /// The disk is not writable.
 pub fn forget(state_dir: &Path) -> Result<(), FileError> {
-    let path = path(state_dir);
-    match fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            let what = "remove";
-            Err(FileError { what, path, source })
-        }
-        _ => Ok(()),
-    }
+    durable::remove(&path(state_dir))
 }
 
 fn answer_one(

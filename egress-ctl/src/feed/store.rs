@@ -113,7 +113,7 @@ impl Folder {
 
     fn read_turn(&self, turn: u64) -> Result<Option<State>, StoreError> {
         let path = self.turn(turn);
-        let Some(bytes) = contents(&path)? else {
+        let Some(bytes) = durable::read(&path)? else {
             return Ok(None);
         };
         let damaged = |fault: String| StoreError::Damaged {
@@ -227,18 +227,6 @@ impl Folder {
 
 /// Files that the state is written to in turns.
 const TURNS: u64 = 2;
-
-fn contents(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(FileError {
-            what: "read",
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
 
 /// The kernel lets go of a lock when its process ends, however it ends.
 fn lock(path: &Path) -> Result<File, StoreError> {

@@ -4,7 +4,6 @@
 //! What either of them says holds: no crash between the two takes a pulled lever back.
 
 use std::{
-    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,7 +12,10 @@ use egress_common::trial::NEVER_MS;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::deadline::{Deadline, Now, countdown};
+use super::{
+    deadline::{Deadline, Now, countdown},
+    note,
+};
 use crate::{
     daemon::Places,
     dataplane::{
@@ -31,7 +33,6 @@ const SCHEMA: &str = "egress.bypass/1";
 /// A pulled lever.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bypass {
-    schema: String,
     /// Since when.
     pub since: Timestamp,
     /// Who pulled it, where that is known.
@@ -102,7 +103,6 @@ pub struct State {
 impl Bypass {
     fn new(whole: Option<Duration>, by: Option<By>, now: &Now) -> Self {
         Self {
-            schema: SCHEMA.to_owned(),
             since: now.wall(),
             by,
             ends: whole.map(|whole| Deadline::after(whole, now)),
@@ -114,34 +114,12 @@ impl Bypass {
     /// # Errors
     /// The file cannot be read, or is damaged.
     fn read(state_dir: &Path) -> Result<Option<Self>, FileError> {
-        let path = path(state_dir);
-        let what = "read";
-        let text = match fs::read(&path) {
-            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|source| FileError {
-                what,
-                path: path.clone(),
-                source,
-            })?,
-        };
-        let parsed = serde_json::from_slice::<Self>(&text).map_err(io::Error::other);
-        let ours = parsed.and_then(|one| match one.schema == SCHEMA {
-            true => Ok(one),
-            false => Err(io::Error::other(format!("its schema is {}", one.schema))),
-        });
-        ours.map(Some)
-            .map_err(|source| FileError { what, path, source })
+        note::read(&path(state_dir), SCHEMA)
     }
 
     fn write(&self, state_dir: &Path) -> Result<(), FileError> {
-        let path = path(state_dir);
         durable::folder(state_dir)?;
-        let text = serde_json::to_vec(self).map_err(|fault| FileError {
-            what: "write",
-            path: path.clone(),
-            source: fault.into(),
-        })?;
-        durable::replace(&path, &text)
+        note::write(&path(state_dir), SCHEMA, self)
     }
 
     /// Whether it is over.
@@ -197,15 +175,7 @@ fn moved(
 
 /// Removes the note.
 fn forget(state_dir: &Path) -> Result<(), FileError> {
-    let path = path(state_dir);
-    match fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FileError {
-            what: "remove",
-            path,
-            source,
-        }),
-        _ => Ok(()),
-    }
+    durable::remove(&path(state_dir))
 }
 
 /// Makes disk and kernel say the same when a daemon starts, maybe with new maps or after a reboot.
@@ -292,6 +262,8 @@ fn path(state_dir: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn bypass(whole: Option<Duration>) -> Bypass {

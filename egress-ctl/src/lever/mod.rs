@@ -5,4 +5,5 @@
 
 pub mod bypass;
 pub mod deadline;
+mod note;
 pub mod trial;

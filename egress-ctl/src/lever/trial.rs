@@ -3,15 +3,12 @@
 //! The kernel ends a trial by itself. The file says what was tried, so that a daemon that starts goes on with
 //! it, or does without what nobody confirmed: that text is not read from the config's file any more.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::deadline::Deadline;
+use super::{deadline::Deadline, note};
 use crate::{
     durable::{self, FileError},
     feed::person::By,
@@ -23,7 +20,6 @@ const SCHEMA: &str = "egress.trial/1";
 /// A config on trial, or one that nobody confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
-    schema: String,
     /// What is tried, in words.
     pub what: String,
     /// Who began it.
@@ -79,7 +75,6 @@ impl Trial {
         } = attempt;
         let (number, back) = numbers;
         Self {
-            schema: SCHEMA.to_owned(),
             what,
             by,
             session,
@@ -98,23 +93,7 @@ impl Trial {
     /// # Errors
     /// The file cannot be read, or is damaged.
     pub fn read(state_dir: &Path) -> Result<Option<Self>, FileError> {
-        let path = path(state_dir);
-        let fault = |source| FileError {
-            what: "read",
-            path: path.clone(),
-            source,
-        };
-        let text = match fs::read(&path) {
-            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(fault)?,
-        };
-        let trial: Self =
-            serde_json::from_slice(&text).map_err(|damage| fault(io::Error::other(damage)))?;
-        if trial.schema != SCHEMA {
-            let foreign = format!("its schema is {}", trial.schema);
-            return Err(fault(io::Error::other(foreign)));
-        }
-        Ok(Some(trial))
+        note::read(&path(state_dir), SCHEMA)
     }
 
     /// Whether one goes on, as far as the disk says.
@@ -128,13 +107,7 @@ impl Trial {
     /// # Errors
     /// The disk is full or not writable.
     pub fn write(&self, state_dir: &Path) -> Result<(), FileError> {
-        let path = path(state_dir);
-        let text = serde_json::to_vec(self).map_err(|fault| FileError {
-            what: "write",
-            path: path.clone(),
-            source: fault.into(),
-        })?;
-        durable::replace(&path, &text)
+        note::write(&path(state_dir), SCHEMA, self)
     }
 
     /// Forgets it: its config holds for good, or another one does.
@@ -142,15 +115,7 @@ impl Trial {
     /// # Errors
     /// The disk is not writable.
     pub fn forget(state_dir: &Path) -> Result<(), FileError> {
-        let path = path(state_dir);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FileError {
-                what: "remove",
-                path,
-                source,
-            }),
-            _ => Ok(()),
-        }
+        durable::remove(&path(state_dir))
     }
 
     /// The same, over.
@@ -175,7 +140,7 @@ fn path(state_dir: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{fs, time::Duration};
 
     use super::*;
     use crate::lever::deadline::Now;
