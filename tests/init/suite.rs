@@ -42,10 +42,13 @@ pub fn run(plan: &Plan, share: Share, report: &Report) -> Result<()> {
             left: tests.iter().cloned().collect(),
         }));
     }
-    let mut places = 0..;
-    batches.retain(|_| places.next().is_some_and(|place| share.takes(place)));
-    batches.reverse();
-    let batches = Mutex::new(batches);
+    let mut own: Vec<Batch> = batches
+        .into_iter()
+        .skip(share.number)
+        .step_by(share.of)
+        .collect();
+    own.reverse();
+    let batches = Mutex::new(own);
     let next = || batches.lock().ok()?.pop();
     thread::scope(|scope| {
         for _ in 0..plan.jobs.max(1) {

@@ -1,14 +1,13 @@
 //! Everything that a boot takes, ready: kernels by name in, runs and shells out.
 
 use std::{
+    iter,
     num::NonZero,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::{Arc, Mutex},
+    thread::{self, ScopedJoinHandle},
     time::Duration,
 };
 
@@ -76,35 +75,32 @@ impl VmLab {
         let mut guests = Vec::new();
         for kernel in &self.kernels {
             let place = Arc::new(self.place(kernel, &Purpose::Tests(tests))?);
-            guests.extend(Share::among(tests.guests).map(|share| Booted {
+            guests.extend((0..tests.guests).map(|number| Booted {
                 kernel,
                 place: Arc::clone(&place),
-                share,
+                share: Share {
+                    number,
+                    of: tests.guests,
+                },
             }));
         }
         let at_once = thread::available_parallelism().map_or(1, NonZero::get);
-        let next = AtomicUsize::new(0);
-        let runs = guests.iter().map(|_| Mutex::new(None));
-        let runs: Vec<Mutex<Option<Result<Run>>>> = runs.collect();
-        thread::scope(|scope| {
-            for _ in 0..at_once.min(guests.len()) {
-                scope.spawn(|| {
-                    loop {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
-                        let (Some(guest), Some(run)) = (guests.get(number), runs.get(number))
-                        else {
-                            return;
-                        };
-                        let ended = self.boot(guest, limit);
-                        *run.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
-                    }
-                });
-            }
+        let next = Mutex::new(guests.iter().enumerate());
+        let take = || next.lock().ok()?.next();
+        let work = || -> Vec<(usize, Result<Run>)> {
+            iter::from_fn(take)
+                .map(|(number, guest)| (number, self.boot(guest, limit)))
+                .collect()
+        };
+        let mut runs: Vec<_> = thread::scope(|scope| {
+            let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+            let ended = workers.into_iter().map(ScopedJoinHandle::join);
+            ended
+                .flat_map(|runs| runs.unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
         });
-        let ended = runs
-            .into_iter()
-            .filter_map(|run| run.into_inner().unwrap_or_else(PoisonError::into_inner));
-        ended.collect()
+        runs.sort_by_key(|(number, _)| *number);
+        runs.into_iter().map(|(_, run)| run).collect()
     }
 
     fn boot(&self, guest: &Booted<'_>, limit: Duration) -> Result<Run> {
@@ -161,7 +157,7 @@ struct Place {
 
 impl Place {
     fn console(&self, share: Share) -> PathBuf {
-        self.folder.join(format!("console-{}", share.number()))
+        self.folder.join(format!("console-{}", share.number))
     }
 }
 

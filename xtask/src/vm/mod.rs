@@ -25,6 +25,7 @@ pub(crate) mod pin;
 pub(crate) mod plan;
 pub(crate) mod qemu;
 pub(crate) mod run;
+#[path = "../../../tests/init/share.rs"]
 mod share;
 pub(crate) mod summary;
 #[macro_use]

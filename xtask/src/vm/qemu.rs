@@ -10,7 +10,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{apt::Apt, deb, folder::Folder, share::Share};
+use super::{
+    apt::Apt,
+    deb,
+    folder::Folder,
+    share::{self, Share},
+};
 use crate::step;
 
 const PROGRAM: &str = "qemu-system-x86_64";
@@ -99,7 +104,10 @@ impl Qemu {
         command.arg("-initrd").arg(boot.initramfs);
         match boot.serial {
             Serial::Tests { console, share } => {
-                command.args(["-append", &format!("{COMMAND_LINE} {share}")]);
+                command.args([
+                    "-append",
+                    &format!("{COMMAND_LINE} {}={share}", share::VARIABLE),
+                ]);
                 let mut file = OsString::from("file:");
                 file.push(console);
                 command.arg("-serial").arg(file).args(["-serial", "stdio"]);
