@@ -10,6 +10,7 @@ mod control;
 mod enforce;
 mod feeds;
 mod follow;
+mod forward;
 mod lever;
 mod lock;
 mod names;
@@ -53,6 +54,7 @@ use crate::{
         swap::{self, SwapError},
     },
     feed::{sha::Sha, standing::Feeds},
+    forward::Forwarding,
     policy::ids::Ids,
     privilege,
     proxy::Proxy,
@@ -108,6 +110,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
             _ = hangup.recv() => daemon.reload_for_service().await,
             _ = signs_of_life.tick() => service::alive(),
             () = watch.changed() => daemon.follow().await,
+            () = daemon.forwarding.changed() => daemon.follow().await,
             _ = look.tick() => daemon.follow().await,
             () = daemon.following.news() => daemon.take_news().await,
             order = daemon.control.order() => daemon.obey(order).await,
@@ -119,6 +122,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
     }
     service::stopping();
     traffic::record(&daemon.places, &daemon.past.ids);
+    daemon.forwarding.end(&daemon.places.pin_dir);
     daemon.proxy.end(&daemon.places.state_dir).await;
     daemon.names.end();
     daemon.control.end();
@@ -148,6 +152,7 @@ struct Daemon {
     following: Following,
     names: Bookkeeper,
     control: Control,
+    forwarding: Forwarding,
     /// What went wrong when it last followed a change, so that it is told once.
     complaint: Option<String>,
     /// Held for as long as the daemon runs.
@@ -194,6 +199,7 @@ impl Daemon {
             proxy: Proxy::default(),
             following: Following::new(&places.state_dir),
             names: Bookkeeper::start(places)?,
+            forwarding: Forwarding::default(),
             complaint: None,
             _lock: lock,
         };

@@ -16,6 +16,7 @@ pub mod dns;
 pub mod durable;
 pub mod explain;
 pub mod feed;
+pub mod forward;
 pub mod init;
 pub mod lever;
 pub mod policy;

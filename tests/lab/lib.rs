@@ -28,6 +28,7 @@ pub mod frame;
 pub mod fuzz;
 pub mod gateway;
 pub mod host;
+pub mod inject;
 pub mod interrupt;
 pub mod kernel;
 pub mod link;

@@ -5,6 +5,7 @@
 //! kernel has one of them an interface.
 
 mod foreign;
+mod ours;
 mod present;
 mod side;
 mod site;
@@ -17,8 +18,8 @@ use std::{
 use aya::programs::ProgramError;
 use serde::{Deserialize, Serialize};
 
-pub use self::present::lost;
 use self::site::Site;
+pub use self::{ours::ours, present::lost};
 use super::{
     aside, ask,
     bind::Bound,
