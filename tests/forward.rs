@@ -267,6 +267,21 @@ fn it_ends_with_the_daemon() -> Result<()> {
 }
 
 #[test]
+fn it_ends_some_seconds_after_a_daemon_that_was_killed() -> Result<()> {
+    let Some(mut crossing) = Crossing::build()? else {
+        return Ok(());
+    };
+    crossing.is_fast(SERVER)?;
+    crossing.egress.kill()?;
+    wait::until("the fast path to end", LIMIT, || {
+        let before = crossing.forwarded()?;
+        let arrived = crossing.send_plain(SERVER, 20)?;
+        ensure!(arrived.there.len() == 20, "{} arrived", arrived.there.len());
+        Ok((crossing.forwarded()? == before).then_some(()))
+    })
+}
+
+#[test]
 fn a_veth_of_unknown_peers_has_none() -> Result<()> {
     let Some(mut crossing) = Crossing::build()? else {
         return Ok(());

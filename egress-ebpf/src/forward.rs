@@ -122,6 +122,10 @@ fn hop(ctx: &XdpContext, crossing: &Crossing, epoch: u32) -> Result<&'static Hop
     let hop = unsafe { &mut *place };
     let is_due = hop.is_due(now);
     look_up(ctx.ctx, crossing, epoch, hop);
+    if hop.to != 0 && leads_back(ctx.ctx, crossing, hop.to) == 0 {
+        hop.to = 0;
+        hop.detail = Fate::ReversePath as u32;
+    }
     if is_due {
         hop.since = now;
         return Err(Fate::Refresh);
@@ -167,9 +171,8 @@ pub extern "C" fn look_up(
 #[inline(always)]
 fn found(ctx: &XdpContext, crossing: &Crossing, hop: &mut Hop) -> Result<(), Fate> {
     let route = &crossing.route;
-    // SAFETY: this CPU's own place.
-    let asked = unsafe { ROUTE_ASKED.get_ptr_mut(0).ok_or(Fate::Paused)?.as_mut() };
-    let asked = asked.ok_or(Fate::Paused)?;
+    // SAFETY: there is no other one.
+    let asked = unsafe { asked() }.ok_or(Fate::Paused)?;
     asked.begin(crossing.is_v4, route.class());
     (asked.src, asked.dst) = (
         ends(route.src(), crossing.is_v4),
@@ -190,19 +193,36 @@ fn found(ctx: &XdpContext, crossing: &Crossing, hop: &mut Hop) -> Result<(), Fat
     hop.detail = mtu.min(u32::from(asked.len));
     hop.from_mac = asked.from_mac;
     hop.to_mac = asked.to_mac;
-    // Where packets go that answer these.
+    Ok(())
+}
+
+/// Whether packets that come in by `to` and answer these leave by the interface that these came in by. A global
+/// function by itself: together with [`look_up`] it would need more of the stack than there is on Linux 6.1.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn leads_back(ctx: *mut xdp_md, crossing: *const Crossing, to: u32) -> u32 {
+    // SAFETY: null, or a crossing on the caller's stack; this CPU's own place.
+    let (Some(crossing), Some(asked)) = (unsafe { (crossing.as_ref(), asked()) }) else {
+        return 0;
+    };
+    let route = &crossing.route;
     asked.begin(crossing.is_v4, route.class());
-    (asked.src, asked.dst) = (
-        ends(route.dst(), crossing.is_v4),
-        ends(route.src(), crossing.is_v4),
-    );
-    asked.interface = key.to;
-    match asked.ask(ctx) {
-        BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH if asked.interface == key.from => {
-            Ok(())
-        }
-        _ => Err(Fate::ReversePath),
-    }
+    asked.src = ends(route.dst(), crossing.is_v4);
+    asked.dst = ends(route.src(), crossing.is_v4);
+    asked.interface = to;
+    let told = asked.ask(&XdpContext::new(ctx));
+    let is_route = matches!(told, BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH);
+    u32::from(is_route && asked.interface == route.interface())
+}
+
+/// The place of this CPU for questions.
+///
+/// # Safety
+/// Nothing else may refer to it meanwhile.
+#[inline(always)]
+unsafe fn asked() -> Option<&'static mut Asked> {
+    // SAFETY: programs at LAN ingress do not interrupt each other, and the caller has no other one.
+    unsafe { ROUTE_ASKED.get_ptr_mut(0)?.as_mut() }
 }
 
 /// The words of an address as the kernel is asked for it.

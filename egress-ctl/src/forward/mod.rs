@@ -50,7 +50,7 @@ use crate::{
 };
 
 /// How long the kernel program goes by what was judged, if nobody says so again.
-const LEASE_MS: u64 = 10_000;
+const LEASE_MS: u64 = 6_000;
 
 /// Why fast paths cannot be looked after.
 #[derive(Debug, thiserror::Error)]
