@@ -158,12 +158,20 @@ impl Daemon {
             .await;
         self.needs = needs;
         attach::let_go(&self.places.pin_dir, &bound, needs)?;
+        self.keep_running();
         for one in attached(&self.places.pin_dir)? {
             info!("attached to {one}");
         }
         self.remark(remarks);
         self.take_bound(bound);
         Ok(())
+    }
+
+    /// Has the next daemon find the programs that run.
+    pub(super) fn keep_running(&mut self) {
+        if let Err(fault) = self.loaded.keep() {
+            warn!("{:#}", anyhow::Error::from(fault));
+        }
     }
 
     /// Programs that a generation needs besides, and how the proxy is to work, or why it does not.

@@ -11,7 +11,7 @@ use crate::{
         attach,
         bind::Bound,
         learned::Table,
-        load::{Loaded, load},
+        load::{Loaded, load, take_over},
         maps::Pinned,
     },
     dns::{
@@ -21,12 +21,16 @@ use crate::{
     policy::ids::Ids,
 };
 
-/// Loads the maps; where those that are pinned have another layout, beside them.
+/// Takes over what runs, or loads the maps; where those that are pinned have another layout, beside them.
 pub(super) fn load_maps(places: &Places, past: Past) -> Result<(Loaded, Past)> {
     let pin_dir = &places.pin_dir;
-    let fault = match load(pin_dir) {
+    let fault = match take_over(pin_dir) {
         Err(fault) if fault.is_other_layout() => anyhow::Error::from(fault),
-        done => return Ok((done?, past)),
+        done => {
+            let loaded = done?;
+            tell_running(&loaded);
+            return Ok((loaded, past));
+        }
     };
     warn!(
         "maps of another version are pinned ({fault:#}): new ones are made, which learned addresses and connections go to; counters begin anew"
@@ -44,6 +48,14 @@ pub(super) fn load_maps(places: &Places, past: Past) -> Result<(Loaded, Past)> {
             aside::settle(pin_dir)?;
             Err(fault.into())
         }
+    }
+}
+
+fn tell_running(loaded: &Loaded) {
+    let mut names: Vec<_> = loaded.running().collect();
+    names.sort_unstable();
+    if !names.is_empty() {
+        info!("of this build, and taken over: {}", names.join(", "));
     }
 }
 
