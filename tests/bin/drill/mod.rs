@@ -18,6 +18,7 @@ mod forge;
 mod names;
 mod overflow;
 mod race;
+mod restart;
 mod swap;
 mod timing;
 mod traffic;
@@ -44,6 +45,8 @@ pub(crate) enum Drill {
     Names(names::Options),
     /// Resolve fresh names and connect at once: is a first packet ever dropped?
     Race(race::Options),
+    /// Kill, restart and upgrade the daemon under traffic: is there ever a gap?
+    Restart(restart::Options),
     /// Swap generations under constant allowed traffic: is a packet ever dropped?
     Swap(swap::Options),
     /// Anything else is a mistake.
@@ -64,12 +67,13 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
         Drill::Forge(options) => forge::run(&options),
         Drill::Names(options) => names::run(&options),
         Drill::Race(options) => race::run(&options),
+        Drill::Restart(options) => restart::run(&options),
         Drill::Swap(options) => swap::run(&options),
         Drill::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
             bail!(
                 "there is no drill {name:?}; there are: answers, cache, confirm, \
-                 differential, expiry, explain, feed, forge, names, race, swap"
+                 differential, expiry, explain, feed, forge, names, race, restart, swap"
             )
         }
     }
