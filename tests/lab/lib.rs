@@ -52,5 +52,6 @@ pub mod table;
 pub mod topology;
 pub mod tun;
 pub mod unbound;
+pub mod usage;
 pub mod wait;
 pub mod zone;

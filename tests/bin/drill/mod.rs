@@ -14,6 +14,7 @@ mod differential;
 mod expiry;
 mod explain;
 mod feed;
+mod footprint;
 mod forge;
 mod names;
 mod overflow;
@@ -39,6 +40,8 @@ pub(crate) enum Drill {
     Explain(explain::Options),
     /// Follow the web service through changes, faults and kills: is anything ever hurt?
     Feed(feed::Options),
+    /// Start with the whole catalogue and wait: what does the daemon take of a machine?
+    Footprint(footprint::Options),
     /// Forge answers in every way: is one of them ever learned, and is a true one ever lost?
     Forge(forge::Options),
     /// List and learn very many names and addresses: what does it cost, and is one in use ever lost?
@@ -64,6 +67,7 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
         Drill::Expiry(options) => expiry::run(&options),
         Drill::Explain(options) => explain::run(&options),
         Drill::Feed(options) => feed::run(&options),
+        Drill::Footprint(options) => footprint::run(&options),
         Drill::Forge(options) => forge::run(&options),
         Drill::Names(options) => names::run(&options),
         Drill::Race(options) => race::run(&options),
@@ -73,7 +77,7 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
             let name = words.first().map_or("", String::as_str);
             bail!(
                 "there is no drill {name:?}; there are: answers, cache, confirm, \
-                 differential, expiry, explain, feed, forge, names, race, restart, swap"
+                 differential, expiry, explain, feed, footprint, forge, names, race, restart, swap"
             )
         }
     }
