@@ -8,8 +8,6 @@ use super::{Daemon, Past, Places, enforce::Force};
 use crate::{
     dataplane::{
         aside::{self, AsideError},
-        attach,
-        bind::Bound,
         learned::Table,
         load::{Loaded, load, take_over},
         maps::Pinned,
@@ -60,15 +58,6 @@ fn tell_running(loaded: &Loaded) {
 }
 
 impl Daemon {
-    /// Carries over what was learned, before programs with new maps take the place of those before; these are
-    /// loaded first, so that little passes between the two.
-    pub(super) fn carry_over(&mut self, force: &Force, bound: &[Bound], ids: &Ids) -> Result<()> {
-        let pin_dir = &self.places.pin_dir;
-        attach::prepare(&mut self.loaded, pin_dir, bound)?;
-        self.carry(force, ids);
-        Ok(())
-    }
-
     /// Carries over what came meanwhile, and forgets the maps of before.
     pub(super) fn let_go_of_before(&self) -> Result<(), AsideError> {
         if let Some(force) = &self.force {
@@ -77,8 +66,10 @@ impl Daemon {
         aside::forget(&self.places.pin_dir)
     }
 
-    /// What cannot be carried over is learned anew as clients ask again.
-    fn carry(&self, force: &Force, ids: &Ids) {
+    /// Carries over what was learned. Before programs with new maps take the place of those before, these are loaded
+    /// already, so that little passes between the two. What cannot be carried over is learned anew as clients ask
+    /// again.
+    pub(super) fn carry(&self, force: &Force, ids: &Ids) {
         let connections = aside::carry(&self.places.pin_dir);
         match self.carry_learned(force, ids) {
             Ok(Told { addresses, .. }) => {

@@ -4,6 +4,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    thread,
 };
 
 use aya::{
@@ -265,6 +266,30 @@ impl Loaded {
         running::keep(&self.pin_dir, build, running.chain(loaded))
     }
 
+    /// Loads programs at the same time, as far as they are not in the kernel yet: the verifier takes its time for
+    /// each. What it refuses is told when it is asked for.
+    pub(super) fn load_ahead(&mut self, names: &[&'static str]) {
+        let Self {
+            object, running, ..
+        } = self;
+        let is_wanted = |name: &str| names.contains(&name) && !running.contains_key(name);
+        let programs = object.iter_mut().flat_map(Ebpf::programs_mut);
+        let wanted = programs
+            .filter(|(name, program)| is_wanted(name) && program.fd().is_err())
+            .map(|(_, program)| program);
+        thread::scope(|scope| {
+            for program in wanted {
+                scope.spawn(|| running::load(program));
+            }
+        });
+    }
+
+    /// Loads what answers questions, and at the same time what a proxy tells answers to.
+    pub fn load_to_be_asked(&mut self, has_proxy: bool) {
+        let names: &[&str] = if has_proxy { &[ASK, TEACH] } else { &[ASK] };
+        self.load_ahead(names);
+    }
+
     /// A program by its name.
     fn named(&mut self, name: &'static str) -> Result<&mut programs::Program, LoadError> {
         if let Some(program) = self.running.get_mut(name) {
@@ -324,13 +349,12 @@ impl Loaded {
         self.xdp(ASK)
     }
 
-    /// The programs that the proxy for DNS over TCP needs; they are loaded now if they were not yet.
+    /// The program that brings DNS over TCP to the proxy; it is loaded now if it was not yet.
     ///
     /// # Errors
-    /// The object does not hold them, or the kernel refuses them.
+    /// The object does not hold it, or the kernel refuses it.
     pub fn for_proxy(&mut self) -> Result<(), LoadError> {
-        self.classifier(DIVERT)?;
-        self.classifier(TEACH).map(drop)
+        self.classifier(DIVERT).map(drop)
     }
 
     /// What the program at LAN ingress would make of a frame; nothing is counted or remembered.

@@ -94,6 +94,15 @@ impl Pin {
     }
 }
 
+/// Loads a program of a kind that egress has.
+pub(super) fn load(program: &mut Program) -> Result<(), ProgramError> {
+    match program {
+        Program::Xdp(program) => program.load(),
+        Program::SchedClassifier(program) => program.load(),
+        _ => Ok(()),
+    }
+}
+
 /// The programs of a build that are pinned.
 pub(super) fn find(pin_dir: &Path, Build(build): &Build) -> Programs {
     let folder = pin_dir.join(PROGRAMS);
