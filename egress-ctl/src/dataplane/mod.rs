@@ -21,6 +21,7 @@ pub mod maps;
 pub mod missed;
 mod pages;
 mod recent;
+pub mod stamp;
 pub mod swap;
 mod syscall;
 pub mod teach;
