@@ -4,6 +4,7 @@
 mod binary;
 mod start;
 
+use std::path::{self, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -36,6 +37,9 @@ pub(crate) struct Options {
     /// How often to start it, with nothing in the kernel and on what runs
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     starts: u32,
+    /// The program to look at, as that of a package; without it the one that was built for the drills
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
     /// One JSON object instead of lines
     #[arg(long)]
     json: bool,
@@ -68,10 +72,17 @@ struct Limits {
 }
 
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    let program = match &options.binary {
+        // A host of the lab begins at the root folder.
+        Some(binary) => path::absolute(binary)?,
+        None => program()?,
+    };
     let site = Site::start(Life::Bound, &Zone::new(), &[])?;
     let config = whole_catalogue();
-    let Starts { cold, again } = start::measure(&site.lab, &config, options.starts)?;
-    let egress = Egress::start(&site.lab, &config)?;
+    let Starts { cold, again } = start::measure(&program, &site.lab, &config, options.starts)?;
+    let host = (&site.lab.gateway, site.lab.folder());
+    let mut egress = Egress::launch(&program, host, &config, &[])?;
+    egress.ready()?;
     interrupt::sleep(SETTLED)?;
     let (began, before) = (Instant::now(), cpu_time(egress.id())?);
     interrupt::sleep(Duration::from_secs(options.seconds))?;
@@ -86,7 +97,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         seconds: took.as_secs_f64(),
         idle_percent: 100.0 * used.as_secs_f64() / took.as_secs_f64(),
         memory,
-        binary: Binary::of(&program()?, site.lab.folder())?,
+        binary: Binary::of(&program, site.lab.folder())?,
         cold,
         again,
         limits: Limits {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use lab::gateway::{Egress, program};
+use lab::gateway::Egress;
 use lab::pins::PIN_DIR;
 use lab::topology::Lab;
 use lab::wait;
@@ -37,13 +37,13 @@ pub(super) struct Starts {
     pub(super) again: Start,
 }
 
-pub(super) fn measure(lab: &Lab, config: &str, times: u32) -> Result<Starts> {
+pub(super) fn measure(program: &Path, lab: &Lab, config: &str, times: u32) -> Result<Starts> {
     let (mut cold, mut again) = (Vec::new(), Vec::new());
     for _ in 0..times {
-        let (mut egress, start) = one(lab, config)?;
+        let (mut egress, start) = one(program, lab, config)?;
         cold.push(start);
         egress.kill()?;
-        let (mut egress, start) = one(lab, config)?;
+        let (mut egress, start) = one(program, lab, config)?;
         again.push(start);
         egress.end()?;
         let detached = egress.command(&["detach"]).output()?;
@@ -55,10 +55,10 @@ pub(super) fn measure(lab: &Lab, config: &str, times: u32) -> Result<Starts> {
     })
 }
 
-fn one(lab: &Lab, config: &str) -> Result<(Egress, Start)> {
+fn one(program: &Path, lab: &Lab, config: &str) -> Result<(Egress, Start)> {
     let began = Instant::now();
     let host = (&lab.gateway, lab.folder());
-    let mut egress = Egress::launch(&program()?, host, config, &[])?;
+    let mut egress = Egress::launch(program, host, config, &[])?;
     lab.gateway.run_mounted(|| {
         wait::until(
             "a program that judges",
