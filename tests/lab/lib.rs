@@ -27,6 +27,7 @@ pub mod flow;
 pub mod frame;
 pub mod fuzz;
 pub mod gateway;
+pub mod guard;
 pub mod host;
 pub mod interrupt;
 pub mod kernel;
