@@ -18,6 +18,7 @@ impl Daemon {
     /// Looks what has changed, and does what that asks for.
     pub(super) async fn follow(&mut self) {
         lever::expire(&self.places);
+        self.clock.look();
         let complaint = match self.try_follow().await {
             Ok(()) => None,
             Err(fault) => Some(format!("{fault:#}")),
