@@ -21,6 +21,7 @@ pub mod maps;
 pub mod missed;
 pub mod occupants;
 mod pages;
+mod recent;
 pub mod swap;
 mod syscall;
 pub mod teach;
