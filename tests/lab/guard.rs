@@ -10,8 +10,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 
 use crate::config::custom;
+use crate::pace;
 use crate::topology::Lab;
 
 /// Where they go.
@@ -20,8 +22,8 @@ const ALLOWED: u16 = 4500;
 const DENIED: u16 = 4501;
 /// One of each kind so often.
 const PACE: Duration = Duration::from_millis(10);
-/// How long the last ones may take.
-const REST: Duration = Duration::from_millis(500);
+/// Room for what a busy receiver has not taken yet.
+const RECEIVE_BUFFER: usize = 8 << 20;
 /// How often a receiver looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
 /// So many of each kind are waited for in the end; fewer than half of them show nothing.
@@ -52,6 +54,7 @@ impl Guard {
             let ended: Arc<AtomicBool> = Arc::clone(&ended);
             let socket = lab.internet.run(|| UdpSocket::bind((ADDRESS, port)))??;
             socket.set_read_timeout(Some(LOOK))?;
+            set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)?;
             Ok(lab.internet.thread(move || receive(&ended, &socket)))
         };
         let (allowed, denied) = (receiver(ALLOWED)?, receiver(DENIED)?);
@@ -70,7 +73,7 @@ impl Guard {
         thread::sleep(PACE * LEAST);
         self.silent.store(true, Ordering::Relaxed);
         let sent = joined(self.sender)?;
-        thread::sleep(REST);
+        thread::sleep(rest());
         self.ended.store(true, Ordering::Relaxed);
         let (allowed, denied) = (joined(self.allowed)?, joined(self.denied)?);
         let lost = sent.difference(&allowed).count();
@@ -87,6 +90,11 @@ impl Guard {
         );
         Ok(())
     }
+}
+
+/// How long the last ones may take.
+fn rest() -> Duration {
+    Duration::from_millis(if pace::is_slow() { 3_000 } else { 500 })
 }
 
 fn joined(numbers: Numbers) -> Result<HashSet<u64>> {
