@@ -51,6 +51,10 @@ pub fn look(places: &Places, config: Option<&Path>) -> Result<Facts> {
         .context("cannot start")?;
     let interfaces = runtime.block_on(interface::look(&places.pin_dir, &wanted))?;
     let running = running::look(places);
+    let resolvers = runtime.block_on(resolver::look(&wanted, &interfaces));
+    let feeds = runtime.block_on(feed::look(&places.state_dir, &wanted.feeds));
+    // A lookup of a name that nobody answers may go on for longer than anybody waits.
+    runtime.shutdown_background();
     Ok(Facts {
         config,
         kernel: kernel::look(),
@@ -58,8 +62,8 @@ pub fn look(places: &Places, config: Option<&Path>) -> Result<Facts> {
         caller: caller::look(),
         clock: clock::look(newest.map(|snapshot| snapshot.loaded)),
         unfiltered: unfiltered(&wanted),
-        resolvers: runtime.block_on(resolver::look(&wanted, &interfaces)),
-        feeds: runtime.block_on(feed::look(&places.state_dir, &wanted.feeds)),
+        resolvers,
+        feeds,
         interfaces: interfaces.into_iter().map(|seen| seen.lan).collect(),
         running,
     })
