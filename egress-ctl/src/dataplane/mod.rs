@@ -19,6 +19,7 @@ mod link;
 pub mod load;
 pub mod maps;
 pub mod missed;
+pub mod occupants;
 mod pages;
 mod recent;
 mod running;
