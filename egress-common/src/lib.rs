@@ -33,6 +33,7 @@ pub mod refusal;
 pub mod rewrite;
 pub mod rule;
 pub mod steer;
+pub mod traffic;
 pub mod trial;
 pub mod verdict;
 
@@ -51,8 +52,9 @@ mod pod {
         missed::{Missed, MissedKey},
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
         steer::Steering,
+        traffic::{Recent, TrafficKey},
         trial::Trial,
-        verdict::{Counter, TrafficKey},
+        verdict::Counter,
     };
 
     // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
@@ -91,6 +93,8 @@ mod pod {
     unsafe impl Pod for Counter {}
     // SAFETY: as above.
     unsafe impl Pod for TrafficKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for Recent {}
     // SAFETY: as above.
     unsafe impl Pod for Watcher {}
     // SAFETY: as above.

@@ -132,7 +132,7 @@ pub extern "C" fn judge_flow(flow: *const Flow, half: u32, bytes: u32) -> u32 {
         && verdict.reason.passes()
         && let Some(policy) = generation.policy(u32::from(verdict.group))
     {
-        count_traffic(flow.dst, policy.counters, verdict, u64::from(bytes));
+        count_traffic(&flow.dst, policy.counters, verdict, u64::from(bytes));
     }
     verdict.to_code()
 }

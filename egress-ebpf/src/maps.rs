@@ -29,8 +29,9 @@ use egress_common::{
     parse::Datagram,
     rule::{ClientKey, MachineKey, PlaceKey, Ruleset, Settings},
     steer::Steering,
+    traffic::{self, TrafficKey},
     trial::Trial,
-    verdict::{Counter, REPLY_COUNTERS, TrafficKey, VERDICT_COUNTERS},
+    verdict::{Counter, REPLY_COUNTERS, VERDICT_COUNTERS},
 };
 
 /// `BPF_NOEXIST` (linux/bpf.h): an entry that another CPU made first stays as it is.
@@ -205,6 +206,11 @@ pub static SET_REPLIES: PerCpuArray<Counter, { limits::SETS as usize }> = PerCpu
 #[btf_map(pin_by_name)]
 pub static TRAFFIC: LruPerCpuHashMap<TrafficKey, Counter, { limits::TRAFFIC as usize }> =
     LruPerCpuHashMap::new();
+
+/// The same of the destinations that a CPU met lately, which go into [`TRAFFIC`] when others take their places.
+/// Written at LAN ingress, read by user space.
+#[btf_map(pin_by_name)]
+pub static RECENT_TRAFFIC: PerCpuArray<traffic::Chunk, { traffic::CHUNKS }> = PerCpuArray::new();
 
 /// DNS messages by outcome. Written at LAN egress and ingress, read by user space.
 #[btf_map(pin_by_name)]

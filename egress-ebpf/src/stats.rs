@@ -4,10 +4,11 @@ use aya_ebpf::btf_maps::PerCpuArray;
 use egress_common::{
     dns::Outcome,
     flow::Addr,
-    verdict::{Action, Counter, NO_SET, TrafficKey, Verdict, counter_index},
+    traffic::{self, CHUNK, Cause, Recent, TrafficKey},
+    verdict::{Action, Counter, NO_SET, Verdict, counter_index},
 };
 
-use crate::maps::{DNS, SETS, TRAFFIC, VERDICTS};
+use crate::maps::{DNS, RECENT_TRAFFIC, SETS, TRAFFIC, VERDICTS};
 
 /// Counts a judged packet of `bytes` bytes, of the group whose counters stand at `group`.
 #[inline(always)]
@@ -22,24 +23,80 @@ pub fn count_verdict(group: u8, action: Action, verdict: Verdict, bytes: usize) 
 /// Counts an allowed packet of `bytes` bytes by its destination, for the group whose counters stand at
 /// `group`.
 #[inline(always)]
-pub fn count_traffic(dst: Addr, group: u8, verdict: Verdict, bytes: u64) {
-    let key = TrafficKey {
-        dst,
-        pattern: verdict.pattern(),
-        set: verdict.set,
-        group: u16::from(group),
+pub fn count_traffic(dst: &Addr, group: u8, verdict: Verdict, bytes: u64) {
+    let cause = Cause::new(verdict.set, group, verdict.pattern());
+    let Some(place) = place(dst, cause) else {
+        return;
     };
-    if let Some(counter) = TRAFFIC.get_ptr_mut(&key) {
-        // SAFETY: this CPU's own place.
-        unsafe {
-            (*counter).packets += 1;
-            (*counter).bytes += bytes;
+    // SAFETY: this CPU's own place.
+    unsafe {
+        if (*place).key.cause == cause && (*place).key.dst == *dst {
+            (*place).counter.packets += 1;
+            (*place).counter.bytes += bytes;
+            return;
         }
+    }
+    count_another(dst, cause.to_word(), bytes);
+}
+
+/// Gives the place of a destination to it, and counts its packet. A global function: verified once, and rarely
+/// called.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn count_another(dst: *const Addr, cause: u64, bytes: u64) -> u32 {
+    // SAFETY: null, or the destination of a flow.
+    let Some(dst) = (unsafe { dst.as_ref() }) else {
+        return 0;
+    };
+    // On the stack: Linux 6.1 refuses a map key behind a global function's pointer.
+    let key = TrafficKey {
+        dst: *dst,
+        cause: Cause::from_word(cause),
+    };
+    let Some(place) = place(dst, key.cause) else {
+        return 0;
+    };
+    // SAFETY: this CPU's own place.
+    let (old, counter) = unsafe { ((*place).key, (*place).counter) };
+    if counter.packets > 0 {
+        keep(&old, counter);
+    }
+    let mut counter = kept(&key);
+    counter.packets += 1;
+    counter.bytes += bytes;
+    // SAFETY: as above.
+    unsafe { Recent::give(place, key, counter) };
+    0
+}
+
+/// The place that this CPU has for a destination.
+#[inline(always)]
+fn place(dst: &Addr, cause: Cause) -> Option<*mut Recent> {
+    let (chunk, place) = traffic::place(dst, cause);
+    let places = RECENT_TRAFFIC.get_ptr_mut(chunk)?.cast::<Recent>();
+    Some(places.wrapping_add(place as usize % CHUNK))
+}
+
+/// What this CPU counted of a destination when it last gave up its place.
+#[inline(always)]
+fn kept(key: &TrafficKey) -> Counter {
+    match TRAFFIC.get_ptr(key) {
+        // SAFETY: this CPU's own place.
+        Some(kept) => unsafe { *kept },
+        None => Counter::default(),
+    }
+}
+
+/// Keeps what this CPU counted of a destination that gives up its place.
+#[inline(always)]
+fn keep(key: &TrafficKey, counter: Counter) {
+    if let Some(kept) = TRAFFIC.get_ptr_mut(key) {
+        // SAFETY: this CPU's own place.
+        unsafe { *kept = counter };
         return;
     }
-    let first = Counter { packets: 1, bytes };
-    // Without a place the packet counts for its set alone.
-    let _: Result<(), i32> = TRAFFIC.insert(&key, &first, 0);
+    // Without a place its packets count for their set alone.
+    let _: Result<(), i32> = TRAFFIC.insert(key, &counter, 0);
 }
 
 /// Counts a DNS message, or something that became of one of its addresses.

@@ -20,11 +20,12 @@ use egress_common::{
     name::NAME_KEY_BYTES,
     rule::{MachineKey, PlaceKey, Ruleset, Settings},
     steer::Steering,
+    traffic::TrafficKey,
     trial::Trial,
-    verdict::{Counter, TrafficKey},
+    verdict::Counter,
 };
 
-pub use super::pages::Places;
+pub use super::{pages::Places, recent::RecentTraffic};
 
 /// Prefixes of addresses to numbers.
 pub type AddrTrie = LpmTrie<MapData, Addr, u64>;
@@ -155,6 +156,8 @@ pinned! {
     set_replies: "SET_REPLIES", PerCpuArray => PerCpuArray<MapData, Counter>;
     /// Counters of allowed packets by destination, set and group.
     traffic: "TRAFFIC", PerCpuLruHashMap => PerCpuHashMap<MapData, TrafficKey, Counter>;
+    /// Those of the destinations that each CPU met lately.
+    recent_traffic: "RECENT_TRAFFIC", PerCpuArray => RecentTraffic;
     /// Counters by outcome of DNS messages.
     dns: "DNS", PerCpuArray => PerCpuArray<MapData, u64>;
     /// Listeners of the proxy for DNS over TCP.

@@ -20,6 +20,7 @@ pub mod load;
 pub mod maps;
 pub mod missed;
 mod pages;
+mod recent;
 pub mod swap;
 mod syscall;
 pub mod teach;
