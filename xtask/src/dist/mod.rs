@@ -19,7 +19,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     checkout::Checkout,
@@ -34,6 +34,8 @@ pub(crate) const CARGO_DEB: Tool = Tool {
     takes: "two minutes",
 };
 
+/// What the program may take, in bytes: routers have little room.
+const PROGRAM_MAX: u64 = 15 << 20;
 /// That of every crate of the workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -47,13 +49,15 @@ pub(crate) struct Made {
 
 pub(crate) fn make(checkout: &Checkout) -> Result<Made> {
     let built = build(checkout)?;
+    let program = built.join("egress-ctl");
+    check_size(&program)?;
     manual::write(&built)?;
     let out = emptied(&checkout.target().join("dist"))?;
     let epoch = epoch(checkout);
     let deb = deb::make(checkout, &out, &epoch)?;
     let tarball = tarball::make(checkout, &deb, &epoch)?;
     Ok(Made {
-        program: built.join("egress-ctl"),
+        program,
         sums: sums::write(&out, &[deb.as_path(), tarball.as_path()])?,
         deb,
         tarball,
@@ -67,6 +71,17 @@ fn build(checkout: &Checkout) -> Result<PathBuf> {
     Profile::Dist.choose(&mut cargo);
     step::run(&mut cargo)?;
     Ok(checkout.target().join(Profile::Dist.folder()))
+}
+
+fn check_size(program: &Path) -> Result<()> {
+    let about = fs::metadata(program).with_context(|| format!("no {}", program.display()))?;
+    let bytes = about.len();
+    ensure!(
+        bytes <= PROGRAM_MAX,
+        "{} takes {bytes} bytes, and may take {PROGRAM_MAX}: see what grew",
+        program.display()
+    );
+    Ok(())
 }
 
 /// Without what an earlier run left.
