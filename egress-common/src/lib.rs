@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod bucket;
+pub mod cache;
 pub mod checksum;
 pub mod decide;
 pub mod divert;
@@ -32,6 +33,7 @@ pub mod pattern;
 pub mod refusal;
 pub mod rewrite;
 pub mod rule;
+mod spread;
 pub mod steer;
 pub mod traffic;
 pub mod trial;

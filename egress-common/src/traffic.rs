@@ -1,11 +1,16 @@
 //! Allowed packets by destination.
 //!
-//! Each CPU counts the destinations it met lately in plain places, of which a destination has [one](place). What another destination takes the place of goes into a hash map first. Both hold
+//! Each CPU counts the destinations it met lately in plain places, of which a destination has a [few](place). What another destination takes the place of goes into a hash map first. Both hold
 //! all that the CPU counted for a destination, so of the two the larger one is true, whenever they are read.
 
 use core::ptr;
 
-use crate::{flow::Addr, limits, verdict::Counter};
+use crate::{
+    flow::Addr,
+    limits,
+    spread::{spread, wide},
+    verdict::Counter,
+};
 
 /// What allowed packets are counted by, besides the whole set.
 #[repr(C)]
@@ -71,17 +76,16 @@ pub type Chunk = [Recent; CHUNK];
 const _: () = assert!(limits::RECENT_TRAFFIC.is_power_of_two() && CHUNK.is_power_of_two());
 const _: () = assert!(size_of::<Chunk>() <= 32 << 10);
 
-/// Place of a destination among those of a CPU: the chunk, and which of its places.
+/// Places that a destination may be in; the one that came last is in the first.
+pub const WAYS: usize = 2;
+
+/// Places of a destination among those of a CPU: the chunk, and the first of [`WAYS`] in it.
 #[inline(always)]
 pub fn place(dst: &Addr, cause: Cause) -> (u32, u32) {
     const BITS: u32 = limits::RECENT_TRAFFIC.ilog2();
-    /// 2^64 over the golden ratio: neighbours get places far from each other.
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-    let [a, b, c, d] = dst.words().map(u64::from);
-    let [first, second] = [a | b << 32, c | d << 32];
-    let mixed = (first.wrapping_mul(SPREAD) ^ second ^ cause.0).wrapping_mul(SPREAD);
-    let place = (mixed >> (u64::BITS - BITS)) as u32;
+    let [first, second] = wide(dst);
+    let place = spread([first ^ cause.0, second], BITS) & !(WAYS as u32 - 1);
     (place / CHUNK as u32, place % CHUNK as u32)
 }
 
@@ -118,6 +122,12 @@ impl Default for Recent {
 }
 
 impl Recent {
+    /// Whether it counts this destination.
+    #[inline(always)]
+    pub fn counts(&self, dst: &Addr, cause: Cause) -> bool {
+        self.key.cause == cause && self.key.dst == *dst
+    }
+
     /// What is counted, if it was read as a whole.
     pub fn counted(&self) -> Option<(TrafficKey, Counter)> {
         let is_whole = self.begun == self.ended && self.counter.packets > 0;
@@ -185,7 +195,7 @@ mod tests {
         assert!(places.iter().all(|(chunk, _)| *chunk < CHUNKS as u32));
         places.sort_unstable();
         places.dedup();
-        assert!(places.len() > 240, "{} places", places.len());
+        assert!(places.len() > 230, "{} places", places.len());
     }
 
     #[test]

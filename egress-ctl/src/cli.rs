@@ -6,9 +6,9 @@ use clap::{Parser, Subcommand};
 
 use crate::command::{
     bypass::BypassCommand, catalogue::CatalogueCommand, check::Check, config::ConfigCommand,
-    confirm::Confirm, detach::Detach, dns::DnsCommand, enforce::Enforce, explain::Explain,
-    feed::FeedCommand, init::Init, replay::Replay, run::Run, status::Status, sync::Sync,
-    watch::Watch,
+    confirm::Confirm, detach::Detach, dns::DnsCommand, doctor::Doctor, enforce::Enforce,
+    explain::Explain, feed::FeedCommand, init::Init, replay::Replay, run::Run, status::Status,
+    sync::Sync, watch::Watch,
 };
 
 /// Judge what clients send by the endpoints that their group may reach.
@@ -46,6 +46,7 @@ pub struct Cli {
 )]
 pub enum Command {
     Init(Init),
+    Doctor(Doctor),
     Run(Run),
     Status(Status),
     Watch(Watch),

@@ -12,8 +12,22 @@ use egress_ctl::{
     daemon::Places,
 };
 
+/// Wrong words on the command line (`EX_USAGE`, sysexits.h): 1 to 3 are what monitoring plugins tell of a gateway.
+const USAGE: u8 = 64;
+
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(fault) => {
+            // Where nobody listens, the exit code still tells.
+            let _: io::Result<()> = fault.print();
+            return match fault.use_stderr() {
+                true => ExitCode::from(USAGE),
+                false => ExitCode::SUCCESS,
+            };
+        }
+    };
+    match run(cli) {
         Ok(code) => code,
         Err(fault) => {
             // Where nobody listens, the exit code still tells.
@@ -32,6 +46,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let places = Places { state_dir, pin_dir };
     match command {
         Command::Init(init) => init.run()?,
+        Command::Doctor(doctor) => return Ok(doctor.run(&places)),
         Command::Run(run) => run.run(&places)?,
         Command::Status(status) => status.run(&places)?,
         Command::Watch(watch) => watch.run(&places)?,

@@ -12,7 +12,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use egress_common::{
-    divert,
+    cache, divert,
     dns::{
         OUTCOMES,
         asked::{Query, QueryKey},
@@ -72,6 +72,15 @@ pub static CLOCK: Array<u64, 1> = Array::new();
 /// Mode and TTL bounds, by half. Written by user space, read by every program.
 #[btf_map(pin_by_name)]
 pub static SETTINGS: Array<Settings, HALVES> = Array::new();
+
+/// What verdicts that are kept must carry, by half: no two generations have the same. Written by user space with each
+/// change, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static STAMPS: Array<u32, HALVES> = Array::new();
+
+/// Verdicts that this CPU gave lately. Written and read at LAN ingress, whose programs do not interrupt each other.
+#[btf_map]
+pub static CACHE: PerCpuArray<cache::Chunk, { cache::CHUNKS }> = PerCpuArray::new();
 
 /// Interface and VLAN to zone, for both halves. Written by user space, read at LAN ingress.
 #[btf_map(pin_by_name)]

@@ -4,7 +4,7 @@ use aya_ebpf::btf_maps::PerCpuArray;
 use egress_common::{
     dns::Outcome,
     flow::Addr,
-    traffic::{self, CHUNK, Cause, Recent, TrafficKey},
+    traffic::{self, CHUNK, Cause, Recent, TrafficKey, WAYS},
     verdict::{Action, Counter, NO_SET, Verdict, counter_index},
 };
 
@@ -20,26 +20,27 @@ pub fn count_verdict(group: u8, action: Action, verdict: Verdict, bytes: usize) 
     }
 }
 
-/// Counts an allowed packet of `bytes` bytes by its destination, for the group whose counters stand at
-/// `group`.
+/// Counts an allowed packet of `bytes` bytes by its destination.
 #[inline(always)]
-pub fn count_traffic(dst: &Addr, group: u8, verdict: Verdict, bytes: u64) {
-    let cause = Cause::new(verdict.set, group, verdict.pattern());
-    let Some(place) = place(dst, cause) else {
+pub fn count_traffic(dst: &Addr, cause: Cause, bytes: u64) {
+    let Some([first, second]) = places(dst, cause) else {
         return;
     };
-    // SAFETY: this CPU's own place.
-    unsafe {
-        if (*place).key.cause == cause && (*place).key.dst == *dst {
-            (*place).counter.packets += 1;
-            (*place).counter.bytes += bytes;
-            return;
-        }
-    }
-    count_another(dst, cause.to_word(), bytes);
+    // SAFETY: this CPU's own places.
+    let [first, second] = unsafe { [&mut *first, &mut *second] };
+    let counter = if first.counts(dst, cause) {
+        &mut first.counter
+    } else if second.counts(dst, cause) {
+        &mut second.counter
+    } else {
+        count_another(dst, cause.to_word(), bytes);
+        return;
+    };
+    counter.packets += 1;
+    counter.bytes += bytes;
 }
 
-/// Gives the place of a destination to it, and counts its packet. A global function: verified once, and rarely
+/// Gives a destination a place, and counts its packet. A global function: verified once, and rarely
 /// called.
 #[inline(never)]
 #[unsafe(no_mangle)]
@@ -53,28 +54,31 @@ pub extern "C" fn count_another(dst: *const Addr, cause: u64, bytes: u64) -> u32
         dst: *dst,
         cause: Cause::from_word(cause),
     };
-    let Some(place) = place(dst, key.cause) else {
+    let Some([first, second]) = places(dst, key.cause) else {
         return 0;
     };
-    // SAFETY: this CPU's own place.
-    let (old, counter) = unsafe { ((*place).key, (*place).counter) };
-    if counter.packets > 0 {
-        keep(&old, counter);
+    // SAFETY: this CPU's own places.
+    let leaves = unsafe { ((*second).key, (*second).counter) };
+    if leaves.1.packets > 0 {
+        keep(&leaves.0, leaves.1);
     }
+    // SAFETY: as above.
+    unsafe { Recent::give(second, (*first).key, (*first).counter) };
     let mut counter = kept(&key);
     counter.packets += 1;
     counter.bytes += bytes;
     // SAFETY: as above.
-    unsafe { Recent::give(place, key, counter) };
+    unsafe { Recent::give(first, key, counter) };
     0
 }
 
-/// The place that this CPU has for a destination.
+/// Where this CPU may count a destination.
 #[inline(always)]
-fn place(dst: &Addr, cause: Cause) -> Option<*mut Recent> {
+fn places(dst: &Addr, cause: Cause) -> Option<[*mut Recent; WAYS]> {
     let (chunk, place) = traffic::place(dst, cause);
     let places = RECENT_TRAFFIC.get_ptr_mut(chunk)?.cast::<Recent>();
-    Some(places.wrapping_add(place as usize % CHUNK))
+    let first = places.wrapping_add(place as usize & (CHUNK - WAYS));
+    Some([first, first.wrapping_add(1)])
 }
 
 /// What this CPU counted of a destination when it last gave up its place.

@@ -12,6 +12,7 @@ use egress_common::verdict::{Action, Reason, counter_index, reply_index};
 use egress_common::{event, lesson};
 use egress_ctl::dataplane::counters;
 use egress_ctl::dataplane::maps::Pinned;
+use egress_ctl::dataplane::stamp;
 use egress_ctl::policy::ids::Ids;
 
 /// Takes out whatever was noted, learned, counted or told, of whatever has an id. The generation in force stays.
@@ -39,7 +40,7 @@ pub(crate) fn begin(pinned: Pinned<'_>, ids: &Ids) -> Result<()> {
     zero(pinned.lesson_fates()?, fates)?;
     let mut lessons = pinned.lessons()?;
     while lessons.next().is_some() {}
-    Ok(())
+    Ok(stamp::renew_all(pinned)?)
 }
 
 /// Takes every entry out.

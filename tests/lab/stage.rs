@@ -162,6 +162,13 @@ impl Daemon {
         self.process.signal(Signal::HUP)
     }
 
+    /// Ends it as a service manager would; its exit code, and everything that it has logged.
+    pub fn terminate(self) -> Result<(Option<i32>, String)> {
+        let Self { mut process } = self;
+        let code = process.end(LIMIT)?;
+        Ok((code, process.complaints()))
+    }
+
     /// Kills it.
     pub fn kill(self) -> Result<()> {
         let Self { mut process } = self;

@@ -17,6 +17,7 @@ use std::{
 use aya::programs::ProgramError;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::present::filters;
 pub use self::present::lost;
 use self::site::Site;
 use super::{

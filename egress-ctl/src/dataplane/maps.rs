@@ -102,6 +102,8 @@ pinned! {
     clock: "CLOCK", Array => Array<MapData, u64>;
     /// Mode and TTL bounds, by half.
     settings: "SETTINGS", Array => Array<MapData, Settings>;
+    /// What verdicts that are kept carry, by half.
+    stamps: "STAMPS", Array => Array<MapData, u32>;
     /// Zones of interfaces and VLANs.
     places: "PLACES", HashMap => HashMap<MapData, PlaceKey, u32>;
     /// Zones of listed machines.

@@ -20,6 +20,7 @@ use super::{
     maps::{
         AddrKey, AddrTrie, ClientTrie, ClientTrieKey, NameTrie, NameTrieKey, Pinned, PinnedError,
     },
+    stamp::{self, StampError},
     trial,
 };
 use crate::policy::{
@@ -47,6 +48,9 @@ pub enum SwapError {
     /// The flat table has not room for all destinations.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+    /// The stamp of verdicts could not be renewed.
+    #[error(transparent)]
+    Stamp(#[from] StampError),
     /// Another daemon swapped meanwhile.
     #[error("generation {seen} is in force, not {expected}: another daemon uses these pins")]
     Overtaken {
@@ -136,6 +140,7 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
     if let Some(trial) = on_trial {
         trial::note(pinned, trial)?;
     }
+    stamp::renew(pinned, half)?;
     let mut in_force = pinned.generation()?;
     in_force.set(0, &number, 0).map_err(of("generations"))?;
     if on_trial.is_none() {
@@ -216,7 +221,8 @@ pub fn fill_places(
     interfaces: &[(String, u32)],
 ) -> Result<(), SwapError> {
     const TABLE: &str = "places";
-    let half = half(number) as u16;
+    let of_generation = half(number);
+    let half = of_generation as u16;
     let mut map = pinned.places()?;
     let mut wanted = HashMap::new();
     for (name, interface) in interfaces {
@@ -243,7 +249,7 @@ pub fn fill_places(
     for (key, zone) in wanted {
         map.insert(&key, &zone, 0).map_err(of(TABLE))?;
     }
-    Ok(())
+    Ok(stamp::renew(pinned, of_generation)?)
 }
 
 fn fill_machines(pinned: Pinned<'_>, half: u32, membership: &Membership) -> Result<(), SwapError> {
@@ -387,21 +393,23 @@ fn trie_key(prefix: IpNet) -> AddrKey {
     AddrKey::new(key.bits, key.addr)
 }
 
-/// Teaches an address, as a DNS answer would.
+/// Says what was taught of an address, whatever was before.
 ///
 /// # Errors
 /// The map is not there, or the kernel refused.
 pub fn teach(pinned: Pinned<'_>, key: LearnedKey, learned: Learned) -> Result<(), SwapError> {
     let mut map = pinned.learned()?;
     map.insert(&key, &learned, 0)
-        .map_err(of("learned addresses"))
+        .map_err(of("learned addresses"))?;
+    Ok(stamp::renew_all(pinned)?)
 }
 
-/// Admits a connection, as a packet to a learned address would; `until` is the word of a slot.
+/// Says until when a connection is admitted, whatever was before; `until` is the word of a slot.
 ///
 /// # Errors
 /// The map is not there, or the kernel refused.
 pub fn admit(pinned: Pinned<'_>, flow: FlowKey, until: u64) -> Result<(), SwapError> {
     let mut map = pinned.flows()?;
-    map.insert(&flow, &until, 0).map_err(of("connections"))
+    map.insert(&flow, &until, 0).map_err(of("connections"))?;
+    Ok(stamp::renew_all(pinned)?)
 }

@@ -1,8 +1,6 @@
 //! `drill confirm`: enforcing that nobody confirms is over on time, whatever becomes of daemon and clock; and
 //! what is confirmed stays.
 
-mod clock;
-
 use std::fs;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -10,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use egress_ctl::dataplane::boot_ms;
+use lab::clock::Moved;
 use lab::config;
 use lab::gateway::Egress;
 use lab::host::Life;
@@ -20,7 +19,6 @@ use lab::zone::Zone;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::clock::SetBack;
 use super::Report;
 use crate::stream::{Arrived, Seen, Stream, Target};
 
@@ -197,7 +195,7 @@ impl Drill<'_> {
         Ok((from, until.context("no deadline is noted")?))
     }
 
-    fn happen(&self, event: Event, egress: &mut Egress, config: &str) -> Result<Option<SetBack>> {
+    fn happen(&self, event: Event, egress: &mut Egress, config: &str) -> Result<Option<Moved>> {
         match event {
             Event::Nothing => {}
             Event::DaemonKilled | Event::BypassedWithoutDaemon => egress.kill()?,
@@ -205,7 +203,7 @@ impl Drill<'_> {
                 egress.kill()?;
                 *egress = Egress::start(self.lab, config)?;
             }
-            Event::ClockSetBack => return SetBack::by(Duration::from_secs(3600)).map(Some),
+            Event::ClockSetBack => return Moved::back(Duration::from_secs(3600)).map(Some),
             Event::Confirmed => order(egress, &["confirm"])?,
             Event::RestartedAndConfirmed => {
                 egress.kill()?;
