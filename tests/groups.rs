@@ -279,14 +279,16 @@ fn traffic_is_counted_by_destination_set_and_group() -> Result<()> {
         }
         ensure!(!kernel.passes(&Frame::tcp(PLAIN, "203.0.113.9", 443).to_bytes())?);
         let traffic = counters::traffic(kernel.pinned())?;
-        let [(key, counter)] = traffic.as_slice() else {
-            anyhow::bail!("expected one destination: {traffic:?}");
+        let mut traffic = traffic.into_iter();
+        let (Some((key, counter)), None) = (traffic.next(), traffic.next()) else {
+            anyhow::bail!("expected one destination");
         };
         let place = kernel.ids().groups().find(|(name, _)| *name == "plain");
         let (_, place) = place.context("a group")?;
         ensure!(key.dst == Addr::from(dst.parse::<std::net::IpAddr>()?));
-        ensure!(key.pattern == 0 && key.group == u16::from(place));
-        ensure!(kernel.ids().set_named(key.set) == Some("corp:1"));
+        let cause = key.cause;
+        ensure!(cause.pattern() == 0 && cause.group() == u16::from(place));
+        ensure!(kernel.ids().set_named(cause.set()) == Some("corp:1"));
         ensure!(counter.packets == 3 && counter.bytes == 3 * frame.len() as u64);
         Ok(())
     })

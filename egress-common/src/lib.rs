@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod bucket;
+pub mod cache;
 pub mod checksum;
 pub mod decide;
 pub mod divert;
@@ -33,7 +34,9 @@ pub mod pattern;
 pub mod refusal;
 pub mod rewrite;
 pub mod rule;
+mod spread;
 pub mod steer;
+pub mod traffic;
 pub mod trial;
 pub mod verdict;
 
@@ -53,8 +56,9 @@ mod pod {
         missed::{Missed, MissedKey},
         rule::{MachineKey, PlaceKey, Ruleset, Settings},
         steer::Steering,
+        traffic::{Recent, TrafficKey},
         trial::Trial,
-        verdict::{Counter, TrafficKey},
+        verdict::Counter,
     };
 
     // SAFETY: repr(C) of integers only, without implicit padding (sizes are asserted at the types).
@@ -97,6 +101,8 @@ mod pod {
     unsafe impl Pod for Counter {}
     // SAFETY: as above.
     unsafe impl Pod for TrafficKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for Recent {}
     // SAFETY: as above.
     unsafe impl Pod for Watcher {}
     // SAFETY: as above.

@@ -36,6 +36,10 @@ pub const REFUSED: u32 = 16_384;
 /// Destinations with counters of their own, by group and endpoint set; the least recently used one
 /// leaves first.
 pub const TRAFFIC: u32 = 32_768;
+/// Those of them that a CPU counts without looking for their place; a power of two.
+pub const RECENT_TRAFFIC: u32 = 4096;
+/// Verdicts that a CPU keeps; a power of two.
+pub const CACHED: u32 = 4096;
 /// Connections to learned addresses; the least recently used one leaves first.
 pub const FLOWS: u32 = 131_072;
 /// Datagrams whose fragments are on their way; the least recently used one leaves first.

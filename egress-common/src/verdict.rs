@@ -1,6 +1,6 @@
 //! What is decided about a packet, and why.
 
-use crate::{flow::Addr, learned::Slot, limits::GROUP_NAMES};
+use crate::{learned::Slot, limits::GROUP_NAMES};
 
 /// The outcome for one packet before the mode is applied: allowed for a cause, or denied for a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,22 +318,6 @@ pub const REPLY_COUNTERS: u32 = (GROUP_NAMES + 1) * REASONS as u32;
 pub const fn reply_index(counters: u8, reason: Reason) -> u32 {
     counters as u32 * REASONS as u32 + reason as u32
 }
-
-/// What allowed packets are counted by, besides the whole set.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TrafficKey {
-    /// Where they go.
-    pub dst: Addr,
-    /// Id of the pattern that taught the address; 0 where a prefix allows it.
-    pub pattern: u32,
-    /// Id of the endpoint set or rule that allows it.
-    pub set: u16,
-    /// Place of the group's counters.
-    pub group: u16,
-}
-
-const _: () = assert!(size_of::<TrafficKey>() == 24);
 
 /// Packets and bytes (of whole frames), one per CPU.
 #[repr(C)]

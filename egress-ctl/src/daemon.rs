@@ -6,6 +6,7 @@
 //! addresses are followed as they come and go.
 
 mod addresses;
+mod clock;
 mod control;
 mod enforce;
 mod feeds;
@@ -39,8 +40,8 @@ pub use self::addresses::own_addresses;
 pub use self::lock::{Lock, LockError, holder, pins};
 pub use self::traffic::counted;
 use self::{
-    control::Control, enforce::Force, feeds::Following, names::Bookkeeper, trial::OnTrial,
-    upgrade::load_maps, watch::Watch,
+    clock::WallClock, control::Control, enforce::Force, feeds::Following, names::Bookkeeper,
+    trial::OnTrial, upgrade::load_maps, watch::Watch,
 };
 use crate::{
     config::Config,
@@ -155,6 +156,7 @@ struct Daemon {
     forwarding: Forwarding,
     /// What went wrong when it last followed a change, so that it is told once.
     complaint: Option<String>,
+    clock: WallClock,
     /// Held for as long as the daemon runs.
     _lock: Lock,
 }
@@ -201,6 +203,7 @@ impl Daemon {
             names: Bookkeeper::start(places)?,
             forwarding: Forwarding::default(),
             complaint: None,
+            clock: WallClock::now(),
             _lock: lock,
         };
         let done = daemon.begin().await;

@@ -4,15 +4,18 @@
 //! who may reach which, [`policy`] compiles both into a generation, [`dataplane`] puts that into
 //! the kernel's maps. [`proxy`] relays DNS over TCP, [`dns`] keeps the names of
 //! what was learned. [`replay`] shows a capture to the same programs. [`daemon`] keeps it so, [`lever`]
-//! is what an administrator moves by hand; [`init`] drafts a first config, [`command`] are the commands.
+//! is what an administrator moves by hand; [`init`] drafts a first config, [`doctor`] says what is wrong with
+//! a machine, [`command`] are the commands, and [`cli`] is how they are called.
 
 pub mod catalogue;
+pub mod cli;
 pub mod command;
 pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod dataplane;
 pub mod dns;
+pub mod doctor;
 pub mod durable;
 pub mod explain;
 pub mod feed;

@@ -11,6 +11,7 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use egress_common::{
+    cache::{NO_STAMP, Recalled, may_be_kept},
     decide::{self, Steps},
     flow::Flow,
     judge::{Tables as _, judge},
@@ -19,10 +20,12 @@ use egress_common::{
         options::{self, OPTIONS_MAX, Options},
         quote,
     },
+    traffic::Cause,
     verdict::{NO_SET, Reason, Verdict},
 };
 
 use crate::{
+    cache::{self, cache_keep},
     fragments,
     ingress::Hook,
     maps::{DATAGRAM, TOLD_IN},
@@ -61,8 +64,16 @@ impl<H: Hook> Steps for Global<'_, H> {
 
     #[inline(always)]
     fn judge(&self, flow: &Flow, remembers: bool) -> Verdict {
-        let bytes = if remembers { self.bytes } else { 0 };
-        Verdict::from_code(judge_flow(flow, self.generation.half(), bytes))
+        let half = self.generation.half();
+        if !remembers || self.bytes == 0 {
+            return Verdict::from_code(judge_flow(flow, half, 0, NO_STAMP));
+        }
+        match Recalled::from_word(recall_flow(flow, half, self.bytes)) {
+            Recalled::Known(verdict) => verdict,
+            Recalled::Unknown(stamp) => {
+                Verdict::from_code(judge_flow(flow, half, self.bytes, stamp))
+            }
+        }
     }
 
     #[inline(always)]
@@ -110,12 +121,31 @@ fn from_code(code: u32) -> Result<(), Reason> {
     }
 }
 
-/// [`judge`] as a global function: verified once, on its own, however a packet was parsed. A frame of
-/// `bytes` bytes is counted by its destination, and the connection that it belongs to is remembered; 0
-/// asks without a trace.
+/// The verdict on a flow where this CPU knows it, as the word of a [`Recalled`]: its packet of `bytes` bytes is then
+/// counted as [`judge_flow`] does. A global function: most packets need no more.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn judge_flow(flow: *const Flow, half: u32, bytes: u32) -> u32 {
+pub extern "C" fn recall_flow(flow: *const Flow, half: u32, bytes: u32) -> u64 {
+    // SAFETY: null, or the flow of this CPU's datagram.
+    let Some(flow) = (unsafe { flow.as_ref() }) else {
+        return Recalled::Unknown(NO_STAMP).to_word();
+    };
+    let stamp = cache::stamp(half);
+    let Some(kept) = cache::recall(flow, stamp) else {
+        return Recalled::Unknown(stamp).to_word();
+    };
+    let verdict = Verdict::from_code(kept.verdict());
+    let generation = Generation::of_half(half);
+    count_allowed(flow, verdict, kept.pattern(), generation, bytes);
+    Recalled::Known(verdict).to_word()
+}
+
+/// [`judge`] as a global function: verified once, on its own, however a packet was parsed. A frame of
+/// `bytes` bytes is counted by its destination, the connection that it belongs to is remembered, and the verdict is
+/// kept under `stamp`; 0 bytes ask without a trace.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn judge_flow(flow: *const Flow, half: u32, bytes: u32, stamp: u32) -> u32 {
     // SAFETY: null, or a flow on the caller's stack.
     let Some(flow) = (unsafe { flow.as_ref() }) else {
         return Verdict::because(Reason::Malformed).to_code();
@@ -128,13 +158,24 @@ pub extern "C" fn judge_flow(flow: *const Flow, half: u32, bytes: u32) -> u32 {
     if verdict.admits != 0 {
         remember(flow, verdict.admits, generation);
     }
+    let pattern = verdict.pattern();
+    count_allowed(flow, verdict, pattern, generation, bytes);
+    if stamp != NO_STAMP && may_be_kept(verdict, generation.denies_names()) {
+        cache_keep(flow, stamp, verdict.to_code(), pattern);
+    }
+    verdict.to_code()
+}
+
+/// Counts a packet that a set allows by its destination, and by the pattern that taught it, or 0.
+#[inline(always)]
+fn count_allowed(flow: &Flow, verdict: Verdict, pattern: u32, generation: Generation, bytes: u32) {
     if verdict.set != NO_SET
         && verdict.reason.passes()
         && let Some(policy) = generation.policy(u32::from(verdict.group))
     {
-        count_traffic(flow.dst, policy.counters, verdict, u64::from(bytes));
+        let cause = Cause::new(verdict.set, policy.counters, pattern);
+        count_traffic(&flow.dst, cause, u64::from(bytes));
     }
-    verdict.to_code()
 }
 
 /// The datagram of a packet, or the reason that settles the packet.

@@ -9,6 +9,7 @@
 )]
 
 mod bypass;
+mod cache;
 mod datagram;
 mod destination;
 mod divert;

@@ -12,7 +12,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use egress_common::{
-    divert,
+    cache, divert,
     dns::{
         OUTCOMES,
         asked::{Query, QueryKey},
@@ -30,8 +30,9 @@ use egress_common::{
     parse::Datagram,
     rule::{ClientKey, MachineKey, PlaceKey, Ruleset, Settings},
     steer::Steering,
+    traffic::{self, TrafficKey},
     trial::Trial,
-    verdict::{Counter, REPLY_COUNTERS, TrafficKey, VERDICT_COUNTERS},
+    verdict::{Counter, REPLY_COUNTERS, VERDICT_COUNTERS},
 };
 
 use crate::forward::Asked;
@@ -74,6 +75,15 @@ pub static CLOCK: Array<u64, 1> = Array::new();
 /// Mode and TTL bounds, by half. Written by user space, read by every program.
 #[btf_map(pin_by_name)]
 pub static SETTINGS: Array<Settings, HALVES> = Array::new();
+
+/// What verdicts that are kept must carry, by half: no two generations have the same. Written by user space with each
+/// change, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static STAMPS: Array<u32, HALVES> = Array::new();
+
+/// Verdicts that this CPU gave lately. Written and read at LAN ingress, whose programs do not interrupt each other.
+#[btf_map]
+pub static CACHE: PerCpuArray<cache::Chunk, { cache::CHUNKS }> = PerCpuArray::new();
 
 /// Interface and VLAN to zone, for both halves. Written by user space, read at LAN ingress.
 #[btf_map(pin_by_name)]
@@ -208,6 +218,11 @@ pub static SET_REPLIES: PerCpuArray<Counter, { limits::SETS as usize }> = PerCpu
 #[btf_map(pin_by_name)]
 pub static TRAFFIC: LruPerCpuHashMap<TrafficKey, Counter, { limits::TRAFFIC as usize }> =
     LruPerCpuHashMap::new();
+
+/// The same of the destinations that a CPU met lately, which go into [`TRAFFIC`] when others take their places.
+/// Written at LAN ingress, read by user space.
+#[btf_map(pin_by_name)]
+pub static RECENT_TRAFFIC: PerCpuArray<traffic::Chunk, { traffic::CHUNKS }> = PerCpuArray::new();
 
 /// DNS messages by outcome. Written at LAN egress and ingress, read by user space.
 #[btf_map(pin_by_name)]

@@ -38,8 +38,12 @@ pub extern "C" fn note_missed(flow: *const Flow, reason: u32) -> u32 {
         return 0;
     };
     let now_ms = now_ms();
-    let learned = Generation::current()
-        .and_then(|generation| MapSlots::of(&generation.learned_key(key.dst, key.client)));
+    // What was never resolved is not among the learned addresses.
+    let learned = match reason {
+        Reason::Expired => Generation::current()
+            .and_then(|generation| MapSlots::of(&generation.learned_key(key.dst, key.client))),
+        _ => None,
+    };
     let overrun = match learned {
         Some(slots) => overrun_ms(slots, now_ms),
         None => 0,

@@ -4,6 +4,7 @@
 
 use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
 use egress_common::{
+    cache::NO_STAMP,
     judge::Tables as _,
     parse::Datagram,
     rule::{GroupPolicy, feature},
@@ -58,7 +59,7 @@ pub extern "C" fn count_reply(
     asked.interface = skb.ifindex;
     asked.mac = to;
     let generation = Generation::of_half(half);
-    let verdict = Verdict::from_code(judge_flow(asked, half, 0));
+    let verdict = Verdict::from_code(judge_flow(asked, half, 0, NO_STAMP));
     let counter = Counter {
         // Of what the kernel still has to cut into packets it knows how many they will be.
         packets: u64::from(skb.gso_segs.max(1)),

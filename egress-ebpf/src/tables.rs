@@ -407,6 +407,12 @@ pub fn now_ms() -> u64 {
     ahead.wrapping_add(unsafe { bpf_ktime_get_boot_ns() / NS_PER_MS })
 }
 
+/// Whether packets come from a capture, at the pace of its clock.
+#[inline(always)]
+pub fn is_replay() -> bool {
+    CLOCK.get(0).is_some_and(|ahead| *ahead != 0)
+}
+
 /// What hashes of names begin with.
 #[inline(always)]
 pub fn seed() -> u64 {

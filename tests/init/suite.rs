@@ -29,6 +29,8 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(20);
 /// Tests of one process, at most: so many that what they share pays, so few that processes end together.
 const TOGETHER: usize = 6;
+/// The binary whose tests change what is the whole machine's: they run when all others are through.
+const ALONE: &str = "clock";
 
 /// Runs all tests that the plan wants, as far as they are this guest's.
 pub fn run(plan: &Plan, share: Share, report: &Report) -> Result<()> {
@@ -42,24 +44,27 @@ pub fn run(plan: &Plan, share: Share, report: &Report) -> Result<()> {
             left: tests.iter().cloned().collect(),
         }));
     }
-    let mut own: Vec<Batch> = batches
-        .into_iter()
-        .skip(share.number)
-        .step_by(share.of)
-        .collect();
-    own.reverse();
-    let batches = Mutex::new(own);
+    let own = batches.into_iter().skip(share.number).step_by(share.of);
+    let (alone, together): (Vec<_>, Vec<_>) = own.partition(|batch| batch.binary == ALONE);
+    run_all(together, plan.jobs, plan.limit, report);
+    run_all(alone, 1, plan.limit, report);
+    Ok(())
+}
+
+/// Runs batches, so many at once.
+fn run_all(mut batches: Vec<Batch>, jobs: usize, limit: Duration, report: &Report) {
+    batches.reverse();
+    let batches = Mutex::new(batches);
     let next = || batches.lock().ok()?.pop();
     thread::scope(|scope| {
-        for _ in 0..plan.jobs.max(1) {
+        for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some(mut batch) = next() {
-                    batch.run(plan.limit, report);
+                    batch.run(limit, report);
                 }
             });
         }
     });
-    Ok(())
 }
 
 fn self_tests(plan: &Plan) -> Vec<Batch> {

@@ -1,14 +1,18 @@
 //! Maps as they are behind a load: what packets and answers left in them goes, for the next test.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use aya::Pod;
-use aya::maps::{HashMap, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues};
+use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues};
 use aya::util::nr_cpus;
 use egress_common::dns::Outcome;
+use egress_common::traffic::{CHUNK, Chunk, Recent, place};
 use egress_common::verdict::{Action, Reason, counter_index, reply_index};
 use egress_common::{event, lesson};
 use egress_ctl::dataplane::counters;
 use egress_ctl::dataplane::maps::Pinned;
+use egress_ctl::dataplane::stamp;
 use egress_ctl::policy::ids::Ids;
 
 /// Takes out whatever was noted, learned, counted or told, of whatever has an id. The generation in force stays.
@@ -26,6 +30,7 @@ pub(crate) fn begin(pinned: Pinned<'_>, ids: &Ids) -> Result<()> {
     clear(pinned.given()?)?;
     clear(pinned.missed()?)?;
     clear_counted(pinned.traffic()?)?;
+    recent_traffic(pinned)?;
     of_groups(pinned, ids)?;
     of_sets(pinned, ids)?;
     zero(pinned.dns()?, Outcome::ALL.iter().map(|one| *one as u32))?;
@@ -35,7 +40,7 @@ pub(crate) fn begin(pinned: Pinned<'_>, ids: &Ids) -> Result<()> {
     zero(pinned.lesson_fates()?, fates)?;
     let mut lessons = pinned.lessons()?;
     while lessons.next().is_some() {}
-    Ok(())
+    Ok(stamp::renew_all(pinned)?)
 }
 
 /// Takes every entry out.
@@ -79,14 +84,33 @@ fn of_sets(pinned: Pinned<'_>, ids: &Ids) -> Result<()> {
     zero(pinned.set_replies()?, counted.into_iter())
 }
 
+fn recent_traffic(pinned: Pinned<'_>) -> Result<()> {
+    let counted = pinned.recent_traffic()?.counted()?;
+    let map = Map::PerCpuArray(MapData::from_pin(pinned.0.join("RECENT_TRAFFIC"))?);
+    let chunks = counted
+        .iter()
+        .map(|(_, key, _)| place(&key.dst, key.cause).0);
+    let chunks: BTreeSet<u32> = chunks.collect();
+    let map = PerCpuArray::<_, Chunk>::try_from(map)?;
+    set(map, chunks.into_iter(), [Recent::default(); CHUNK])
+}
+
 fn zero<V: Pod + Default>(
+    map: PerCpuArray<MapData, V>,
+    indices: impl Iterator<Item = u32>,
+) -> Result<()> {
+    set(map, indices, V::default())
+}
+
+fn set<V: Pod>(
     mut map: PerCpuArray<MapData, V>,
     indices: impl Iterator<Item = u32>,
+    value: V,
 ) -> Result<()> {
     let cpus = nr_cpus().map_err(|(what, source)| anyhow::anyhow!("{what}: {source}"))?;
     for index in indices {
-        let zeros = vec![V::default(); cpus.get() as usize];
-        map.set(index, PerCpuValues::try_from(zeros)?, 0)?;
+        let values = vec![value; cpus.get() as usize];
+        map.set(index, PerCpuValues::try_from(values)?, 0)?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use egress_ctl::config::Config;
 use egress_ctl::dataplane::load::{Loaded, load};
 use egress_ctl::dataplane::maps::Pinned;
 use egress_ctl::dataplane::swap::{self, Next};
-use egress_ctl::dataplane::{boot_ms, counters};
+use egress_ctl::dataplane::{boot_ms, counters, stamp};
 use egress_ctl::policy::compile::{Circumstances, compile};
 use egress_ctl::policy::generation::Generation;
 use egress_ctl::policy::ids::Ids;
@@ -478,7 +478,8 @@ impl Kernel {
     pub fn forget(&self) -> Result<()> {
         self.forget_addresses()?;
         anew::clear(self.pinned().flows()?)?;
-        anew::clear(self.pinned().fragments()?)
+        anew::clear(self.pinned().fragments()?)?;
+        Ok(stamp::renew_all(self.pinned())?)
     }
 }
 

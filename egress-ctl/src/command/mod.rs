@@ -7,6 +7,7 @@ pub mod config;
 pub mod confirm;
 pub mod detach;
 pub mod dns;
+pub mod doctor;
 pub mod enforce;
 pub mod explain;
 pub mod feed;

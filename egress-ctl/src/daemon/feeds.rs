@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -72,7 +72,7 @@ impl Following {
                 tell: self.tell.clone(),
                 ends: None,
                 told: None,
-                not_before: Timestamp::MIN,
+                not_before: Instant::now(),
             };
             let task = tokio::spawn(task.run());
             self.tasks
@@ -104,8 +104,8 @@ struct Task {
     ends: Option<(Sha, Timestamp)>,
     /// The edition that the daemon was told of last.
     told: Option<Sha>,
-    /// When to ask again though nobody wrote it down.
-    not_before: Timestamp,
+    /// When to ask again though nobody wrote it down: not by the wall clock, which may be set back.
+    not_before: Instant,
 }
 
 impl Task {
@@ -116,10 +116,8 @@ impl Task {
             if self.ends().is_some_and(|ends| ends <= now) {
                 self.expire(now).await;
             }
-            if self.due(now) <= now {
-                self.not_before = now
-                    .checked_add(self.settings.poll.min(AGAIN))
-                    .unwrap_or(Timestamp::MAX);
+            if self.due(now) <= now && self.rest().is_zero() {
+                self.not_before = Instant::now() + self.settings.poll.min(AGAIN);
                 self.poll().await;
             }
             self.tell();
@@ -128,16 +126,24 @@ impl Task {
 
     fn pause(&mut self) -> Duration {
         let now = Timestamp::now();
-        let due = self.due(now);
-        let next = self.ends().map_or(due, |ends| ends.min(due));
-        let left = next.duration_since(now);
-        Duration::try_from(left).unwrap_or_default().min(LOOK)
+        let until = |then: Timestamp| {
+            let left = then.duration_since(now);
+            Duration::try_from(left).unwrap_or_default()
+        };
+        let due = until(self.due(now)).max(self.rest());
+        let ends = self.ends().map_or(LOOK, until);
+        due.min(ends).min(LOOK)
+    }
+
+    /// How long it is left alone whatever is due.
+    fn rest(&self) -> Duration {
+        self.not_before.saturating_duration_since(Instant::now())
     }
 
     fn due(&self, now: Timestamp) -> Timestamp {
         let schedule = Schedule::read(&self.folder());
         let Settings { question, url, .. } = &self.settings;
-        schedule.due(question, url, now).max(self.not_before)
+        schedule.due(question, url, now)
     }
 
     fn folder(&self) -> Folder {

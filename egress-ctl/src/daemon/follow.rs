@@ -18,6 +18,7 @@ impl Daemon {
     /// Looks what has changed, and does what that asks for.
     pub(super) async fn follow(&mut self) {
         lever::expire(&self.places);
+        self.clock.look();
         let complaint = match self.try_follow().await {
             Ok(()) => None,
             Err(fault) => Some(format!("{fault:#}")),
@@ -41,7 +42,10 @@ impl Daemon {
             info!("the gateway's addresses have changed");
             self.renew(own, today)?;
         } else if today != force.today {
-            info!("it is {today}: rules that ended do not hold any more");
+            match today < force.today {
+                true => info!("it is {today} again: rules that had ended hold once more"),
+                false => info!("it is {today}: rules that ended do not hold any more"),
+            }
             self.renew(own, today)?;
         }
         self.proxy.keep(&self.places.state_dir).await;
@@ -79,6 +83,7 @@ impl Daemon {
         }
         if now != before || !lost.is_empty() {
             attach::let_go(&pin_dir, &bound, needs)?;
+            self.keep_running();
         }
         self.take_bound(bound);
         Ok(())

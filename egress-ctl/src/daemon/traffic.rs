@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use egress_common::verdict::TrafficKey;
+use egress_common::traffic::TrafficKey;
 use ipnet::IpNet;
 use jiff::Zoned;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -58,8 +58,10 @@ pub fn counted(pinned: Pinned<'_>, ids: &Ids) -> Result<Vec<Traffic>, ReadError>
         .filter_map(|(key, counter)| {
             Some(Traffic {
                 what: origin(&key, ids),
-                set: (*sets.get(&key.set)?).to_owned(),
-                group: groups.get(&key.group).map(|name| (*name).to_owned()),
+                set: (*sets.get(&key.cause.set())?).to_owned(),
+                group: groups
+                    .get(&key.cause.group())
+                    .map(|name| (*name).to_owned()),
                 packets: counter.packets,
                 bytes: counter.bytes,
             })
@@ -83,7 +85,7 @@ pub fn counted(pinned: Pinned<'_>, ids: &Ids) -> Result<Vec<Traffic>, ReadError>
 
 /// The pattern that taught the address, or else the address itself.
 fn origin(key: &TrafficKey, ids: &Ids) -> Origin {
-    match ids.pattern_named(key.pattern) {
+    match ids.pattern_named(key.cause.pattern()) {
         Some(pattern) => Origin::Name(pattern.to_owned()),
         None => Origin::Prefix(IpNet::from(IpAddr::from(key.dst)).to_string()),
     }

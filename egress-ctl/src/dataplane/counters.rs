@@ -1,11 +1,14 @@
 //! Counters, summed over all CPUs.
 
+use std::collections::BTreeMap;
+
 use aya::maps::MapError;
 use egress_common::{
     dns::Outcome,
     event::Fate,
     forward, lesson,
-    verdict::{Action, Counter, Reason, TrafficKey, counter_index, reply_index},
+    traffic::TrafficKey,
+    verdict::{Action, Counter, Reason, counter_index, reply_index},
 };
 
 use super::maps::{Pinned, PinnedError};
@@ -119,18 +122,32 @@ pub fn sets<N>(
 ///
 /// # Errors
 /// They cannot be read.
-pub fn traffic(pinned: Pinned<'_>) -> Result<Vec<(TrafficKey, Counter)>, ReadError> {
+pub fn traffic(pinned: Pinned<'_>) -> Result<BTreeMap<TrafficKey, Counter>, ReadError> {
+    // First what may go over into the other map meanwhile: there it is not less.
+    let recent = pinned.recent_traffic()?.counted()?;
     let map = pinned.traffic()?;
-    let mut counted = Vec::new();
+    let mut counted: BTreeMap<_, Vec<Counter>> = BTreeMap::new();
     for key in map.keys().collect::<Result<Vec<_>, _>>()? {
         match map.get(&key, 0) {
-            Ok(cpus) => counted.push((key, total(&cpus))),
+            Ok(cpus) => drop(counted.insert(key, cpus.to_vec())),
             // It left for another destination meanwhile.
             Err(MapError::KeyNotFound) => {}
             Err(fault) => return Err(fault.into()),
         }
     }
-    Ok(counted)
+    for (cpu, key, counter) in recent {
+        let cpus = counted.entry(key).or_default();
+        if cpus.len() <= cpu {
+            cpus.resize(cpu + 1, Counter::default());
+        }
+        if let Some(kept) = cpus.get_mut(cpu)
+            && kept.packets < counter.packets
+        {
+            *kept = counter;
+        }
+    }
+    let sums = counted.into_iter().map(|(key, cpus)| (key, total(&cpus)));
+    Ok(sums.collect())
 }
 
 /// All counters of DNS messages by outcome that are not zero.

@@ -11,7 +11,10 @@ use egress_common::{
     limits::TEACHERS,
 };
 
-use super::maps::{Pinned, PinnedError};
+use super::{
+    maps::{Pinned, PinnedError},
+    stamp::{self, StampError},
+};
 
 /// Why learned addresses cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +22,9 @@ pub enum LearnedError {
     /// A map is not there.
     #[error(transparent)]
     Pinned(#[from] PinnedError),
+    /// The stamp of verdicts could not be renewed.
+    #[error(transparent)]
+    Stamp(#[from] StampError),
     /// The kernel refused.
     #[error("cannot {what} learned addresses in the kernel")]
     Map {
@@ -205,5 +211,6 @@ pub fn end_connections(
             Err(fault) => return Err(cannot("end connections to")(fault)),
         }
     }
+    stamp::renew_all(pinned)?;
     Ok(ended)
 }

@@ -21,11 +21,12 @@ use egress_common::{
     name::NAME_KEY_BYTES,
     rule::{MachineKey, PlaceKey, Ruleset, Settings},
     steer::Steering,
+    traffic::TrafficKey,
     trial::Trial,
-    verdict::{Counter, TrafficKey},
+    verdict::Counter,
 };
 
-pub use super::pages::Places;
+pub use super::{pages::Places, recent::RecentTraffic};
 
 /// Prefixes of addresses to numbers.
 pub type AddrTrie = LpmTrie<MapData, Addr, u64>;
@@ -102,6 +103,8 @@ pinned! {
     clock: "CLOCK", Array => Array<MapData, u64>;
     /// Mode and TTL bounds, by half.
     settings: "SETTINGS", Array => Array<MapData, Settings>;
+    /// What verdicts that are kept carry, by half.
+    stamps: "STAMPS", Array => Array<MapData, u32>;
     /// Zones of interfaces and VLANs.
     places: "PLACES", HashMap => HashMap<MapData, PlaceKey, u32>;
     /// Zones of listed machines.
@@ -156,6 +159,8 @@ pinned! {
     set_replies: "SET_REPLIES", PerCpuArray => PerCpuArray<MapData, Counter>;
     /// Counters of allowed packets by destination, set and group.
     traffic: "TRAFFIC", PerCpuLruHashMap => PerCpuHashMap<MapData, TrafficKey, Counter>;
+    /// Those of the destinations that each CPU met lately.
+    recent_traffic: "RECENT_TRAFFIC", PerCpuArray => RecentTraffic;
     /// Counters by outcome of DNS messages.
     dns: "DNS", PerCpuArray => PerCpuArray<MapData, u64>;
     /// Listeners of the proxy for DNS over TCP.

@@ -15,7 +15,7 @@ use egress_common::{
     limits,
 };
 
-use super::syscall::bpf;
+use super::syscall::{Batch, bpf};
 
 /// Pages that are put into their places at once: as many files are open meanwhile, of the 1,024 that a process
 /// may have where nobody says otherwise.
@@ -95,18 +95,6 @@ impl Places {
     /// Puts pages into places, all in one call: the kernel waits for running programs behind each
     /// (`maybe_wait_bpf_programs`, kernel/bpf/syscall.c).
     fn put<'a>(&self, pages: impl Iterator<Item = (u32, &'a MapData)>) -> Result<(), MapError> {
-        #[repr(C)]
-        struct Batch {
-            first: u64,
-            next: u64,
-            keys: u64,
-            values: u64,
-            count: u32,
-            map: u32,
-            element_flags: u64,
-            flags: u64,
-        }
-
         let (keys, values): (Vec<u32>, Vec<i32>) = pages
             .map(|(place, map)| (place, map.fd().as_fd().as_raw_fd()))
             .unzip();
@@ -114,14 +102,11 @@ impl Places {
             return Ok(());
         }
         let mut batch = Batch {
-            first: 0,
-            next: 0,
             keys: keys.as_ptr() as u64,
             values: values.as_ptr() as u64,
             count: keys.len() as u32,
             map: self.fd(),
-            element_flags: 0,
-            flags: 0,
+            ..Batch::default()
         };
         bpf(bpf_cmd::BPF_MAP_UPDATE_BATCH as i32, &mut batch)?;
         if batch.count as usize != keys.len() {

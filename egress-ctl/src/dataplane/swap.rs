@@ -2,7 +2,11 @@
 //!
 //! The half of the tables that no packet uses is filled; then one word says that it is in force.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    panic::resume_unwind,
+    thread,
+};
 
 use aya::maps::{ArrayOfMaps, MapData, MapError};
 use egress_common::{
@@ -20,6 +24,7 @@ use super::{
     maps::{
         AddrKey, AddrTrie, ClientTrie, ClientTrieKey, NameTrie, NameTrieKey, Pinned, PinnedError,
     },
+    stamp::{self, StampError},
     trial,
 };
 use crate::policy::{
@@ -47,6 +52,9 @@ pub enum SwapError {
     /// The flat table has not room for all destinations.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+    /// The stamp of verdicts could not be renewed.
+    #[error(transparent)]
+    Stamp(#[from] StampError),
     /// Another daemon swapped meanwhile.
     #[error("generation {seen} is in force, not {expected}: another daemon uses these pins")]
     Overtaken {
@@ -118,16 +126,7 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
     fill_steered(pinned, half, &generation.steered)?;
     let mut by_half = pinned.clients()?;
     let clients = clients(&generation.membership)?;
-    by_half.set(half, &clients, 0).map_err(of("clients"))?;
-    fill_destinations(pinned, half, generation)?;
-    let mut outer = pinned.names()?;
-    outer
-        .set(half, &names(&generation.names)?, 0)
-        .map_err(of("names"))?;
-    let mut outer = pinned.heads()?;
-    outer
-        .set(half, &heads(&generation.names)?, 0)
-        .map_err(of("heads"))?;
+    fill_maps_of_maps(pinned, half, generation, (&mut by_half, &clients))?;
     let on_trial = until_ms.map(|until_ms| Trial {
         number,
         back: before,
@@ -136,12 +135,45 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
     if let Some(trial) = on_trial {
         trial::note(pinned, trial)?;
     }
+    stamp::renew(pinned, half)?;
     let mut in_force = pinned.generation()?;
     in_force.set(0, &number, 0).map_err(of("generations"))?;
     if on_trial.is_none() {
         trial::note(pinned, Trial::default())?;
     }
     wait_for_packets(&mut by_half, half, &clients)
+}
+
+/// Fills the maps that hold maps. After a change of one the kernel waits for all running programs, so they are
+/// changed at the same time.
+fn fill_maps_of_maps(
+    pinned: Pinned<'_>,
+    half: u32,
+    generation: &Generation,
+    (by_half, clients): (&mut ArrayOfMaps<MapData, ClientTrie>, &ClientTrie),
+) -> Result<(), SwapError> {
+    let tables = thread::scope(|scope| {
+        let tables = [
+            scope.spawn(|| by_half.set(half, clients, 0).map_err(of("clients"))),
+            scope.spawn(|| fill_destinations(pinned, half, generation)),
+            scope.spawn(|| fill_names(pinned, half, &generation.names)),
+            scope.spawn(|| fill_heads(pinned, half, &generation.names)),
+        ];
+        tables.map(|table| table.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    tables.into_iter().collect()
+}
+
+fn fill_names(pinned: Pinned<'_>, half: u32, names: &Names) -> Result<(), SwapError> {
+    let mut outer = pinned.names()?;
+    let trie = self::names(names)?;
+    outer.set(half, &trie, 0).map_err(of("names"))
+}
+
+fn fill_heads(pinned: Pinned<'_>, half: u32, names: &Names) -> Result<(), SwapError> {
+    let mut outer = pinned.heads()?;
+    let trie = heads(names)?;
+    outer.set(half, &trie, 0).map_err(of("heads"))
 }
 
 fn half(number: u64) -> u32 {
@@ -216,7 +248,8 @@ pub fn fill_places(
     interfaces: &[(String, u32)],
 ) -> Result<(), SwapError> {
     const TABLE: &str = "places";
-    let half = half(number) as u16;
+    let of_generation = half(number);
+    let half = of_generation as u16;
     let mut map = pinned.places()?;
     let mut wanted = HashMap::new();
     for (name, interface) in interfaces {
@@ -243,7 +276,7 @@ pub fn fill_places(
     for (key, zone) in wanted {
         map.insert(&key, &zone, 0).map_err(of(TABLE))?;
     }
-    Ok(())
+    Ok(stamp::renew(pinned, of_generation)?)
 }
 
 fn fill_machines(pinned: Pinned<'_>, half: u32, membership: &Membership) -> Result<(), SwapError> {
@@ -387,21 +420,23 @@ fn trie_key(prefix: IpNet) -> AddrKey {
     AddrKey::new(key.bits, key.addr)
 }
 
-/// Teaches an address, as a DNS answer would.
+/// Says what was taught of an address, whatever was before.
 ///
 /// # Errors
 /// The map is not there, or the kernel refused.
 pub fn teach(pinned: Pinned<'_>, key: LearnedKey, learned: Learned) -> Result<(), SwapError> {
     let mut map = pinned.learned()?;
     map.insert(&key, &learned, 0)
-        .map_err(of("learned addresses"))
+        .map_err(of("learned addresses"))?;
+    Ok(stamp::renew_all(pinned)?)
 }
 
-/// Admits a connection, as a packet to a learned address would; `until` is the word of a slot.
+/// Says until when a connection is admitted, whatever was before; `until` is the word of a slot.
 ///
 /// # Errors
 /// The map is not there, or the kernel refused.
 pub fn admit(pinned: Pinned<'_>, flow: FlowKey, until: u64) -> Result<(), SwapError> {
     let mut map = pinned.flows()?;
-    map.insert(&flow, &until, 0).map_err(of("connections"))
+    map.insert(&flow, &until, 0).map_err(of("connections"))?;
+    Ok(stamp::renew_all(pinned)?)
 }

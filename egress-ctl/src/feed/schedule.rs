@@ -79,13 +79,15 @@ impl Schedule {
         self.next = Some(after(now, stretched(pause, random)));
     }
 
-    /// When to ask; at once where something else is asked than before.
+    /// When to ask; at once where something else is asked than before, or where the clock was set back since:
+    /// by another clock nobody knows when.
     pub fn due(&self, question: &Question, url: &str, now: Timestamp) -> Timestamp {
         let same_place = self.url.as_deref() == Some(url);
         let backs_off = same_place && self.failures > 0;
         let same = same_place && self.question.as_ref() == Some(question);
+        let is_ahead = self.last.is_some_and(|last| last > now);
         match self.next {
-            Some(next) if same || backs_off => next,
+            Some(next) if (same || backs_off) && !is_ahead => next,
             _ => now,
         }
     }
@@ -180,6 +182,22 @@ mod tests {
             later
         );
         assert_eq!(schedule.due(&question("Worldwide"), "https://y", NOW), NOW);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_delays_nothing() {
+        let question = question("China");
+        let mut schedule = Schedule {
+            question: Some(question.clone()),
+            url: Some("https://x".to_owned()),
+            ..Schedule::default()
+        };
+        let year = SignedDuration::from_hours(365 * 24);
+        schedule.failed(NOW + year, &failed(None), HOUR, 0.0);
+        let due = |now| schedule.due(&question, "https://x", now);
+        assert_eq!(due(NOW), NOW);
+        let soon = NOW + year + SignedDuration::from_secs(60);
+        assert_eq!(due(NOW + year), soon);
     }
 
     #[test]

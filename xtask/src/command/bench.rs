@@ -9,6 +9,10 @@ use crate::{checkout::Checkout, lab};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Take the program of the tests instead of a release, which takes minutes to build: the kernel's programs
+    /// are the same
+    #[arg(long)]
+    tested: bool,
     /// The bench's flags: `bench --help` explains them
     #[arg(
         value_name = "FLAGS",
@@ -27,5 +31,9 @@ pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
     let baseline = checkout.root().join(BASELINE);
     let mut flags = vec!["--baseline".into(), baseline.into()];
     flags.extend_from_slice(&args.bench);
-    lab::hand_over(checkout, ("bench", Profile::Release), &flags)
+    let profile = match args.tested {
+        true => Profile::Checked,
+        false => Profile::Release,
+    };
+    lab::hand_over(checkout, ("bench", profile), &flags)
 }

@@ -71,7 +71,7 @@ async fn is_there(
 }
 
 /// Numbers of the programs that clsact filters of an interface run.
-async fn filters(index: u32, direction: TcAttachType) -> Option<Vec<u32>> {
+pub(in crate::dataplane) async fn filters(index: u32, direction: TcAttachType) -> Option<Vec<u32>> {
     let (connection, handle, _) = rtnetlink::new_connection().ok()?;
     let connection = tokio::spawn(connection);
     let request = handle.traffic_filter(i32::try_from(index).ok()?).get();
