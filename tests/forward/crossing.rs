@@ -17,8 +17,8 @@ use lab::topology::{LAN_INTERFACE, Lab, UPLINK, WAN_INTERFACE};
 use lab::wait;
 use serde_json::Value;
 
+use super::LIMIT;
 use super::traffic::{Arrived, finished};
-use super::{LIMIT, QUIET};
 
 /// A link address that no host of the lab has.
 pub const OTHER: [u8; 6] = [2, 0, 0, 0, 0x77, 1];
@@ -227,17 +227,31 @@ impl Crossing {
         })
     }
 
-    /// Waits a moment until changes were heard of; then packets must leave to another link address, all of them.
+    /// Waits until a change was heard of, and packets leave to another link address: from then on all of them.
     pub fn leads_to(&self, to: &str, mac: [u8; 6]) -> Result<()> {
-        std::thread::sleep(QUIET);
-        let arrived = self.send_plain(to, 20)?.there;
-        let there = arrived.iter().filter(|frame| frame.starts_with(&mac));
-        let count = there.count();
-        ensure!(
-            count == 20 && arrived.len() == 20,
-            "{count} of {} went there",
-            arrived.len()
-        );
+        const COUNT: usize = 20;
+        let there = || -> Result<usize> {
+            let arrived = self.send_plain(to, COUNT)?.there;
+            Ok(arrived
+                .iter()
+                .filter(|frame| frame.starts_with(&mac))
+                .count())
+        };
+        wait::until("packets to leave to another neighbour", LIMIT, || {
+            Ok((there()? > 0).then_some(()))
+        })?;
+        let count = there()?;
+        ensure!(count == COUNT, "only {count} of {COUNT} went there");
+        Ok(())
+    }
+
+    /// Waits until a change was heard of, and packets arrive nowhere: from then on none of them.
+    pub fn leads_nowhere(&self, to: &str, what: &str) -> Result<()> {
+        wait::until(what, LIMIT, || {
+            Ok(self.send_plain(to, 5)?.there.is_empty().then_some(()))
+        })?;
+        let count = self.send_plain(to, 20)?.there.len();
+        ensure!(count == 0, "{count} packets left {what}");
         Ok(())
     }
 
