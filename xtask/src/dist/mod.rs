@@ -64,6 +64,11 @@ pub(crate) fn make(checkout: &Checkout) -> Result<Made> {
     })
 }
 
+/// Builds the program as it is handed out, and says where it is.
+pub(crate) fn program(checkout: &Checkout) -> Result<PathBuf> {
+    Ok(build(checkout)?.join("egress-ctl"))
+}
+
 /// Builds the program and what writes its manual, and says where they are.
 fn build(checkout: &Checkout) -> Result<PathBuf> {
     let mut cargo = build::cargo(checkout, "build");
