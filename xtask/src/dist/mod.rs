@@ -73,9 +73,9 @@ pub(crate) fn program(checkout: &Checkout) -> Result<PathBuf> {
 fn build(checkout: &Checkout) -> Result<PathBuf> {
     let mut cargo = build::cargo(checkout, "build");
     cargo.args(["-p", "egress-ctl", "-p", "egress-manual", "--bins"]);
-    Profile::Dist.choose(&mut cargo);
+    Profile::Packaged.choose(&mut cargo);
     step::run(&mut cargo)?;
-    Ok(checkout.target().join(Profile::Dist.folder()))
+    Ok(checkout.target().join(Profile::Packaged.folder()))
 }
 
 fn check_size(program: &Path) -> Result<()> {
