@@ -37,7 +37,7 @@ pub(crate) struct Options {
     /// How often to start it, with nothing in the kernel and on what runs
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     starts: u32,
-    /// The program to look at, as that of a package; without it the one that was built for the drills
+    /// The program to look at, instead of the one that was built for the drills; `cargo xtask` names the package's
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
     /// One JSON object instead of lines

@@ -42,7 +42,7 @@ pub(crate) enum Profile {
     /// For use, and for whatever is measured.
     Release,
     /// For packages: static, small, and long to build.
-    Dist,
+    Packaged,
 }
 
 /// How the first profile differs from cargo's own; it is built often, and killed builds must not matter.
@@ -52,6 +52,9 @@ const CHECKED: [&str; 4] = [
     "profile.dev.strip=true",
     "profile.dev.incremental=false",
 ];
+
+/// What Cargo.toml calls the last profile.
+pub(crate) const PACKAGED: &str = "packaged";
 
 /// Names the C compiler for static binaries; without it a musl-gcc is looked for.
 const COMPILER: &str = if cfg!(target_arch = "aarch64") {
@@ -65,7 +68,7 @@ impl Profile {
         match self {
             Self::Checked => Path::new(toolchain::STATIC).join("debug"),
             Self::Release => "release".into(),
-            Self::Dist => Path::new(toolchain::STATIC).join("dist"),
+            Self::Packaged => Path::new(toolchain::STATIC).join(PACKAGED),
         }
     }
 
@@ -82,8 +85,8 @@ impl Profile {
             Self::Release => {
                 cargo.arg("--release");
             }
-            Self::Dist => {
-                cargo.args(["--profile", "dist", "--target", toolchain::STATIC]);
+            Self::Packaged => {
+                cargo.args(["--profile", PACKAGED, "--target", toolchain::STATIC]);
                 choose_compiler(cargo);
             }
         }

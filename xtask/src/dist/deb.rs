@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::{CARGO_DEB, VERSION};
-use crate::{checkout::Checkout, step, toolchain};
+use crate::{checkout::Checkout, command::build::PACKAGED, step, toolchain};
 
 /// As Debian calls it.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
@@ -19,7 +19,7 @@ pub(super) fn make(checkout: &Checkout, out: &Path, epoch: &str) -> Result<PathB
     let mut cargo_deb = CARGO_DEB.command(checkout);
     cargo_deb
         .args(["--package", "egress-ctl", "--locked"])
-        .args(["--target", toolchain::STATIC, "--profile", "dist"])
+        .args(["--target", toolchain::STATIC, "--profile", PACKAGED])
         .args(["--no-build", "--no-strip", "--output"])
         .arg(&deb)
         .env("CARGO_TARGET_DIR", checkout.target())

@@ -64,13 +64,18 @@ pub(crate) fn make(checkout: &Checkout) -> Result<Made> {
     })
 }
 
+/// Builds the program as it is handed out, and says where it is.
+pub(crate) fn program(checkout: &Checkout) -> Result<PathBuf> {
+    Ok(build(checkout)?.join("egress-ctl"))
+}
+
 /// Builds the program and what writes its manual, and says where they are.
 fn build(checkout: &Checkout) -> Result<PathBuf> {
     let mut cargo = build::cargo(checkout, "build");
     cargo.args(["-p", "egress-ctl", "-p", "egress-manual", "--bins"]);
-    Profile::Dist.choose(&mut cargo);
+    Profile::Packaged.choose(&mut cargo);
     step::run(&mut cargo)?;
-    Ok(checkout.target().join(Profile::Dist.folder()))
+    Ok(checkout.target().join(Profile::Packaged.folder()))
 }
 
 fn check_size(program: &Path) -> Result<()> {
