@@ -209,6 +209,23 @@ fn whoever_looks_at_packets_turns_it_off() -> Result<()> {
         crossing.run("tc", &["qdisc", "del", "dev", "wan", "root"])?;
         crossing.is_fast(SERVER)?;
     }
+    let block = "xfrm policy add src 10.9.0.0/24 dst 10.8.0.0/24 dir fwd action block";
+    let words: Vec<_> = block.split(' ').collect();
+    if crossing.ip(&words).is_ok() {
+        let why = crossing.off("ipv4")?;
+        ensure!(why.contains("IPsec"), "{why}");
+        crossing.ip(&["xfrm", "policy", "flush"])?;
+        crossing.is_fast(SERVER)?;
+    }
+    let rule = "rule add ipproto udp dport 4500 lookup main pref 9";
+    let words: Vec<_> = rule.split(' ').collect();
+    if crossing.ip(&words).is_ok() {
+        let why = crossing.off("ipv4")?;
+        ensure!(why.contains("rule 9 goes by"), "{why}");
+        ensure!(crossing.state("ipv6")?.is_none(), "no rule of IPv6");
+        crossing.ip(&["rule", "del", "pref", "9"])?;
+        crossing.is_fast(SERVER)?;
+    }
     crossing.set("ipv6/conf/all/forwarding", "0")?;
     let why = crossing.off("ipv6")?;
     ensure!(why.contains("not forwarded"), "{why}");

@@ -2,7 +2,7 @@
 
 use rustix::{io::Errno, net::netlink};
 
-use super::netlink::{Question, ROUTE, attribute, attributes, dump, number, text};
+use super::netlink::{Question, ROUTE, attribute, attributes, dump, get, number, text};
 
 /// Rules of routing that go by more than what next hops are remembered by.
 pub(super) fn rules(is_v4: bool, to: &str) -> Option<Vec<String>> {
@@ -45,18 +45,38 @@ fn odd_rule(body: &[u8], to: &str) -> Option<String> {
 
 /// Whether there are policies of IPsec; nothing where the kernel does not tell.
 pub(super) fn has_ipsec() -> Option<bool> {
-    /// `XFRM_MSG_GETPOLICY` and `struct xfrm_userpolicy_id` (linux/xfrm.h).
+    /// `XFRM_MSG_GETPOLICY` and the bytes of `struct xfrm_userpolicy_id` (linux/xfrm.h).
     const GET_POLICY: u16 = 0x15;
+    const ID_BYTES: usize = 64;
 
     let replies = dump(&Question {
         protocol: Some(netlink::XFRM),
         kind: GET_POLICY,
-        body: &[0; 64],
+        body: &[0; ID_BYTES],
     });
     match replies {
-        Ok(policies) => Some(!policies.is_empty()),
+        Ok(policies) => Some(!policies.is_empty() || blocks_by_default()?),
         // A kernel without IPsec.
         Err(Errno::PROTONOSUPPORT) => Some(false),
+        Err(_) => None,
+    }
+}
+
+/// Whether packets are blocked that no policy of IPsec is about.
+fn blocks_by_default() -> Option<bool> {
+    /// `XFRM_MSG_GETDEFAULT`, `struct xfrm_userpolicy_default` and `XFRM_USERPOLICY_BLOCK` (linux/xfrm.h).
+    const GET_DEFAULT: u16 = 0x28;
+    const BLOCK: u8 = 1;
+
+    let reply = get(&Question {
+        protocol: Some(netlink::XFRM),
+        kind: GET_DEFAULT,
+        body: &[0; 4],
+    });
+    match reply {
+        Ok(reply) => Some(reply?.iter().take(3).any(|direction| *direction == BLOCK)),
+        // Before Linux 5.15 nothing is.
+        Err(Errno::INVAL) => Some(false),
         Err(_) => None,
     }
 }
