@@ -54,6 +54,7 @@ use crate::{
         swap::{self, SwapError},
     },
     feed::{sha::Sha, standing::Feeds},
+    metrics::service::Service,
     policy::ids::Ids,
     privilege,
     proxy::Proxy,
@@ -121,6 +122,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
     service::stopping();
     traffic::record(&daemon.places, &daemon.past.ids);
     daemon.proxy.end(&daemon.places.state_dir).await;
+    daemon.metrics.end();
     daemon.names.end();
     daemon.control.end();
     info!("ends; what is pinned goes on enforcing, learning and counting");
@@ -146,6 +148,7 @@ struct Daemon {
     /// Programs that the policy in force needs besides.
     needs: Needs,
     proxy: Proxy,
+    metrics: Service,
     following: Following,
     names: Bookkeeper,
     control: Control,
@@ -194,6 +197,7 @@ impl Daemon {
             remarks: Remarks::read(&places.state_dir),
             needs: Needs::default(),
             proxy: Proxy::default(),
+            metrics: Service::default(),
             following: Following::new(&places.state_dir),
             names: Bookkeeper::start(places)?,
             complaint: None,

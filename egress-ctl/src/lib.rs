@@ -5,7 +5,8 @@
 //! the kernel's maps. [`proxy`] relays DNS over TCP, [`dns`] keeps the names of
 //! what was learned. [`replay`] shows a capture to the same programs. [`daemon`] keeps it so, [`lever`]
 //! is what an administrator moves by hand; [`init`] drafts a first config, [`doctor`] says what is wrong with
-//! a machine, [`command`] are the commands.
+//! a machine, [`metrics`] is what
+//! monitoring reads, [`command`] are the commands.
 
 pub mod catalogue;
 pub mod command;
@@ -18,8 +19,10 @@ pub mod doctor;
 pub mod durable;
 pub mod explain;
 pub mod feed;
+mod in_force;
 pub mod init;
 pub mod lever;
+pub mod metrics;
 pub mod policy;
 pub mod prefix;
 mod privilege;

@@ -12,8 +12,8 @@ use egress_ctl::{
     command::{
         bypass::BypassCommand, catalogue::CatalogueCommand, check::Check, config::ConfigCommand,
         confirm::Confirm, detach::Detach, dns::DnsCommand, doctor::Doctor, enforce::Enforce,
-        explain::Explain, feed::FeedCommand, init::Init, replay::Replay, run::Run, status::Status,
-        sync::Sync, watch::Watch,
+        explain::Explain, feed::FeedCommand, init::Init, metrics::Metrics, replay::Replay,
+        run::Run, status::Status, sync::Sync, watch::Watch,
     },
     daemon::Places,
 };
@@ -50,6 +50,7 @@ enum Command {
     Doctor(Doctor),
     Run(Run),
     Status(Status),
+    Metrics(Metrics),
     Watch(Watch),
     Explain(Explain),
     Check(Check),
@@ -112,6 +113,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Doctor(doctor) => return Ok(doctor.run(&places)),
         Command::Run(run) => run.run(&places)?,
         Command::Status(status) => status.run(&places)?,
+        Command::Metrics(metrics) => metrics.run(&places)?,
         Command::Watch(watch) => watch.run(&places)?,
         Command::Explain(explain) => explain.run(&places)?,
         Command::Check(check) => check.run(&places)?,

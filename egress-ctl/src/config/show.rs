@@ -150,13 +150,13 @@ fn sources(config: &Config) -> Vec<SourceCount> {
 }
 
 impl Effective {
-    /// As TOML: gateway, DNS, sources, groups.
+    /// As TOML: gateway, DNS, metrics, sources, groups.
     ///
     /// # Errors
     /// It cannot be written as TOML, which it was read from.
     pub fn text(&self) -> Result<String, toml::ser::Error> {
         let mut text = String::new();
-        for part in ["gateway", "dns"] {
+        for part in ["gateway", "dns", "metrics"] {
             if let Some(value) = self.config.get(part) {
                 text += &table(&[part], value)?;
             }

@@ -150,6 +150,7 @@ impl Daemon {
         if let Some(force) = &self.force {
             let feeds = force.config.feeds.iter();
             self.following.follow(feeds.map(|feed| &feed.settings));
+            self.metrics.settle(force.config.metrics, &self.places);
         }
         ask::pin(&mut self.loaded, &self.places.pin_dir)?;
         let Places { pin_dir, state_dir } = &self.places;
