@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
+use lab::pace::is_slow;
 use serde_json::Value;
 
 #[test]
@@ -63,6 +64,35 @@ fn a_few_swaps_drop_nothing() -> Result<()> {
     ensure!(report["dropped_by_filter"] == 0, "{report}");
     ensure!(
         report["sent"].as_u64().is_some_and(|sent| sent > 1000),
+        "{report}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_few_restarts_and_an_upgrade_leave_no_gap() -> Result<()> {
+    // An emulated machine verifies the programs of another build for a minute.
+    let (kills, upgrades) = if is_slow() { (3, 0) } else { (8, 2) };
+    let report = succeed(&[
+        "drill",
+        "restart",
+        "--kills",
+        &kills.to_string(),
+        "--upgrades",
+        &upgrades.to_string(),
+        "--json",
+    ])?;
+    ensure!(
+        report["kills"] == kills && report["upgrades"] == upgrades,
+        "{report}"
+    );
+    for kind in ["allowed", "denied"] {
+        let flow = &report[kind];
+        ensure!(flow["sent"] == flow["counted"], "{report}");
+    }
+    ensure!(
+        report["allowed"]["arrived"] == report["allowed"]["sent"]
+            && report["denied"]["arrived"] == 0,
         "{report}"
     );
     Ok(())
@@ -189,7 +219,7 @@ fn an_unknown_drill_is_answered_with_those_that_exist() -> Result<()> {
     ensure!(!output.status.success());
     let said = String::from_utf8(output.stderr)?;
     for word in [
-        "nonsense", "cache", "expiry", "explain", "forge", "race", "swap",
+        "nonsense", "cache", "expiry", "explain", "forge", "race", "restart", "swap",
     ] {
         ensure!(said.contains(word), "nothing of {word} in: {said}");
     }

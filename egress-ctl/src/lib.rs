@@ -5,10 +5,11 @@
 //! the kernel's maps. [`proxy`] relays DNS over TCP, [`dns`] keeps the names of
 //! what was learned. [`replay`] shows a capture to the same programs. [`daemon`] keeps it so, [`lever`]
 //! is what an administrator moves by hand; [`init`] drafts a first config, [`doctor`] says what is wrong with
-//! a machine, [`metrics`] is what
-//! monitoring reads, [`command`] are the commands.
+//! a machine, [`metrics`] is what monitoring reads, [`command`] are the commands, and [`cli`] is how they are
+//! called.
 
 pub mod catalogue;
+pub mod cli;
 pub mod command;
 pub mod config;
 pub mod control;

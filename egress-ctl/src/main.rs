@@ -2,79 +2,15 @@
 
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
     process::ExitCode,
 };
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::Parser as _;
 use egress_ctl::{
-    command::{
-        bypass::BypassCommand, catalogue::CatalogueCommand, check::Check, config::ConfigCommand,
-        confirm::Confirm, detach::Detach, dns::DnsCommand, doctor::Doctor, enforce::Enforce,
-        explain::Explain, feed::FeedCommand, init::Init, metrics::Metrics, replay::Replay,
-        run::Run, status::Status, sync::Sync, watch::Watch,
-    },
+    cli::{Cli, Command},
     daemon::Places,
 };
-
-/// Judge what clients send by the endpoints that their group may reach.
-#[derive(Parser)]
-#[command(name = "egress-ctl", version, max_term_width = 100)]
-struct Cli {
-    /// Where state is kept.
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "EGRESS_STATE_DIR",
-        default_value = "/var/lib/egress"
-    )]
-    state_dir: PathBuf,
-    /// Where maps and links are pinned, on a BPF file system.
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "EGRESS_PIN_DIR",
-        default_value = "/sys/fs/bpf/egress"
-    )]
-    pin_dir: PathBuf,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Init(Init),
-    Doctor(Doctor),
-    Run(Run),
-    Status(Status),
-    Metrics(Metrics),
-    Watch(Watch),
-    Explain(Explain),
-    Check(Check),
-    Replay(Replay),
-    /// Check and show configs.
-    #[command(subcommand)]
-    Config(ConfigCommand),
-    /// List and show the built-in endpoint sets.
-    #[command(subcommand)]
-    Catalogue(CatalogueCommand),
-    /// See and decide what the Microsoft 365 web service changes.
-    #[command(subcommand)]
-    Feed(FeedCommand),
-    Sync(Sync),
-    /// See, take away and bring back what DNS answers taught
-    #[command(subcommand)]
-    Dns(DnsCommand),
-    Enforce(Enforce),
-    Confirm(Confirm),
-    /// Let everything pass in an emergency; judging, learning and counting go on
-    #[command(subcommand)]
-    Bypass(BypassCommand),
-    Detach(Detach),
-}
 
 /// Wrong words on the command line (`EX_USAGE`, sysexits.h): 1 to 3 are what monitoring plugins tell of a gateway.
 const USAGE: u8 = 64;

@@ -9,7 +9,9 @@ mod bench;
 mod demo;
 mod drill;
 mod feed_server;
+mod package;
 mod serve;
+mod stream;
 mod table;
 mod up;
 
@@ -40,6 +42,9 @@ enum Command {
     Up(up::Options),
     /// The Microsoft 365 web service over a folder of editions, with faults on demand
     FeedServer(feed_server::Options),
+    /// A Debian package in a clean root: installed, upgraded and purged
+    #[command(hide = true)]
+    Package(package::Options),
     /// A server that the lab runs in one of its hosts
     #[command(hide = true)]
     Serve(serve::Options),
@@ -72,6 +77,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Drill(drill) => drill::run(drill),
         Command::Up(options) => up::run(&options),
         Command::FeedServer(options) => feed_server::run(&options),
+        Command::Package(options) => package::run(&options),
         Command::Serve(options) => serve::run(&options),
     }
 }

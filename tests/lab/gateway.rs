@@ -46,22 +46,36 @@ impl Egress {
 
     /// As [`Self::start_with`], on any host, with a folder for its files.
     pub fn start_on(host: &Host, folder: &Path, config: &str, options: &[&str]) -> Result<Self> {
-        let program = program()?;
+        let mut egress = Self::launch(&program()?, (host, folder), config, options)?;
+        egress.ready()?;
+        Ok(egress)
+    }
+
+    /// Starts a build of the daemon, and does not wait until it enforces.
+    pub fn launch(
+        program: &Path,
+        (host, folder): (&Host, &Path),
+        config: &str,
+        options: &[&str],
+    ) -> Result<Self> {
         let (file, state) = (folder.join("egress.toml"), folder.join("state"));
         fs::create_dir_all(&state)?;
         fs::write(&file, config)?;
-        let mut command = host.command(&program);
+        let mut command = host.command(program);
         command.arg("run").arg("--config").arg(&file).args(options);
         command.env("EGRESS_STATE_DIR", &state);
-        let mut egress = Self {
+        Ok(Self {
             daemon: Process::spawn("egress-ctl", command, folder)?,
             host: host.clone(),
-            program,
+            program: program.to_owned(),
             config: file,
             state,
-        };
-        egress.wait_for_generation_after(0)?;
-        Ok(egress)
+        })
+    }
+
+    /// Waits until a daemon that was launched enforces, and returns the number of its generation.
+    pub fn ready(&mut self) -> Result<u64> {
+        self.wait_for_generation_after(0)
     }
 
     /// Replaces the configuration, swaps, and returns the number of the new generation.

@@ -62,10 +62,15 @@ impl Stage {
 
     /// `egress-ctl` on the gateway.
     pub fn command(&self, arguments: &[&str]) -> Result<Command> {
-        let mut command = self.lab.gateway.command(gateway::program()?);
+        Ok(self.command_of(&gateway::program()?, arguments))
+    }
+
+    /// A build of it.
+    pub fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = self.lab.gateway.command(program);
         command.args(arguments);
         command.env("EGRESS_STATE_DIR", self.lab.path("state"));
-        Ok(command)
+        command
     }
 
     /// Runs a command of `egress-ctl`.
@@ -101,6 +106,11 @@ impl Stage {
         let config = self.config();
         let arguments = [&["run", "--config", config.as_str()], options].concat();
         self.spawn(self.command(&arguments)?)
+    }
+
+    /// Starts a daemon of a build and waits until it enforces.
+    pub fn start_build(&self, program: &Path) -> Result<Daemon> {
+        self.spawn(self.command_of(program, &["run", "--config", &self.config()]))
     }
 
     /// Starts a daemon by a command of one's own, and waits until it enforces.

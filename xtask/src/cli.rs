@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
-use crate::command::{bench, build, demo, drill, feed_server, test, vm_shell, vm_test};
+use crate::command::{bench, build, demo, dist, drill, feed_server, test, vm_shell, vm_test};
 
 #[derive(Parser)]
 #[command(
@@ -40,6 +40,8 @@ pub(crate) enum Task {
     VmShell(vm_shell::Args),
     /// Check formatting, and clippy without warnings, on the host crates and the BPF crate
     Lint,
+    /// Make the Debian package and the tarball for other distributions, in target/dist
+    Dist(dist::Args),
     /// Check licences, sources and, where the network allows, advisories of every dependency
     Deny,
 }

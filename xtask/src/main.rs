@@ -5,12 +5,14 @@
 mod checkout;
 mod cli;
 mod command;
+mod dist;
 mod lab;
 mod linker;
 mod packages;
 mod privilege;
 mod step;
 mod tally;
+mod tool;
 mod toolchain;
 mod vm;
 
@@ -44,6 +46,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::VmTest(args) => command::vm_test::run(&checkout, &args),
         Task::VmShell(args) => command::vm_shell::run(&checkout, &args),
         Task::Lint => command::lint::run(&checkout),
+        Task::Dist(args) => command::dist::run(&checkout, &args),
         Task::Deny => command::deny::run(&checkout),
     }
 }

@@ -85,13 +85,29 @@ const COMPARED: [Package; 4] = [
     },
 ];
 
+/// What a package is tried in.
+const TRIED_IN: [Package; 1] = [Package {
+    name: "mmdebstrap",
+    provides: "mmdebstrap",
+    purpose: "a clean Debian for the check of packages",
+}];
+
 const NGINX: &str = "nginx-light";
 /// Packages whose services begin with the machine, and what these are called.
 const SERVICES: [(&str, &str); 2] = [(NGINX, "nginx"), ("prometheus", "prometheus")];
 
 /// Installs what is missing; true if anything was.
 pub(crate) fn ensure(checkout: &Checkout) -> Result<bool> {
-    let missing = missing(&NEEDED, is_installed);
+    all_of(checkout, &NEEDED)
+}
+
+/// Installs what makes a clean Debian; true if it was missing.
+pub(crate) fn for_clean_root(checkout: &Checkout) -> Result<bool> {
+    all_of(checkout, &TRIED_IN)
+}
+
+fn all_of(checkout: &Checkout, packages: &'static [Package]) -> Result<bool> {
+    let missing = missing(packages, is_installed);
     if missing.is_empty() {
         return Ok(false);
     }

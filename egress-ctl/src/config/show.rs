@@ -216,6 +216,8 @@ mod tests {
 mode = "audit"
 lan = ["lan"]
 default-group = "b.c"
+[metrics]
+listen = "127.0.0.1:9598"
 [source.intune]
 kind = "builtin"
 [source.corp]
@@ -259,6 +261,7 @@ allow = ["corp"]
             "scope = \"policy\"\n",
             "dns = \"watch\"\n",
             "restore = true\n",
+            "[metrics]\nlisten = \"127.0.0.1:9598\"\n",
             "mode = \"audit\"\n",
             "default = \"drop\"\n",
             "name = \"rule-1\"\n",

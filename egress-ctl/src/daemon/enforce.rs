@@ -78,7 +78,7 @@ impl Daemon {
         let was_in_force = self.past.in_force != 0;
         let is_upgrade = aside::is_there(&self.places.pin_dir);
         if is_upgrade {
-            self.carry_over(&force, &around.bound, &ids)?;
+            self.carry(&force, &ids);
         }
         let mut remarks = Vec::new();
         if was_in_force {
@@ -118,6 +118,12 @@ impl Daemon {
         let pinned = attached(&self.places.pin_dir)?;
         let bound = bind(lan, &devices().await?, &pinned);
         self.remarks.keep(lan);
+        attach::prepare(
+            &mut self.loaded,
+            &self.places.pin_dir,
+            &bound,
+            self.options.choice,
+        )?;
         let (needs, proxy) = self.needs_of(force);
         Ok(Around {
             bound,
@@ -152,6 +158,8 @@ impl Daemon {
             self.following.follow(feeds.map(|feed| &feed.settings));
             self.metrics.settle(force.config.metrics, &self.places);
         }
+        // What enforces is there by now.
+        self.loaded.load_to_be_asked(proxy.is_ok());
         ask::pin(&mut self.loaded, &self.places.pin_dir)?;
         let Places { pin_dir, state_dir } = &self.places;
         self.proxy
@@ -159,12 +167,20 @@ impl Daemon {
             .await;
         self.needs = needs;
         attach::let_go(&self.places.pin_dir, &bound, needs)?;
+        self.keep_running();
         for one in attached(&self.places.pin_dir)? {
             info!("attached to {one}");
         }
         self.remark(remarks);
         self.take_bound(bound);
         Ok(())
+    }
+
+    /// Has the next daemon find the programs that run.
+    pub(super) fn keep_running(&mut self) {
+        if let Err(fault) = self.loaded.keep() {
+            warn!("{:#}", anyhow::Error::from(fault));
+        }
     }
 
     /// Programs that a generation needs besides, and how the proxy is to work, or why it does not.

@@ -82,6 +82,7 @@ impl Daemon {
         }
         if now != before || !lost.is_empty() {
             attach::let_go(&pin_dir, &bound, needs)?;
+            self.keep_running();
         }
         self.take_bound(bound);
         Ok(())

@@ -8,10 +8,8 @@ use super::{Daemon, Past, Places, enforce::Force};
 use crate::{
     dataplane::{
         aside::{self, AsideError},
-        attach,
-        bind::Bound,
         learned::Table,
-        load::{Loaded, load},
+        load::{Loaded, load, take_over},
         maps::Pinned,
     },
     dns::{
@@ -21,12 +19,16 @@ use crate::{
     policy::ids::Ids,
 };
 
-/// Loads the maps; where those that are pinned have another layout, beside them.
+/// Takes over what runs, or loads the maps; where those that are pinned have another layout, beside them.
 pub(super) fn load_maps(places: &Places, past: Past) -> Result<(Loaded, Past)> {
     let pin_dir = &places.pin_dir;
-    let fault = match load(pin_dir) {
+    let fault = match take_over(pin_dir) {
         Err(fault) if fault.is_other_layout() => anyhow::Error::from(fault),
-        done => return Ok((done?, past)),
+        done => {
+            let loaded = done?;
+            tell_running(&loaded);
+            return Ok((loaded, past));
+        }
     };
     warn!(
         "maps of another version are pinned ({fault:#}): new ones are made, which learned addresses and connections go to; counters begin anew"
@@ -47,16 +49,15 @@ pub(super) fn load_maps(places: &Places, past: Past) -> Result<(Loaded, Past)> {
     }
 }
 
-impl Daemon {
-    /// Carries over what was learned, before programs with new maps take the place of those before; these are
-    /// loaded first, so that little passes between the two.
-    pub(super) fn carry_over(&mut self, force: &Force, bound: &[Bound], ids: &Ids) -> Result<()> {
-        let pin_dir = &self.places.pin_dir;
-        attach::prepare(&mut self.loaded, pin_dir, bound)?;
-        self.carry(force, ids);
-        Ok(())
+fn tell_running(loaded: &Loaded) {
+    let mut names: Vec<_> = loaded.running().collect();
+    names.sort_unstable();
+    if !names.is_empty() {
+        info!("of this build, and taken over: {}", names.join(", "));
     }
+}
 
+impl Daemon {
     /// Carries over what came meanwhile, and forgets the maps of before.
     pub(super) fn let_go_of_before(&self) -> Result<(), AsideError> {
         if let Some(force) = &self.force {
@@ -65,8 +66,10 @@ impl Daemon {
         aside::forget(&self.places.pin_dir)
     }
 
-    /// What cannot be carried over is learned anew as clients ask again.
-    fn carry(&self, force: &Force, ids: &Ids) {
+    /// Carries over what was learned. Before programs with new maps take the place of those before, these are loaded
+    /// already, so that little passes between the two. What cannot be carried over is learned anew as clients ask
+    /// again.
+    pub(super) fn carry(&self, force: &Force, ids: &Ids) {
         let connections = aside::carry(&self.places.pin_dir);
         match self.carry_learned(force, ids) {
             Ok(Told { addresses, .. }) => {

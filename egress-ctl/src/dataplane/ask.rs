@@ -15,7 +15,10 @@ use aya::{
 use aya_obj::programs::XdpAttachType;
 use egress_common::verdict::Verdict;
 
-use super::load::{ASK, LoadError, Loaded, TEACH};
+use super::{
+    load::{ASK, LoadError, Loaded, TEACH},
+    running,
+};
 
 /// Folder of programs below the pin directory.
 pub(super) const PROGRAMS: &str = "programs";
@@ -145,6 +148,7 @@ pub(super) fn put(
 /// # Errors
 /// They cannot be removed.
 pub fn unpin(pin_dir: &Path) -> io::Result<()> {
+    running::forget(pin_dir)?;
     let folder = pin_dir.join(PROGRAMS);
     for name in ["next", ASK, TEACH] {
         remove(&folder.join(name))?;
@@ -155,7 +159,8 @@ pub fn unpin(pin_dir: &Path) -> io::Result<()> {
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// Removes a pin, if it is there.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
         _ => Ok(()),

@@ -25,7 +25,7 @@ use super::{
     bind::Bound,
     hook::{Attached, Choice, LINKS, Role, attached},
     interface::{Device, Layer},
-    load::{LoadError, Loaded, check_bpffs},
+    load::{LoadError, Loaded, check_bpffs, name},
     maps::{self, Pinned, PinnedError},
 };
 
@@ -170,17 +170,29 @@ pub fn attach(
     done
 }
 
-/// Loads the programs that will take the place of those that are attached, so that this takes no time later.
+/// Loads the programs that judge and learn where they are attached, or will be first, so that this takes no time
+/// later. What the kernel refuses is told when it is attached.
 ///
 /// # Errors
-/// The kernel refuses one.
-pub fn prepare(loaded: &mut Loaded, pin_dir: &Path, bound: &[Bound]) -> Result<(), AttachError> {
-    for old in list(pin_dir)? {
-        let mut devices = bound.iter().filter_map(|bound| bound.device.as_ref());
-        if let Some(device) = devices.find(|device| device.index == old.index) {
-            loaded.program(old.hook, device.layer)?;
+/// The pins cannot be listed.
+pub fn prepare(
+    loaded: &mut Loaded,
+    pin_dir: &Path,
+    bound: &[Bound],
+    choice: Choice,
+) -> Result<(), AttachError> {
+    let before = list(pin_dir)?;
+    let mut names = Vec::new();
+    for device in bound.iter().filter_map(|bound| bound.device.as_ref()) {
+        for role in [Role::Judge, Role::Learn] {
+            let hooks = choice.hooks(role, device.layer);
+            let mut there = before.iter().filter(|old| old.index == device.index);
+            let there = there.find(|old| hooks.contains(&old.hook));
+            let hook = there.map(|old| old.hook).or(hooks.first().copied());
+            names.extend(hook.map(|hook| name(hook, device.layer)));
         }
     }
+    loaded.load_ahead(&names);
     Ok(())
 }
 

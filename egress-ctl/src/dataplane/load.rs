@@ -1,12 +1,16 @@
-//! Loads maps and programs: maps that are pinned already are taken over with all they hold, and a program
-//! is loaded when it is first needed.
+//! Loads maps and programs: maps that are pinned already are taken over with all they hold, programs that run
+//! already where they are of this very build, and a program is loaded when it is first needed.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::MapError,
-    programs::{ProgramError, SchedClassifier, TestRun as _, TestRunOptions, Xdp},
+    programs::{self, ProgramError, SchedClassifier, TestRun as _, TestRunOptions, Xdp},
 };
 use egress_common::verdict::Verdict;
 use rustix::fs::statfs;
@@ -17,10 +21,11 @@ use super::{
     hook::{Hook, LINKS},
     interface::Layer,
     maps::{Pinned, PinnedError},
+    running::{self, Build, KeepError, Programs},
 };
 
 /// The kernel object, built with this binary.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/egress"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/egress"));
 
 /// Name of the program at LAN ingress.
 pub const INGRESS: &str = "lan_ingress";
@@ -96,6 +101,11 @@ pub enum LoadError {
     /// The object does not hold a program: a fault of the build.
     #[error("the kernel object holds no program `{0}`")]
     Missing(&'static str),
+    /// Another map is pinned than the programs use that were taken over, or none.
+    #[error(
+        "the maps that the running programs use are not pinned in {0} any more: start the daemon again, which begins anew"
+    )]
+    Unpinned(String),
 }
 
 impl LoadError {
@@ -110,9 +120,34 @@ impl LoadError {
     }
 }
 
-/// Maps in the kernel, and programs that go there when they are first asked for.
+/// Maps and programs in the kernel, and programs that go there when they are first asked for.
 pub struct Loaded {
-    pub(super) ebpf: Ebpf,
+    pin_dir: PathBuf,
+    /// What programs are made from.
+    build: Option<Build>,
+    /// Those that ran already.
+    running: Programs,
+    /// The object; where programs ran already, only once another one is asked for.
+    object: Option<Ebpf>,
+}
+
+/// Takes over what runs, where it is what this build would load; else loads the maps, which are pinned in
+/// `pin_dir`.
+///
+/// # Errors
+/// What could not be loaded. Nothing that enforces is touched.
+pub fn take_over(pin_dir: &Path) -> Result<Loaded, LoadError> {
+    prepare(pin_dir)?;
+    let found = Build::of(pin_dir).map(|build| (running::find(pin_dir, &build), build));
+    match found {
+        Some((programs, build)) if !programs.is_empty() => Ok(Loaded {
+            pin_dir: pin_dir.to_owned(),
+            build: Some(build),
+            running: programs,
+            object: None,
+        }),
+        _ => load(pin_dir),
+    }
 }
 
 /// Loads the maps; they are pinned in `pin_dir`.
@@ -121,12 +156,21 @@ pub struct Loaded {
 /// What could not be loaded. Nothing that enforces is touched.
 pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
     prepare(pin_dir)?;
-    let ebpf = EbpfLoader::new()
+    let object = object(pin_dir)?;
+    seed(Pinned(pin_dir))?;
+    Ok(Loaded {
+        pin_dir: pin_dir.to_owned(),
+        build: Build::of(pin_dir),
+        running: Programs::default(),
+        object: Some(object),
+    })
+}
+
+fn object(pin_dir: &Path) -> Result<Ebpf, LoadError> {
+    EbpfLoader::new()
         .default_map_pin_directory(pin_dir)
         .load(OBJECT)
-        .map_err(|source| LoadError::Object { source })?;
-    seed(Pinned(pin_dir))?;
-    Ok(Loaded { ebpf })
+        .map_err(|source| LoadError::Object { source })
 }
 
 /// Gives new maps what they hash names with; nobody gets to know it.
@@ -203,12 +247,71 @@ impl Loaded {
         }
     }
 
+    /// Names of the programs that ran already.
+    pub fn running(&self) -> impl Iterator<Item = &str> {
+        self.running.keys().map(String::as_str)
+    }
+
+    /// Pins the programs that are in the kernel for the next daemon of this build, in place of those of others.
+    ///
+    /// # Errors
+    /// A pin cannot be made or removed; then the next daemon loads all programs again.
+    pub fn keep(&mut self) -> Result<(), KeepError> {
+        let Some(build) = &self.build else {
+            return Ok(());
+        };
+        let running = self.running.iter_mut();
+        let running = running.map(|(name, program)| (name.as_str(), program));
+        let loaded = self.object.iter_mut().flat_map(Ebpf::programs_mut);
+        running::keep(&self.pin_dir, build, running.chain(loaded))
+    }
+
+    /// Loads programs at the same time, as far as they are not in the kernel yet: the verifier takes its time for
+    /// each. What it refuses is told when it is asked for.
+    pub(super) fn load_ahead(&mut self, names: &[&'static str]) {
+        let Self {
+            object, running, ..
+        } = self;
+        let is_wanted = |name: &str| names.contains(&name) && !running.contains_key(name);
+        let programs = object.iter_mut().flat_map(Ebpf::programs_mut);
+        let wanted = programs
+            .filter(|(name, program)| is_wanted(name) && program.fd().is_err())
+            .map(|(_, program)| program);
+        thread::scope(|scope| {
+            for program in wanted {
+                scope.spawn(|| running::load(program));
+            }
+        });
+    }
+
+    /// Loads what answers questions, and at the same time what a proxy tells answers to.
+    pub fn load_to_be_asked(&mut self, has_proxy: bool) {
+        let names: &[&str] = if has_proxy { &[ASK, TEACH] } else { &[ASK] };
+        self.load_ahead(names);
+    }
+
+    /// A program by its name.
+    fn named(&mut self, name: &'static str) -> Result<&mut programs::Program, LoadError> {
+        if let Some(program) = self.running.get_mut(name) {
+            return Ok(program);
+        }
+        let object = match &mut self.object {
+            Some(object) => object,
+            none => {
+                // New maps in the place of those that the others use would split them.
+                if Build::of(&self.pin_dir) != self.build {
+                    return Err(LoadError::Unpinned(self.pin_dir.display().to_string()));
+                }
+                none.insert(object(&self.pin_dir)?)
+            }
+        };
+        object.program_mut(name).ok_or(LoadError::Missing(name))
+    }
+
     /// A program of XDP by its name; it is loaded now if it was not yet.
     fn xdp(&mut self, name: &'static str) -> Result<&mut Xdp, LoadError> {
-        let program = self.ebpf.program_mut(name);
-        let program: &mut Xdp = program
-            .and_then(|p| p.try_into().ok())
-            .ok_or(LoadError::Missing(name))?;
+        let program = self.named(name)?.try_into();
+        let program: &mut Xdp = program.map_err(|_| LoadError::Missing(name))?;
         if program.fd().is_err() {
             let refused = |source| LoadError::Program { name, source };
             program.load().map_err(refused)?;
@@ -221,10 +324,8 @@ impl Loaded {
     /// # Errors
     /// The object does not hold it, or the kernel refuses it.
     pub fn classifier(&mut self, name: &'static str) -> Result<&mut SchedClassifier, LoadError> {
-        let program = self.ebpf.program_mut(name);
-        let program: &mut SchedClassifier = program
-            .and_then(|p| p.try_into().ok())
-            .ok_or(LoadError::Missing(name))?;
+        let program = self.named(name)?.try_into();
+        let program: &mut SchedClassifier = program.map_err(|_| LoadError::Missing(name))?;
         if program.fd().is_err() {
             let refused = |source| LoadError::Program { name, source };
             program.load().map_err(refused)?;
@@ -248,13 +349,12 @@ impl Loaded {
         self.xdp(ASK)
     }
 
-    /// The programs that the proxy for DNS over TCP needs; they are loaded now if they were not yet.
+    /// The program that brings DNS over TCP to the proxy; it is loaded now if it was not yet.
     ///
     /// # Errors
-    /// The object does not hold them, or the kernel refuses them.
+    /// The object does not hold it, or the kernel refuses it.
     pub fn for_proxy(&mut self) -> Result<(), LoadError> {
-        self.classifier(DIVERT)?;
-        self.classifier(TEACH).map(drop)
+        self.classifier(DIVERT).map(drop)
     }
 
     /// What the program at LAN ingress would make of a frame; nothing is counted or remembered.

@@ -22,6 +22,7 @@ pub mod missed;
 pub mod occupants;
 mod pages;
 mod recent;
+mod running;
 pub mod stamp;
 pub mod swap;
 mod syscall;

@@ -2,7 +2,11 @@
 //!
 //! The half of the tables that no packet uses is filled; then one word says that it is in force.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    panic::resume_unwind,
+    thread,
+};
 
 use aya::maps::{ArrayOfMaps, MapData, MapError};
 use egress_common::{
@@ -122,16 +126,7 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
     fill_steered(pinned, half, &generation.steered)?;
     let mut by_half = pinned.clients()?;
     let clients = clients(&generation.membership)?;
-    by_half.set(half, &clients, 0).map_err(of("clients"))?;
-    fill_destinations(pinned, half, generation)?;
-    let mut outer = pinned.names()?;
-    outer
-        .set(half, &names(&generation.names)?, 0)
-        .map_err(of("names"))?;
-    let mut outer = pinned.heads()?;
-    outer
-        .set(half, &heads(&generation.names)?, 0)
-        .map_err(of("heads"))?;
+    fill_maps_of_maps(pinned, half, generation, (&mut by_half, &clients))?;
     let on_trial = until_ms.map(|until_ms| Trial {
         number,
         back: before,
@@ -147,6 +142,38 @@ pub fn swap(pinned: Pinned<'_>, next: Next<'_>) -> Result<(), SwapError> {
         trial::note(pinned, Trial::default())?;
     }
     wait_for_packets(&mut by_half, half, &clients)
+}
+
+/// Fills the maps that hold maps. After a change of one the kernel waits for all running programs, so they are
+/// changed at the same time.
+fn fill_maps_of_maps(
+    pinned: Pinned<'_>,
+    half: u32,
+    generation: &Generation,
+    (by_half, clients): (&mut ArrayOfMaps<MapData, ClientTrie>, &ClientTrie),
+) -> Result<(), SwapError> {
+    let tables = thread::scope(|scope| {
+        let tables = [
+            scope.spawn(|| by_half.set(half, clients, 0).map_err(of("clients"))),
+            scope.spawn(|| fill_destinations(pinned, half, generation)),
+            scope.spawn(|| fill_names(pinned, half, &generation.names)),
+            scope.spawn(|| fill_heads(pinned, half, &generation.names)),
+        ];
+        tables.map(|table| table.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    tables.into_iter().collect()
+}
+
+fn fill_names(pinned: Pinned<'_>, half: u32, names: &Names) -> Result<(), SwapError> {
+    let mut outer = pinned.names()?;
+    let trie = self::names(names)?;
+    outer.set(half, &trie, 0).map_err(of("names"))
+}
+
+fn fill_heads(pinned: Pinned<'_>, half: u32, names: &Names) -> Result<(), SwapError> {
+    let mut outer = pinned.heads()?;
+    let trie = heads(names)?;
+    outer.set(half, &trie, 0).map_err(of("heads"))
 }
 
 fn half(number: u64) -> u32 {

@@ -99,10 +99,37 @@ impl Object<'_> {
             "the kernel programs do not build: cargo ended with {status}"
         );
         let object = target.join(TARGET).join("release").join(self.name);
-        fs::copy(&object, out.join(self.name))
-            .with_context(|| format!("no {}", object.display()))?;
-        Ok(())
+        strip(&object, &out.join(self.name))
     }
+}
+
+/// Leaves out what only debuggers read, three quarters of it: loaders and the kernel take types and lines from BTF.
+fn strip(object: &Path, to: &Path) -> Result<()> {
+    let sysroot = PathBuf::from(printed(&["--print", "sysroot"])?.trim_end());
+    let host = variable("HOST")?;
+    let objcopy = sysroot
+        .join("lib/rustlib")
+        .join(host)
+        .join("bin/rust-objcopy");
+    let status = Command::new(&objcopy)
+        .arg("--strip-debug")
+        .arg(object)
+        .arg(to)
+        .env("LD_LIBRARY_PATH", sysroot.join("lib"))
+        .status()
+        .with_context(|| format!("cannot start {}", objcopy.display()))?;
+    ensure!(
+        status.success(),
+        "{} cannot be stripped: rust-objcopy ended with {status}",
+        object.display()
+    );
+    Ok(())
+}
+
+/// What the compiler answers.
+fn printed(arguments: &[&str]) -> Result<String> {
+    let output = Command::new(variable("RUSTC")?).args(arguments).output()?;
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Why the BPF linker cannot link what this compiler makes, and what to do about it.
@@ -112,8 +139,7 @@ fn misfit(checkout: &Path) -> Result<Option<String>> {
             "the BPF linker is missing: run `cargo xtask setup`".into(),
         ));
     };
-    let printed = Command::new(variable("RUSTC")?).arg("-vV").output()?.stdout;
-    let rust = String::from_utf8(printed)?;
+    let rust = printed(&["-vV"])?;
     if stamp.starts_with(&rust) {
         return Ok(None);
     }

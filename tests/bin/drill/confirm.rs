@@ -1,9 +1,8 @@
 //! `drill confirm`: enforcing that nobody confirms is over on time, whatever becomes of daemon and clock; and
 //! what is confirmed stays.
 
-mod stream;
-
 use std::fs;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -20,14 +19,19 @@ use lab::zone::Zone;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::stream::{Arrived, Stream};
 use super::Report;
+use crate::stream::{Arrived, Seen, Stream, Target};
 
 const SETS: &str = r#"[[source.lab.set]]
 id = 1
 ips = ["203.0.113.0/24"]
 udpPorts = "4500"
 "#;
+const TARGET: Target = Target {
+    address: Ipv4Addr::new(203, 0, 113, 5),
+    allowed: 4500,
+    denied: 4501,
+};
 /// How long before the deadline something happens to the daemon.
 const BEFORE: Duration = Duration::from_millis(1_000);
 /// How long behind the deadline packets are still looked at.
@@ -155,7 +159,7 @@ impl Drill<'_> {
         let [passes_before, ..] = event.passes();
         let config = if passes_before { &audit } else { &enforce };
         let mut egress = Egress::start(self.lab, config)?;
-        let stream = Stream::start(&self.lab.client, &self.lab.internet)?;
+        let stream = Stream::start(&self.lab.client, &self.lab.internet, TARGET)?;
         interrupt::sleep(BEFORE)?;
         let asked = boot_ms();
         let (from, until) = self.begin(&egress, event)?;
@@ -237,7 +241,7 @@ impl Round {
         }
     }
 
-    fn of(event: Event, seen: &stream::Seen, [asked, from, until]: [u64; 3]) -> Self {
+    fn of(event: Event, seen: &Seen, [asked, from, until]: [u64; 3]) -> Self {
         let [passes_before, passes_during, passes_behind] = event.passes();
         // What was sent while the command ran, or at the deadline, may fare either way.
         let before = seen.denied(0, asked);

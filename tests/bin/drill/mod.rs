@@ -14,10 +14,12 @@ mod differential;
 mod expiry;
 mod explain;
 mod feed;
+mod footprint;
 mod forge;
 mod names;
 mod overflow;
 mod race;
+mod restart;
 mod swap;
 mod timing;
 mod traffic;
@@ -38,12 +40,16 @@ pub(crate) enum Drill {
     Explain(explain::Options),
     /// Follow the web service through changes, faults and kills: is anything ever hurt?
     Feed(feed::Options),
+    /// Start with the whole catalogue and wait: what does the daemon take of a machine?
+    Footprint(footprint::Options),
     /// Forge answers in every way: is one of them ever learned, and is a true one ever lost?
     Forge(forge::Options),
     /// List and learn very many names and addresses: what does it cost, and is one in use ever lost?
     Names(names::Options),
     /// Resolve fresh names and connect at once: is a first packet ever dropped?
     Race(race::Options),
+    /// Kill, restart and upgrade the daemon under traffic: is there ever a gap?
+    Restart(restart::Options),
     /// Swap generations under constant allowed traffic: is a packet ever dropped?
     Swap(swap::Options),
     /// Anything else is a mistake.
@@ -61,15 +67,17 @@ pub(crate) fn run(drill: Drill) -> Result<bool> {
         Drill::Expiry(options) => expiry::run(&options),
         Drill::Explain(options) => explain::run(&options),
         Drill::Feed(options) => feed::run(&options),
+        Drill::Footprint(options) => footprint::run(&options),
         Drill::Forge(options) => forge::run(&options),
         Drill::Names(options) => names::run(&options),
         Drill::Race(options) => race::run(&options),
+        Drill::Restart(options) => restart::run(&options),
         Drill::Swap(options) => swap::run(&options),
         Drill::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
             bail!(
                 "there is no drill {name:?}; there are: answers, cache, confirm, \
-                 differential, expiry, explain, feed, forge, names, race, swap"
+                 differential, expiry, explain, feed, footprint, forge, names, race, restart, swap"
             )
         }
     }

@@ -41,6 +41,8 @@ pub(crate) enum Profile {
     Checked,
     /// For use, and for whatever is measured.
     Release,
+    /// For packages: static, small, and long to build.
+    Packaged,
 }
 
 /// How the first profile differs from cargo's own; it is built often, and killed builds must not matter.
@@ -51,6 +53,9 @@ const CHECKED: [&str; 4] = [
     "profile.dev.incremental=false",
 ];
 
+/// What Cargo.toml calls the last profile.
+pub(crate) const PACKAGED: &str = "packaged";
+
 /// Names the C compiler for static binaries; without it a musl-gcc is looked for.
 const COMPILER: &str = if cfg!(target_arch = "aarch64") {
     "CC_aarch64_unknown_linux_musl"
@@ -59,10 +64,11 @@ const COMPILER: &str = if cfg!(target_arch = "aarch64") {
 };
 
 impl Profile {
-    fn folder(self) -> PathBuf {
+    pub(crate) fn folder(self) -> PathBuf {
         match self {
             Self::Checked => Path::new(toolchain::STATIC).join("debug"),
             Self::Release => "release".into(),
+            Self::Packaged => Path::new(toolchain::STATIC).join(PACKAGED),
         }
     }
 
@@ -74,15 +80,23 @@ impl Profile {
                 for setting in CHECKED {
                     cargo.args(["--config", setting]);
                 }
-                // What TLS brings in C and assembly needs nothing of a C library's own, so any compiler will do.
-                if env::var_os(COMPILER).is_none() {
-                    cargo.env(COMPILER, "cc");
-                }
+                choose_compiler(cargo);
             }
             Self::Release => {
                 cargo.arg("--release");
             }
+            Self::Packaged => {
+                cargo.args(["--profile", PACKAGED, "--target", toolchain::STATIC]);
+                choose_compiler(cargo);
+            }
         }
+    }
+}
+
+/// What TLS brings in C and assembly needs nothing of a C library's own, so any compiler will do.
+fn choose_compiler(cargo: &mut Command) {
+    if env::var_os(COMPILER).is_none() {
+        cargo.env(COMPILER, "cc");
     }
 }
 

@@ -5,13 +5,18 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use super::setup;
-use crate::{checkout::Checkout, step, toolchain};
+use crate::{checkout::Checkout, step, tool::Tool};
 
-const VERSION: &str = "0.20.2";
+/// Not part of setup: building egress does not take it.
+const CARGO_DENY: Tool = Tool {
+    name: "cargo-deny",
+    version: "0.20.2",
+    takes: "three minutes",
+};
 
 pub(crate) fn run(checkout: &Checkout) -> Result<ExitCode> {
     setup::for_building(checkout)?;
-    install(checkout)?;
+    CARGO_DENY.ensure(checkout)?;
     step::run(cargo_deny(checkout).args(["check", "licenses", "bans", "sources"]))?;
     if step::run(cargo_deny(checkout).args(["fetch", "db"])).is_ok() {
         step::run(cargo_deny(checkout).args(["check", "--disable-fetch", "advisories"]))?;
@@ -21,27 +26,8 @@ pub(crate) fn run(checkout: &Checkout) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Not part of setup: building egress does not take it, and it builds for minutes.
-fn install(checkout: &Checkout) -> Result<()> {
-    let answer = step::output(cargo_deny(checkout).arg("--version"));
-    if answer.is_some_and(|answer| answer.trim_end() == format!("cargo-deny {VERSION}")) {
-        return Ok(());
-    }
-    eprintln!("deny: building cargo-deny {VERSION}, about three minutes");
-    let mut cargo = toolchain::command("cargo");
-    cargo.args([
-        "install",
-        "cargo-deny",
-        "--version",
-        VERSION,
-        "--locked",
-        "--force",
-    ]);
-    step::run(cargo.arg("--root").arg(checkout.tools()))
-}
-
 fn cargo_deny(checkout: &Checkout) -> Command {
-    let mut command = toolchain::command(checkout.tools().join("bin/cargo-deny"));
-    command.arg("--locked").current_dir(checkout.root());
+    let mut command = CARGO_DENY.command(checkout);
+    command.arg("--locked");
     command
 }

@@ -4,8 +4,8 @@ use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Result;
 
-use super::build::Profile;
-use crate::{checkout::Checkout, lab};
+use super::{build::Profile, setup};
+use crate::{checkout::Checkout, dist, lab, privilege};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -20,5 +20,39 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
-    lab::hand_over(checkout, ("drill", Profile::Release), &args.drill)
+    let mut words = args.drill.clone();
+    if is_of_package(&words) {
+        privilege::require("drill")?;
+        setup::for_building(checkout)?;
+        words.extend(["--binary".into(), dist::program(checkout)?.into()]);
+    }
+    lab::hand_over(checkout, ("drill", Profile::Release), &words)
+}
+
+/// Whether a drill is about what is handed out, and nothing else was named.
+fn is_of_package(words: &[OsString]) -> bool {
+    let mut words = words.iter().map(|word| word.to_string_lossy());
+    words.next().is_some_and(|name| name == "footprint")
+        && !words.any(|word| word.starts_with("--binary") || word == "--help" || word == "-h")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_footprint_is_that_of_the_package_unless_another_program_is_named() {
+        for (words, expected) in [
+            (&["footprint"][..], true),
+            (&["footprint", "--seconds", "5"], true),
+            (&["footprint", "--binary", "x"], false),
+            (&["footprint", "--binary=x"], false),
+            (&["footprint", "--help"], false),
+            (&["restart", "footprint"], false),
+            (&[], false),
+        ] {
+            let words: Vec<OsString> = words.iter().map(Into::into).collect();
+            assert_eq!(is_of_package(&words), expected, "{words:?}");
+        }
+    }
 }

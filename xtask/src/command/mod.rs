@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod demo;
 pub(crate) mod deny;
+pub(crate) mod dist;
 pub(crate) mod drill;
 pub(crate) mod feed_server;
 pub(crate) mod lint;

@@ -7,12 +7,16 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{checkout::Checkout, linker, packages, toolchain};
+use crate::{checkout::Checkout, dist, linker, packages, toolchain};
 
 pub(crate) fn run(checkout: &Checkout) -> Result<ExitCode> {
     let needed = everything(checkout)?;
     let compared = for_bench(checkout)?;
-    if !needed && !compared {
+    let packaged = for_packaging(checkout).unwrap_or_else(|error| {
+        eprintln!("setup: no packages can be made: {error:#}");
+        true
+    });
+    if !needed && !compared && !packaged {
         eprintln!("setup: everything is there");
     }
     Ok(ExitCode::SUCCESS)
@@ -30,6 +34,20 @@ pub(crate) fn everything(checkout: &Checkout) -> Result<bool> {
 pub(crate) fn for_bench(checkout: &Checkout) -> Result<bool> {
     let _alone = alone(checkout)?;
     packages::offer(checkout)
+}
+
+/// What `dist` takes; true if anything was missing.
+pub(crate) fn for_packaging(checkout: &Checkout) -> Result<bool> {
+    let _alone = alone(checkout)?;
+    let compiler = compiler(checkout)?;
+    let packager = dist::CARGO_DEB.ensure(checkout)?;
+    Ok(compiler || packager)
+}
+
+/// What `dist --check` takes besides; true if anything was missing.
+pub(crate) fn for_clean_root(checkout: &Checkout) -> Result<bool> {
+    let _alone = alone(checkout)?;
+    packages::for_clean_root(checkout)
 }
 
 /// What building and linting take, without root; true if anything was missing.

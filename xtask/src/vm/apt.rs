@@ -28,8 +28,7 @@ impl Apt {
             let path = folder.join(name);
             fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }
-        let sources = sources(&mirrors()?, suites)?;
-        fs::write(folder.join("sources.list"), sources)?;
+        fs::write(folder.join("sources.list"), sources_of(suites)?)?;
         let apt = Self {
             folder: folder.to_owned(),
         };
@@ -124,13 +123,19 @@ impl Apt {
     }
 }
 
+/// Lines for apt's list of sources, with the mirrors of the machine.
+pub(crate) fn sources_of(suites: &[&str]) -> Result<String> {
+    sources(&mirrors()?, suites)
+}
+
 /// Where the machine gets a suite of Debian from: the plain archive, or that of security updates.
 fn mirrors() -> Result<BTreeMap<&'static str, String>> {
     const FORMAT: &str = "$(REPO_URI) $(RELEASE)";
 
     let mut targets = Command::new("apt-get");
     targets.args(["indextargets", "--format", FORMAT, "Created-By: Packages"]);
-    let told = step::output(&mut targets).context("there is no apt-get, which fetches kernels")?;
+    let told = step::output(&mut targets)
+        .context("there is no apt-get, which knows where Debian is fetched from")?;
     Ok(mirrors_of(&told))
 }
 
@@ -165,7 +170,7 @@ fn sources(mirrors: &BTreeMap<&'static str, String>, suites: &[&str]) -> Result<
         };
         ensure!(
             mirrors.contains_key(kind),
-            "apt of this machine names no Debian mirror for {suite}: kernels and QEMU come from there"
+            "apt of this machine names no Debian mirror for {suite}: kernels, QEMU and clean roots come from there"
         );
         lines.push_str(&format!("deb {signed}{} {suite} main\n", mirrors[kind]));
     }

@@ -15,20 +15,25 @@ use lab::host::Host;
 use lab::interrupt;
 use serde::Serialize;
 
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 5);
-const ALLOWED: u16 = 4500;
-const DENIED: u16 = 4501;
 /// One of each kind so often.
 const PACE: Duration = Duration::from_millis(2);
 /// How long the last ones may take.
 const REST: Duration = Duration::from_millis(300);
+
+/// Where they go: to one address, on a port that the policy allows there and on one that it does not.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) address: Ipv4Addr,
+    pub(crate) allowed: u16,
+    pub(crate) denied: u16,
+}
 
 /// A datagram: when it was sent, in boot-time ms, and which one it is.
 type Datagram = (u64, u64);
 type Handle<T> = JoinHandle<io::Result<io::Result<T>>>;
 
 /// Datagrams that flow until they are asked to end.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     silent: Arc<AtomicBool>,
     ended: Arc<AtomicBool>,
     sender: Handle<[Vec<Datagram>; 2]>,
@@ -36,31 +41,31 @@ pub(super) struct Stream {
 }
 
 /// What was sent, and what of it arrived, of both kinds.
-pub(super) struct Seen([(Vec<Datagram>, HashSet<Datagram>); 2]);
+pub(crate) struct Seen([(Vec<Datagram>, HashSet<Datagram>); 2]);
 
 /// How many were sent and how many arrived.
 #[derive(Clone, Copy, Default, Serialize)]
-pub(super) struct Arrived {
+pub(crate) struct Arrived {
     sent: usize,
     arrived: usize,
 }
 
 impl Stream {
-    pub(super) fn start(client: &Host, internet: &Host) -> Result<Self> {
+    pub(crate) fn start(client: &Host, internet: &Host, target: Target) -> Result<Self> {
         let (silent, ended) = (
             Arc::new(AtomicBool::new(false)),
             Arc::new(AtomicBool::new(false)),
         );
         let receiver = |port| -> Result<_> {
             let ended = Arc::clone(&ended);
-            let socket = internet.run(|| UdpSocket::bind((ADDRESS, port)))??;
+            let socket = internet.run(|| UdpSocket::bind((target.address, port)))??;
             socket.set_read_timeout(Some(Duration::from_millis(50)))?;
             Ok(internet.thread(move || receive(&ended, &socket)))
         };
-        let receivers = [receiver(ALLOWED)?, receiver(DENIED)?];
+        let receivers = [receiver(target.allowed)?, receiver(target.denied)?];
         let quiet = Arc::clone(&silent);
         Ok(Self {
-            sender: client.thread(move || send(&quiet)),
+            sender: client.thread(move || send(&quiet, target)),
             receivers,
             silent,
             ended,
@@ -68,7 +73,7 @@ impl Stream {
     }
 
     /// Stops, lets the last ones arrive, and tells.
-    pub(super) fn end(self) -> Result<Seen> {
+    pub(crate) fn end(self) -> Result<Seen> {
         self.silent.store(true, Ordering::Relaxed);
         interrupt::sleep(REST)?;
         self.ended.store(true, Ordering::Relaxed);
@@ -85,19 +90,19 @@ fn joined<T>(handle: Handle<T>) -> Result<T> {
     Ok(handle.join().expect("datagrams do not panic")??)
 }
 
-fn send(silent: &AtomicBool) -> io::Result<[Vec<Datagram>; 2]> {
+fn send(silent: &AtomicBool, target: Target) -> io::Result<[Vec<Datagram>; 2]> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     let mut sent = [Vec::new(), Vec::new()];
     for number in 0_u64.. {
         if silent.load(Ordering::Relaxed) {
             break;
         }
-        for (port, sent) in [ALLOWED, DENIED].into_iter().zip(&mut sent) {
+        for (port, sent) in [target.allowed, target.denied].into_iter().zip(&mut sent) {
             let datagram = (boot_ms(), number);
             let mut bytes = datagram.0.to_be_bytes().to_vec();
             bytes.extend(datagram.1.to_be_bytes());
             if socket
-                .send_to(&bytes, SocketAddrV4::new(ADDRESS, port))
+                .send_to(&bytes, SocketAddrV4::new(target.address, port))
                 .is_ok()
             {
                 sent.push(datagram);
@@ -122,20 +127,20 @@ fn receive(ended: &AtomicBool, socket: &UdpSocket) -> io::Result<HashSet<Datagra
 
 impl Seen {
     /// Those that the policy allows.
-    pub(super) fn allowed(&self) -> Arrived {
+    pub(crate) fn allowed(&self) -> Arrived {
         let [(sent, arrived), _] = &self.0;
         count(sent.iter(), arrived)
     }
 
     /// Those that it does not allow, sent between two times.
-    pub(super) fn denied(&self, from_ms: u64, to_ms: u64) -> Arrived {
+    pub(crate) fn denied(&self, from_ms: u64, to_ms: u64) -> Arrived {
         let [_, (sent, arrived)] = &self.0;
         let sent = sent.iter().filter(|(at, _)| (from_ms..to_ms).contains(at));
         count(sent, arrived)
     }
 
     /// When the first of these was sent behind a time that arrived, or that did not.
-    pub(super) fn first_denied(&self, from_ms: u64, arrives: bool) -> Option<u64> {
+    pub(crate) fn first_denied(&self, from_ms: u64, arrives: bool) -> Option<u64> {
         let [_, (sent, arrived)] = &self.0;
         let mut behind = sent.iter().filter(|(at, _)| *at >= from_ms);
         let first = behind.find(|datagram| arrived.contains(datagram) == arrives);
@@ -154,7 +159,7 @@ fn count<'a>(sent: impl Iterator<Item = &'a Datagram>, arrived: &HashSet<Datagra
 
 impl Arrived {
     /// Whether there were some, and all of them arrived, or none did.
-    pub(super) fn all(self, arrive: bool) -> bool {
+    pub(crate) fn all(self, arrive: bool) -> bool {
         let expected = if arrive { self.sent } else { 0 };
         self.sent > 0 && self.arrived == expected
     }
