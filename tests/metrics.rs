@@ -174,6 +174,14 @@ fn what_was_counted_is_served_in_both_forms() -> Result<()> {
             ("egress_set_bytes_total{set=\"lab:1\"}", 40),
             ("egress_mode{mode=\"enforce\"}", 1),
             ("egress_generation", 1),
+            (
+                "egress_interface_attached{interface=\"lan\",role=\"judge\"}",
+                1,
+            ),
+            (
+                "egress_interface_attached{interface=\"lan\",role=\"learn\"}",
+                1,
+            ),
             ("egress_learned_addresses_limit", 1000),
             ("egress_daemon_running", 1),
             ("process_resident_memory_bytes", 1_000_000),
@@ -272,6 +280,10 @@ fn the_command_prints_the_same_without_a_daemon() -> Result<()> {
     };
     let with = print(&stage.egress, &["metrics"])?;
     ensure!(sample(&with, "egress_daemon_running")? == 1);
+    let waiting = custom(SETS).replace("[\"lan\"]", "[\"lan\", \"eth7\"]");
+    stage.egress.reload(&waiting)?;
+    let absent = "egress_interface_attached{interface=\"eth7\",role=\"judge\"}";
+    ensure!(sample(&print(&stage.egress, &["metrics"])?, absent)? == 0);
     stage.egress.kill()?;
     let bypass = stage
         .egress

@@ -20,6 +20,8 @@ pub struct Facts {
     pub loaded: Timestamp,
     /// What it came to.
     pub summary: Summary,
+    /// Interfaces with clients behind them.
+    pub interfaces: Vec<Interface>,
     /// Packets of clients by group, action and reason; of no group where there is no name.
     pub verdicts: Vec<(Option<String>, Counted)>,
     /// Packets to clients by group, and by the reason that holds for what they answer.
@@ -46,6 +48,17 @@ pub struct Facts {
     pub trial: Trial,
     /// The daemon, where one runs.
     pub daemon: Option<Process>,
+}
+
+/// An interface with clients behind it, and what is attached to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// As the config names it.
+    pub name: String,
+    /// Whether its packets are judged.
+    pub judges: bool,
+    /// Whether DNS answers that leave by it teach.
+    pub learns: bool,
 }
 
 /// A map of the kernel with a bound.

@@ -23,6 +23,7 @@ pub fn families(facts: &Facts) -> Vec<Family> {
     [
         about(facts),
         policy(facts),
+        interfaces(facts),
         packets(facts),
         replies(facts),
         sets(facts),
@@ -87,6 +88,24 @@ fn policy(facts: &Facts) -> Vec<Family> {
             ),
             summary.warnings.len(),
         ),
+    ]
+}
+
+fn interfaces(facts: &Facts) -> Vec<Family> {
+    let samples = facts.interfaces.iter().flat_map(|one| {
+        let roles = [("judge", one.judges), ("learn", one.learns)];
+        roles.map(|(role, is_there)| {
+            let labels = labels([("interface", one.name.as_str()), ("role", role)]);
+            (labels, is_there)
+        })
+    });
+    vec![
+        Family::new(
+            "egress_interface_attached",
+            Gauge,
+            "1 where a program is attached to an interface of `lan`, by what it does there.",
+        )
+        .with_all(samples),
     ]
 }
 

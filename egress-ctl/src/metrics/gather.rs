@@ -7,13 +7,18 @@ use anyhow::Result;
 use egress_common::{dns::Outcome, event, lesson, limits};
 
 use super::{
-    facts::{Bypass, Facts, Feed, Fill, Trial},
+    facts::{Bypass, Facts, Feed, Fill, Interface, Trial},
     process,
 };
 use crate::{
     config::Config,
     daemon::{self, Places},
-    dataplane::{counters, maps::Pinned},
+    dataplane::{
+        counters,
+        hook::{Role, attached},
+        interface,
+        maps::Pinned,
+    },
     feed::{schedule::Schedule, settings::Settings, standing::Feeds, store::Folder},
     in_force,
     lever::{bypass, deadline::Now, trial},
@@ -65,6 +70,7 @@ impl Gatherer {
         let groups = groups(&snapshot);
         let daemon = daemon::holder(state_dir);
         Ok(Facts {
+            interfaces: interfaces(&self.places, &snapshot.summary.lan)?,
             verdicts: counters::verdicts(pinned, groups.clone())?,
             replies: counters::replies(pinned, groups)?,
             sets: sets(pinned, &snapshot)?,
@@ -139,6 +145,22 @@ fn groups(snapshot: &Snapshot) -> Vec<(Option<String>, u8)> {
     let named = snapshot.ids.groups();
     let named = named.map(|(name, place)| (Some(name.to_owned()), place));
     named.chain([(None, 0)]).collect()
+}
+
+/// What is attached to interfaces that are there, by whatever name they are now.
+fn interfaces(places: &Places, lan: &[String]) -> Result<Vec<Interface>> {
+    let mut attached = attached(&places.pin_dir)?;
+    attached.retain(|at| interface::name(at.index).is_some());
+    let has = |name: &String, role| {
+        let mut here = attached.iter().filter(|at| at.interface == *name);
+        here.any(|at| at.hook.role() == role)
+    };
+    let one = |name: &String| Interface {
+        name: name.clone(),
+        judges: has(name, Role::Judge),
+        learns: has(name, Role::Learn),
+    };
+    Ok(lan.iter().map(one).collect())
 }
 
 fn sets(pinned: Pinned<'_>, snapshot: &Snapshot) -> Result<Vec<(String, counters::OfSet)>> {

@@ -1,7 +1,7 @@
 //! Metrics, as Prometheus reads them.
 //!
 //! In: what `status` tells. Out: families of samples, as text in the form that was asked for. [`gather`] looks,
-//! [`families`] names what was seen, [`text`] writes it down; [`service`] answers on loopback, by [`http`].
+//! [`families`] names what was seen, [`text`] writes it down; [`service`] answers on loopback, by `http`.
 //! Labels are named by the config and the program alone: never an address, a client or a name of the network.
 
 mod accept;

@@ -9,7 +9,7 @@ use crate::{
     dataplane::counters::{Counted, OfSet},
     metrics::{
         Format,
-        facts::{Bypass, Fill},
+        facts::{Bypass, Fill, Interface},
     },
     proxy::Told,
     state::Summary,
@@ -33,6 +33,11 @@ fn facts() -> Facts {
             prefixes: 136,
             ..Summary::default()
         },
+        interfaces: vec![Interface {
+            name: "eth1".to_owned(),
+            judges: true,
+            learns: false,
+        }],
         verdicts: vec![
             (
                 Some("a\"b".to_owned()),
@@ -99,6 +104,8 @@ fn samples_say_what_was_seen() {
         "egress_mode{mode=\"enforce\"} 1",
         "egress_generation 7",
         "egress_generation_loaded_timestamp_seconds 1795334400.5",
+        "egress_interface_attached{interface=\"eth1\",role=\"judge\"} 1",
+        "egress_interface_attached{interface=\"eth1\",role=\"learn\"} 0",
         "egress_policy_entries{part=\"prefixes\"} 136",
         "egress_client_packets_total{group=\"a\\\"b\",action=\"allow\",reason=\"prefix\"} 3",
         "egress_client_bytes_total{group=\"(none)\",action=\"drop\",reason=\"no-group\"} 360",
