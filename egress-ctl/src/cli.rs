@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use crate::command::{
     bypass::BypassCommand, catalogue::CatalogueCommand, check::Check, config::ConfigCommand,
     confirm::Confirm, detach::Detach, dns::DnsCommand, doctor::Doctor, enforce::Enforce,
-    explain::Explain, feed::FeedCommand, init::Init, replay::Replay, run::Run, status::Status,
-    sync::Sync, watch::Watch,
+    explain::Explain, feed::FeedCommand, init::Init, metrics::Metrics, replay::Replay, run::Run,
+    status::Status, sync::Sync, watch::Watch,
 };
 
 /// Judge what clients send by the endpoints that their group may reach.
@@ -49,6 +49,7 @@ pub enum Command {
     Doctor(Doctor),
     Run(Run),
     Status(Status),
+    Metrics(Metrics),
     Watch(Watch),
     Explain(Explain),
     Check(Check),

@@ -56,6 +56,7 @@ use crate::{
     },
     feed::{sha::Sha, standing::Feeds},
     forward::Forwarding,
+    metrics::service::Service,
     policy::ids::Ids,
     privilege,
     proxy::Proxy,
@@ -125,6 +126,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
     traffic::record(&daemon.places, &daemon.past.ids);
     daemon.forwarding.end(&daemon.places.pin_dir);
     daemon.proxy.end(&daemon.places.state_dir).await;
+    daemon.metrics.end();
     daemon.names.end();
     daemon.control.end();
     info!("ends; what is pinned goes on enforcing, learning and counting");
@@ -150,6 +152,7 @@ struct Daemon {
     /// Programs that the policy in force needs besides.
     needs: Needs,
     proxy: Proxy,
+    metrics: Service,
     following: Following,
     names: Bookkeeper,
     control: Control,
@@ -199,6 +202,7 @@ impl Daemon {
             remarks: Remarks::read(&places.state_dir),
             needs: Needs::default(),
             proxy: Proxy::default(),
+            metrics: Service::default(),
             following: Following::new(&places.state_dir),
             names: Bookkeeper::start(places)?,
             forwarding: Forwarding::default(),

@@ -49,6 +49,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Doctor(doctor) => return Ok(doctor.run(&places)),
         Command::Run(run) => run.run(&places)?,
         Command::Status(status) => status.run(&places)?,
+        Command::Metrics(metrics) => metrics.run(&places)?,
         Command::Watch(watch) => watch.run(&places)?,
         Command::Explain(explain) => explain.run(&places)?,
         Command::Check(check) => check.run(&places)?,

@@ -18,7 +18,7 @@ struct Package {
     purpose: &'static str,
 }
 
-const NEEDED: [Package; 7] = [
+const NEEDED: [Package; 8] = [
     Package {
         name: "ca-certificates",
         provides: "update-ca-certificates",
@@ -48,6 +48,11 @@ const NEEDED: [Package; 7] = [
         name: "openssl",
         provides: "openssl",
         purpose: "certificates of the lab",
+    },
+    Package {
+        name: "prometheus",
+        provides: "promtool",
+        purpose: "reader of metrics",
     },
     Package {
         name: "unbound",
@@ -88,6 +93,8 @@ const TRIED_IN: [Package; 1] = [Package {
 }];
 
 const NGINX: &str = "nginx-light";
+/// Packages whose services begin with the machine, and what these are called.
+const SERVICES: [(&str, &str); 2] = [(NGINX, "nginx"), ("prometheus", "prometheus")];
 
 /// Installs what is missing; true if anything was.
 pub(crate) fn ensure(checkout: &Checkout) -> Result<bool> {
@@ -194,9 +201,11 @@ fn install(checkout: &Checkout, packages: &[&Package]) -> Result<()> {
             ))
             .args(names(packages)),
     )?;
-    if names(packages).contains(&NGINX) {
-        // The lab starts its own: a gateway must not wake up with a web server that nobody asked for.
-        step::run(Command::new("update-rc.d").args(["nginx", "disable"]))?;
+    for (package, service) in SERVICES {
+        if names(packages).contains(&package) {
+            // The lab starts its own: a gateway must not wake up with a server that nobody asked for.
+            step::run(Command::new("update-rc.d").args([service, "disable"]))?;
+        }
     }
     Ok(())
 }

@@ -1,19 +1,20 @@
 //! The generation in force, read from the kernel and from its state file.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
+pub(super) use crate::in_force::snapshot;
 use crate::{
     config::{Config, ConfigError},
     daemon::Places,
-    dataplane::{maps::Pinned, swap},
     explain::ground::Ground,
     feed::standing::Feeds,
+    in_force::numbered,
     policy::{
         compile::{Circumstances, compile},
         generation::Generation,
         tables::HostTables,
     },
-    state::{Snapshot, StateDir},
+    state::Snapshot,
 };
 
 /// The generation in force, compiled again from what it was made from.
@@ -38,7 +39,7 @@ impl Force {
     /// # Errors
     /// Its state file is missing or of another version.
     pub(super) fn numbered(places: &Places, number: u64) -> Result<Self> {
-        Self::compile(places, load(places, number)?)
+        Self::compile(places, numbered(places, number)?)
     }
 
     fn compile(places: &Places, snapshot: Snapshot) -> Result<Self> {
@@ -87,25 +88,4 @@ impl Force {
             tables: HostTables::new(&self.generation),
         }
     }
-}
-
-/// What the generation in force was made from, and what it came to.
-///
-/// # Errors
-/// Nothing is loaded, or the state file is missing or of another version.
-pub(super) fn snapshot(places: &Places) -> Result<Snapshot> {
-    let number = swap::current(Pinned(&places.pin_dir))?;
-    if number == 0 {
-        bail!("no generation is in force");
-    }
-    load(places, number)
-}
-
-fn load(places: &Places, number: u64) -> Result<Snapshot> {
-    let dir = places.state_dir.display();
-    StateDir(&places.state_dir).load(number)?.with_context(|| {
-        format!(
-            "generation {number} is in force, but there is no file of it in {dir}: name the daemon's --state-dir, or restart the daemon"
-        )
-    })
 }

@@ -14,6 +14,7 @@ pub mod feed;
 mod force;
 pub mod init;
 mod keys;
+pub mod metrics;
 mod output;
 pub mod replay;
 pub mod run;

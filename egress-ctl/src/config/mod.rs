@@ -11,6 +11,7 @@ pub mod group;
 mod kind;
 pub mod lint;
 mod lookup;
+mod metrics;
 mod problem;
 mod raw;
 pub mod rule;
@@ -20,7 +21,14 @@ mod source;
 pub mod steer;
 mod valid;
 
-use std::{collections::BTreeMap, fmt::Display, fs, net::IpAddr, ops::RangeInclusive, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    fs,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::Path,
+};
 
 use egress_common::{learned::Scope, verdict::Mode};
 use ipnet::IpNet;
@@ -53,6 +61,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// How long DNS answers teach, and how they come.
     pub dns: Dns,
+    /// Where metrics are served; nowhere where the config does not say so.
+    pub metrics: Option<SocketAddr>,
     /// The endpoint sets of all sources.
     pub catalogue: Catalogue,
     /// Sources that follow the web service.
@@ -164,6 +174,7 @@ impl Config {
         let Raw {
             gateway,
             dns,
+            metrics,
             source,
             group,
         } = raw;
@@ -180,6 +191,7 @@ impl Config {
         let config = Self {
             gateway: self::gateway(raw, &mut problems),
             dns: self::dns(dns, &mut problems),
+            metrics: metrics::listen(&metrics, &mut problems),
             groups,
             catalogue,
             feeds,

@@ -15,6 +15,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) dns: RawDns,
     #[serde(default)]
+    pub(super) metrics: RawMetrics,
+    #[serde(default)]
     pub(super) source: BTreeMap<String, Spanned<RawSource>>,
     #[serde(default)]
     pub(super) group: BTreeMap<String, Spanned<RawGroup>>,
@@ -56,6 +58,12 @@ pub(super) struct RawDns {
     pub(super) tcp_proxy: Option<bool>,
     pub(super) tcp_idle: Option<Spanned<i64>>,
     pub(super) restore: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawMetrics {
+    pub(super) listen: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -163,13 +163,13 @@ fn sources(config: &Config) -> Vec<SourceCount> {
 }
 
 impl Effective {
-    /// As TOML: gateway, DNS, sources, groups.
+    /// As TOML: gateway, DNS, metrics, sources, groups.
     ///
     /// # Errors
     /// It cannot be written as TOML, which it was read from.
     pub fn text(&self) -> Result<String, toml::ser::Error> {
         let mut text = String::new();
-        for part in ["gateway", "dns"] {
+        for part in ["gateway", "dns", "metrics"] {
             if let Some(value) = self.config.get(part) {
                 text += &table(&[part], value)?;
             }
@@ -229,6 +229,8 @@ mod tests {
 mode = "audit"
 lan = ["lan"]
 default-group = "b.c"
+[metrics]
+listen = "127.0.0.1:9598"
 [source.intune]
 kind = "builtin"
 [source.corp]
@@ -272,6 +274,7 @@ allow = ["corp"]
             "scope = \"policy\"\n",
             "dns = \"watch\"\n",
             "restore = true\n",
+            "[metrics]\nlisten = \"127.0.0.1:9598\"\n",
             "mode = \"audit\"\n",
             "default = \"drop\"\n",
             "name = \"rule-1\"\n",

@@ -156,6 +156,7 @@ impl Daemon {
         if let Some(force) = &self.force {
             let feeds = force.config.feeds.iter();
             self.following.follow(feeds.map(|feed| &feed.settings));
+            self.metrics.settle(force.config.metrics, &self.places);
         }
         // What enforces is there by now.
         self.loaded.load_to_be_asked(proxy.is_ok());
