@@ -17,6 +17,7 @@ pub mod dns;
 pub mod event;
 pub mod flat;
 pub mod flow;
+pub mod forward;
 pub mod fragment;
 pub mod heads;
 pub mod judge;
@@ -49,6 +50,7 @@ mod pod {
         dns::asked::{Query, QueryKey},
         event::Watcher,
         flow::{Addr, FlowKey},
+        forward::{Pair as Passage, PairKey},
         fragment::{DatagramKey, Seen},
         learned::{Learned, LearnedKey},
         missed::{Missed, MissedKey},
@@ -67,6 +69,10 @@ mod pod {
     unsafe impl Pod for Query {}
     // SAFETY: as above.
     unsafe impl Pod for Pair {}
+    // SAFETY: as above.
+    unsafe impl Pod for Passage {}
+    // SAFETY: as above.
+    unsafe impl Pod for PairKey {}
     // SAFETY: as above.
     unsafe impl Pod for PlaceKey {}
     // SAFETY: as above.

@@ -71,3 +71,5 @@ pub const LESSON_BYTES: usize = 1 << 21;
 /// Destinations that clients tried without an answer that allows them; the least recently used one leaves
 /// first.
 pub const MISSED: u32 = 16_384;
+/// Pairs of interfaces that have a fast path.
+pub const FORWARD_PAIRS: u32 = 256;

@@ -303,6 +303,8 @@ pub mod feature {
     pub const CLIENT_SCOPE: u32 = 64;
     /// Destinations stand in the flat table instead of the trie, and clients of everywhere in both.
     pub const FLAT: u32 = 128;
+    /// There are pairs of interfaces between which allowed packets are forwarded past the stack.
+    pub const FORWARDS: u32 = 256;
 }
 
 /// What holds for one client group.

@@ -11,6 +11,7 @@ mod control;
 mod enforce;
 mod feeds;
 mod follow;
+mod forward;
 mod lever;
 mod lock;
 mod names;
@@ -54,6 +55,7 @@ use crate::{
         swap::{self, SwapError},
     },
     feed::{sha::Sha, standing::Feeds},
+    forward::Forwarding,
     metrics::service::Service,
     policy::ids::Ids,
     privilege,
@@ -110,6 +112,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
             _ = hangup.recv() => daemon.reload_for_service().await,
             _ = signs_of_life.tick() => service::alive(),
             () = watch.changed() => daemon.follow().await,
+            () = daemon.forwarding.changed() => daemon.follow().await,
             _ = look.tick() => daemon.follow().await,
             () = daemon.following.news() => daemon.take_news().await,
             order = daemon.control.order() => daemon.obey(order).await,
@@ -121,6 +124,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
     }
     service::stopping();
     traffic::record(&daemon.places, &daemon.past.ids);
+    daemon.forwarding.end(&daemon.places.pin_dir);
     daemon.proxy.end(&daemon.places.state_dir).await;
     daemon.metrics.end();
     daemon.names.end();
@@ -152,6 +156,7 @@ struct Daemon {
     following: Following,
     names: Bookkeeper,
     control: Control,
+    forwarding: Forwarding,
     /// What went wrong when it last followed a change, so that it is told once.
     complaint: Option<String>,
     clock: WallClock,
@@ -200,6 +205,7 @@ impl Daemon {
             metrics: Service::default(),
             following: Following::new(&places.state_dir),
             names: Bookkeeper::start(places)?,
+            forwarding: Forwarding::default(),
             complaint: None,
             clock: WallClock::now(),
             _lock: lock,

@@ -218,6 +218,13 @@ pub fn told(ctx: &TcContext) -> Parsed {
     Ok(unsafe { &*datagram })
 }
 
+/// The datagram that was [`parsed`] last at LAN ingress; if that failed, it holds anything.
+#[inline(always)]
+pub fn last_parsed() -> Option<&'static Datagram> {
+    // SAFETY: this CPU's own place.
+    unsafe { DATAGRAM.get_ptr(COMING)?.as_ref() }
+}
+
 /// See [`parse::read`]; the datagram is where `datagram` points.
 #[inline(never)]
 #[unsafe(no_mangle)]

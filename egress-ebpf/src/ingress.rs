@@ -6,7 +6,7 @@ use egress_common::{
     flow::Flow,
     judge::Tables as _,
     parse::Datagram,
-    rule::GroupPolicy,
+    rule::{GroupPolicy, feature},
     steer::Steering,
     verdict::{Action, Mode, Reason, Verdict},
 };
@@ -53,7 +53,28 @@ pub struct Judged {
     generation: Option<Generation>,
 }
 
+/// What of a verdict the fast path goes by.
+pub struct Passage {
+    /// The verdict's code.
+    pub code: u32,
+    /// The half of the tables that the generation is in.
+    pub half: u32,
+}
+
 impl Judged {
+    /// For packets that may be forwarded past the stack; nothing where there is no fast path.
+    #[inline(always)]
+    pub fn passage(&self) -> Option<Passage> {
+        let generation = self.generation?;
+        if !generation.has(feature::FORWARDS) {
+            return None;
+        }
+        Some(Passage {
+            code: self.verdict.to_code(),
+            half: generation.half(),
+        })
+    }
+
     /// How the packet is steered if it passes; nothing where no packet is.
     #[inline(always)]
     pub fn steering(&self) -> Option<Steering> {

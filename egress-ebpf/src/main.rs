@@ -15,6 +15,7 @@ mod destination;
 mod divert;
 mod dns;
 mod events;
+mod forward;
 mod fragments;
 mod ingress;
 mod maps;
@@ -38,7 +39,7 @@ use aya_ebpf::{
 /// LAN ingress: every packet from a client; frames in several buffers too.
 #[xdp(frags)]
 fn lan_ingress(ctx: XdpContext) -> u32 {
-    xdp::lan_ingress(&ctx)
+    xdp::lan_ingress::<true>(&ctx)
 }
 
 /// LAN ingress behind the driver, where the kernel makes one buffer of a frame. For a program that takes
@@ -46,7 +47,7 @@ fn lan_ingress(ctx: XdpContext) -> u32 {
 /// long the Ethernet header is, so that programs at TC ingress see a packet without one.
 #[xdp]
 fn lan_ingress_generic(ctx: XdpContext) -> u32 {
-    xdp::lan_ingress(&ctx)
+    xdp::lan_ingress::<false>(&ctx)
 }
 
 /// What LAN ingress would make of a packet. It is attached nowhere: `BPF_PROG_TEST_RUN` asks it.

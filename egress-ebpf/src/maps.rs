@@ -6,8 +6,8 @@
 
 use aya_ebpf::{
     btf_maps::{
-        Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, PerCpuArray, RingBuf,
-        SockMap,
+        Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap,
+        PerCpuArray, RingBuf, SockMap,
     },
     macros::btf_map,
 };
@@ -21,6 +21,7 @@ use egress_common::{
     event::{Event, FATES, Limit, LimitKey, Watcher},
     flat,
     flow::{Addr, Flow, FlowKey},
+    forward,
     fragment::{DatagramKey, Seen},
     learned::{Learned, LearnedKey},
     lesson, limits,
@@ -33,6 +34,8 @@ use egress_common::{
     trial::Trial,
     verdict::{Counter, REPLY_COUNTERS, VERDICT_COUNTERS},
 };
+
+use crate::forward::Asked;
 
 /// `BPF_NOEXIST` (linux/bpf.h): an entry that another CPU made first stays as it is.
 pub const NO_EXIST: u64 = 1;
@@ -303,3 +306,34 @@ pub static LESSON_FATES: PerCpuArray<u64, { lesson::FATES }> = PerCpuArray::new(
 /// user space. When it is full, the one that was tried least recently leaves.
 #[btf_map(pin_by_name)]
 pub static MISSED: LruHashMap<MissedKey, Missed, { limits::MISSED as usize }> = LruHashMap::new();
+
+/// The word under which next hops are remembered; 0 while nothing is forwarded past the stack. Written by user
+/// space whenever anything changes that forwarding goes by, read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static FORWARD_EPOCH: Array<u64, 1> = Array::new();
+
+/// Pairs of interfaces between which packets are forwarded past the stack. Written by user space again and again,
+/// read at LAN ingress.
+#[btf_map(pin_by_name)]
+pub static FORWARD_PAIRS: HashMap<
+    forward::PairKey,
+    forward::Pair,
+    { limits::FORWARD_PAIRS as usize },
+> = HashMap::new();
+
+/// Interfaces that packets may leave by past the stack, by their indices. Written by user space, read at LAN
+/// ingress.
+#[btf_map(pin_by_name)]
+pub static FORWARD_TO: DevMapHash<{ limits::FORWARD_PAIRS as usize }> = DevMapHash::new();
+
+/// Packets by what became of them where there is a fast path. Written at LAN ingress, read by user space.
+#[btf_map(pin_by_name)]
+pub static FORWARDS: PerCpuArray<u64, { forward::FATES }> = PerCpuArray::new();
+
+/// Next hops of this CPU's packets. Written and read at LAN ingress, whose programs do not interrupt each other.
+#[btf_map]
+pub static HOPS: PerCpuArray<forward::Hop, { forward::PLACES as usize }> = PerCpuArray::new();
+
+/// The question for a next hop. Written and read at LAN ingress.
+#[btf_map]
+pub static ROUTE_ASKED: PerCpuArray<Asked, 1> = PerCpuArray::new();

@@ -87,11 +87,10 @@ impl View {
             }
         }
     }
-}
 
-impl Packet for View {
+    /// Where the header at offset `at` lies; nothing where the packet ends before the header does.
     #[inline(always)]
-    fn view<T: Wire>(&self, at: usize) -> Option<&T> {
+    fn spot<T: Wire>(&self, at: usize) -> Option<usize> {
         /// Nothing is read that far into a packet; a mask as well.
         const FARTHEST: usize = 0x7fff;
 
@@ -102,9 +101,14 @@ impl Packet for View {
         // offset: the mask, which changes nothing, tells it again.
         let at = same_register(at) & FARTHEST;
         let from = same_register(self.start + at);
-        if from + size_of::<T>() > self.end {
-            return None;
-        }
+        (from + size_of::<T>() <= self.end).then_some(from)
+    }
+}
+
+impl Packet for View {
+    #[inline(always)]
+    fn view<T: Wire>(&self, at: usize) -> Option<&T> {
+        let from = self.spot::<T>(at)?;
         // SAFETY: the header lies between data and data_end, which the verifier checks as well, and
         // Wire types have alignment 1 and no invalid values.
         Some(unsafe { &*(from as *const T) })
@@ -131,6 +135,14 @@ impl<'a> Frame<'a> {
             ctx,
             view: View::of_frame(ctx),
         }
+    }
+
+    /// A header at offset `at`, to be changed where it lies; nothing where the frame ends before it does.
+    #[inline(always)]
+    pub fn place<T: Wire>(&mut self, at: usize) -> Option<&mut T> {
+        let from = self.view.spot::<T>(at)?;
+        // SAFETY: as in `View::view`, and nothing else points to these bytes meanwhile.
+        Some(unsafe { &mut *(from as *mut T) })
     }
 
     /// After an adjustment that the kernel answered with `result`.

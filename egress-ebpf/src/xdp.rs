@@ -1,7 +1,7 @@
 //! LAN ingress at XDP.
 
 use aya_ebpf::{
-    bindings::xdp_action::{self, XDP_DROP, XDP_PASS, XDP_TX},
+    bindings::xdp_action::{self, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX},
     programs::XdpContext,
 };
 use egress_common::{
@@ -15,6 +15,7 @@ use crate::{
     datagram::{decide, packet_options, parse_frame, parsed, quoted_flow},
     dns::{query::frame_query, strict::frame_strict},
     events::sender,
+    forward::forward,
     ingress::{Hook, judged},
     refuse::{refuse, refuse_name},
     tables::Generation,
@@ -22,14 +23,20 @@ use crate::{
 };
 
 /// Judges a frame, counts it, reports it, and turns the verdict into an XDP action. What passes takes a
-/// note along of how it is steered.
+/// note along of how it is steered. In the driver (`NATIVE`), what is allowed may leave past the stack.
 #[inline(always)]
-pub fn lan_ingress(ctx: &XdpContext) -> xdp_action::Type {
+pub fn lan_ingress<const NATIVE: bool>(ctx: &XdpContext) -> xdp_action::Type {
     let Some(judged) = judged(ctx) else {
         return XDP_PASS;
     };
     match judged.action {
         Action::Allow | Action::WouldDrop => {
+            if NATIVE
+                && let Some(passage) = judged.passage()
+                && forward(ctx.ctx, passage.code, passage.half) == XDP_REDIRECT
+            {
+                return XDP_REDIRECT;
+            }
             if let Some(steering) = judged.steering() {
                 leave(ctx, Note::of(steering));
             }

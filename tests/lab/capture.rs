@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size_force, set_socket_timeout};
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SocketType, recv, socket};
 
 use crate::host::Host;
@@ -51,8 +51,12 @@ fn open() -> io::Result<OwnedFd> {
     /// ETH_P_ALL (linux/if_ether.h), in network byte order.
     const ALL: u32 = 0x0003_u16.to_be() as u32;
 
+    /// Bytes of frames that wait to be looked at.
+    const ROOM: usize = 1 << 22;
+
     let every = std::num::NonZeroU32::new(ALL).map(Protocol::from_raw);
     let socket = socket(AddressFamily::PACKET, SocketType::RAW, every)?;
+    set_socket_recv_buffer_size_force(&socket, ROOM)?;
     set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_millis(50)))?;
     Ok(socket)
 }

@@ -31,6 +31,7 @@ pub mod gateway;
 pub mod guard;
 pub mod guest;
 pub mod host;
+pub mod inject;
 pub mod interrupt;
 pub mod kernel;
 pub mod link;

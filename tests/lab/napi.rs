@@ -26,8 +26,7 @@ impl NapiThread {
     /// Gives a link such a thread.
     pub fn of(host: &Host, link: &str) -> Result<Self> {
         let before = threads(link)?;
-        host.run(|| receive_offload(link))?
-            .with_context(|| format!("GRO of {link}"))?;
+        receives_frames(host, link)?;
         host.run_mounted(|| fs::write(format!("/sys/class/net/{link}/threaded"), "1"))?
             .with_context(|| format!("threaded NAPI of {link}"))?;
         let after = threads(link)?;
@@ -51,6 +50,12 @@ impl NapiThread {
     pub fn cpu_time(&self) -> Result<Duration> {
         cpu::time_of(self.id.cast_unsigned())
     }
+}
+
+/// Lets a link's end take in what XDP programs redirect to the other end.
+pub fn receives_frames(host: &Host, link: &str) -> Result<()> {
+    host.run(|| receive_offload(link))?
+        .with_context(|| format!("GRO of {link}"))
 }
 
 /// Threads of NAPI of links of this name, whosever they are.

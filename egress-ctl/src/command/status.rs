@@ -1,5 +1,6 @@
 //! `egress-ctl status`: what is enforced, and what was counted. Works with and without a daemon.
 
+mod forward;
 mod interface;
 mod lever;
 
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::{
+    forward::FastPaths,
     interface::{Interface, interfaces, unfiltered},
     lever::{Bypass, Trial},
 };
@@ -55,6 +57,7 @@ struct Report {
     /// Process id of whoever watches events.
     watcher: Option<u64>,
     interfaces: Vec<Interface>,
+    fast_path: FastPaths,
     generation: Generation,
     learned: Learned,
     verdicts: Vec<VerdictCount>,
@@ -185,6 +188,7 @@ impl Report {
             },
             watcher: events::holder(pinned),
             interfaces: interfaces(places, &snapshot.summary.lan)?,
+            fast_path: FastPaths::read(places, pid.is_some())?,
             learned: Learned {
                 addresses: pinned.learned()?.keys().filter(Result::is_ok).count(),
                 capacity: limits::LEARNED,
@@ -266,6 +270,12 @@ impl Report {
         table(&mut text, &["dns names", "messages"], &self.lessons, |l| {
             [l.fate.into(), l.messages.to_string()]
         });
+        table(
+            &mut text,
+            &["fast path", "packets"],
+            &self.fast_path.packets,
+            |f| [f.fate.into(), f.packets.to_string()],
+        );
         table(&mut text, &["watched", "events"], &self.events, |e| {
             [e.fate.into(), e.events.to_string()]
         });
@@ -306,6 +316,9 @@ impl Report {
         }
         for note in self.interfaces.iter().flat_map(Interface::notes) {
             line("note", note);
+        }
+        for fast_path in self.fast_path.lines() {
+            line("fast path", fast_path);
         }
         line(
             "generation",

@@ -6,6 +6,7 @@
 pub mod edit;
 mod feed;
 mod file;
+pub mod forward;
 pub mod group;
 mod kind;
 pub mod lint;
@@ -33,15 +34,16 @@ use egress_common::{learned::Scope, verdict::Mode};
 use ipnet::IpNet;
 use toml::Spanned;
 
+use self::{
+    forward::FastPath,
+    problem::Problems,
+    raw::{Raw, RawDns, RawGateway},
+    valid::is_nearest,
+};
 pub use self::{
     group::Group,
     lookup::Lookup,
     problem::{ConfigError, Problem},
-};
-use self::{
-    problem::Problems,
-    raw::{Raw, RawDns, RawGateway},
-    valid::is_nearest,
 };
 use crate::{
     catalogue::Catalogue,
@@ -88,6 +90,8 @@ pub struct Gateway {
     pub count_replies: bool,
     /// How destinations are looked up.
     pub lookup: Lookup,
+    /// Pairs of interfaces between which allowed packets leave past the stack.
+    pub fast_paths: Vec<FastPath>,
 }
 
 /// How long DNS answers teach, and how they come.
@@ -247,6 +251,7 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         mark_mask: _,
         count_replies,
         lookup,
+        fast_path,
     } = raw;
     let mode = mode.and_then(|mode| self::mode(&mode, "gateway.mode", problems));
     if let Some(lan) = lan.as_ref().filter(|lan| lan.get_ref().is_empty())
@@ -262,11 +267,13 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
             problems.add(name.span(), "gateway.lan", message);
         }
     }
+    let lan: Vec<_> = lan.into_iter().map(Spanned::into_inner).collect();
+    let fast_paths = forward::fast_paths(fast_path, &lan, problems);
     let (own, others): (Vec<_>, Vec<_>) = resolvers.iter().partition(|r| r.get_ref() == "gateway");
     Gateway {
         // Without one there is a problem, and no config.
         mode: mode.unwrap_or(Mode::Enforce),
-        lan: lan.into_iter().map(Spanned::into_inner).collect(),
+        lan,
         own_resolver: !own.is_empty(),
         resolvers: parsed(others, "gateway.resolvers", problems, |text| {
             let addr = text.parse::<IpAddr>().map_err(|_| {
@@ -284,6 +291,7 @@ fn gateway(raw: RawGateway, problems: &mut Problems<'_>) -> Gateway {
         default_group: default_group.map(Spanned::into_inner),
         count_replies: count_replies.unwrap_or(true),
         lookup: lookup::lookup(lookup.as_ref(), problems),
+        fast_paths,
     }
 }
 

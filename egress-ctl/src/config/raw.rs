@@ -35,6 +35,17 @@ pub(super) struct RawGateway {
     pub(super) mark_mask: Option<Spanned<i64>>,
     pub(super) count_replies: Option<bool>,
     pub(super) lookup: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) fast_path: Vec<Spanned<RawFastPath>>,
+}
+
+/// One `[[gateway.fast-path]]` table.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
+pub(super) struct RawFastPath {
+    pub(super) from: Option<Spanned<String>>,
+    pub(super) to: Option<Spanned<String>>,
+    pub(super) trust_checksums: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]

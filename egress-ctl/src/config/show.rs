@@ -50,6 +50,7 @@ pub fn effective(text: &str, config: &Config) -> Result<Effective, toml::de::Err
         );
         default(gateway, "lookup", Value::from(config.gateway.lookup.name()));
         default(gateway, "mark-mask", Value::from(i64::from(u32::MAX)));
+        trust_nobody(gateway);
     });
     within(&mut table, "dns", |dns| {
         default(
@@ -93,6 +94,18 @@ fn group_defaults(table: &mut Table, group: &Group, config: &Config) {
         default(table, key, Value::Array(Vec::new()));
     }
     name_rules(table);
+}
+
+/// What a veth's other end sends is not trusted where nothing is said.
+fn trust_nobody(gateway: &mut Table) {
+    let Some(Value::Array(pairs)) = gateway.get_mut("fast-path") else {
+        return;
+    };
+    for pair in pairs {
+        if let Value::Table(pair) = pair {
+            default(pair, "trust-checksums", Value::from(false));
+        }
+    }
 }
 
 /// Rules without a name are called by their place.

@@ -1,5 +1,6 @@
 //! Good and bad configurations.
 
+mod forward;
 mod nearest;
 mod together;
 

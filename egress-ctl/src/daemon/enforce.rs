@@ -173,6 +173,7 @@ impl Daemon {
         }
         self.remark(remarks);
         self.take_bound(bound);
+        self.forwarding.look();
         Ok(())
     }
 

@@ -49,7 +49,8 @@ impl Daemon {
             self.renew(own, today)?;
         }
         self.proxy.keep(&self.places.state_dir).await;
-        self.follow_interfaces().await
+        self.follow_interfaces().await?;
+        self.look_at_forwarding()
     }
 
     /// Attaches to what has come, lets go of what has gone, and puts back what was taken off.

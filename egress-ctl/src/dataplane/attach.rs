@@ -5,6 +5,7 @@
 //! kernel has one of them an interface.
 
 mod foreign;
+mod ours;
 mod present;
 mod side;
 mod site;
@@ -18,8 +19,8 @@ use aya::programs::ProgramError;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::present::filters;
-pub use self::present::lost;
 use self::site::Site;
+pub use self::{ours::ours, present::lost};
 use super::{
     aside, ask,
     bind::Bound,

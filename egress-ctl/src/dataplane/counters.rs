@@ -6,7 +6,7 @@ use aya::maps::MapError;
 use egress_common::{
     dns::Outcome,
     event::Fate,
-    lesson,
+    forward, lesson,
     traffic::TrafficKey,
     verdict::{Action, Counter, Reason, counter_index, reply_index},
 };
@@ -193,6 +193,22 @@ pub fn lessons(pinned: Pinned<'_>) -> Result<Vec<(lesson::Fate, u64)>, ReadError
         let records = map.get(&(*fate as u32), 0)?.iter().sum();
         if records > 0 {
             counted.push((*fate, records));
+        }
+    }
+    Ok(counted)
+}
+
+/// Packets by what became of them where there is a fast path, that are not zero.
+///
+/// # Errors
+/// They cannot be read.
+pub fn forwards(pinned: Pinned<'_>) -> Result<Vec<(forward::Fate, u64)>, ReadError> {
+    let map = pinned.forwards()?;
+    let mut counted = Vec::new();
+    for fate in forward::Fate::ALL {
+        let packets = map.get(&(*fate as u32), 0)?.iter().sum();
+        if packets > 0 {
+            counted.push((*fate, packets));
         }
     }
     Ok(counted)

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use aya::maps::{
     Array, ArrayOfMaps, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, PerCpuHashMap,
-    RingBuf, SockMap, lpm_trie,
+    RingBuf, SockMap, lpm_trie, xdp::DevMapHash,
 };
 use egress_common::{
     divert::Pair,
     dns::asked::{Query, QueryKey},
     event::Watcher,
     flow::{Addr, FlowKey},
+    forward::{Pair as Passage, PairKey},
     fragment::{DatagramKey, Seen},
     learned::{Learned, LearnedKey},
     limits,
@@ -178,6 +179,14 @@ pinned! {
     lessons: "LESSONS", RingBuf => RingBuf<MapData>;
     /// Counters of these by fate.
     lesson_fates: "LESSON_FATES", PerCpuArray => PerCpuArray<MapData, u64>;
+    /// The word under which next hops are remembered.
+    forward_epoch: "FORWARD_EPOCH", Array => Array<MapData, u64>;
+    /// Pairs of interfaces between which packets are forwarded past the stack.
+    forward_pairs: "FORWARD_PAIRS", HashMap => HashMap<MapData, PairKey, Passage>;
+    /// Interfaces that packets may leave by past the stack.
+    forward_to: "FORWARD_TO", DevMapHash => DevMapHash<MapData>;
+    /// Counters of packets by what became of them where there is a fast path.
+    forwards: "FORWARDS", PerCpuArray => PerCpuArray<MapData, u64>;
     /// Destinations that clients tried and no answer allowed.
     missed: "MISSED", LruHashMap => HashMap<MapData, MissedKey, Missed>;
 }

@@ -15,7 +15,7 @@ pub mod events;
 pub mod hook;
 pub mod interface;
 pub mod learned;
-mod link;
+pub(crate) mod link;
 pub mod load;
 pub mod maps;
 pub mod missed;

@@ -116,6 +116,7 @@ pub fn compile(
                 | bit(steered.steers(), feature::STEERS)
                 | bit(config.gateway.count_replies, feature::COUNTS_REPLIES)
                 | bit(config.gateway.lookup == Lookup::Flat, feature::FLAT)
+                | bit(!config.gateway.fast_paths.is_empty(), feature::FORWARDS)
                 | bit(is_strict(&config.groups), feature::STRICT_DNS)
                 | bit(config.dns.scope == Scope::Client, feature::CLIENT_SCOPE),
         },

@@ -30,8 +30,6 @@ const PREFIXES: usize = 500;
 /// How many destinations there are where nothing else is said.
 const SOME: usize = 1 << 10;
 const MANY: usize = 1 << 16;
-/// What egress does not have yet.
-const FAST_PATH: [&str; 2] = ["forward_fast_over_none", "nft_ct_over_fast_forward"];
 
 /// Measures all, unless the machine cannot.
 pub(super) fn measure(effort: Effort) -> Result<Findings> {
@@ -49,9 +47,6 @@ pub(super) fn measure(effort: Effort) -> Result<Findings> {
     gateway.run_mounted(|| -> Result<Findings> {
         let mut peers = Peers::prepare(gateway, &catalogue, wire.lab.folder())?;
         let mut findings = Findings::default();
-        for key in FAST_PATH {
-            findings.skip(key, "egress has no fast path yet");
-        }
         findings.add(compared(&wire, &mut peers, &catalogue, effort)?);
         Ok(findings)
     })?
@@ -218,7 +213,15 @@ fn nanoseconds(costs: &[Cost]) -> Series {
 /// Adds the goals' ratios of traffic of this fate.
 fn ratios(findings: &mut Findings, fate: Fate, costs: &Costs) {
     let goals = match fate {
-        Fate::Forwarded => &[("forward_pass_over_none", Peer::Egress, Peer::None)][..],
+        Fate::Forwarded => &[
+            ("forward_pass_over_none", Peer::Egress, Peer::None),
+            ("forward_fast_over_none", Peer::FastPath, Peer::None),
+            (
+                "nft_ct_over_fast_forward",
+                Peer::NftConntrack,
+                Peer::FastPath,
+            ),
+        ][..],
         Fate::Dropped => &[
             ("veth_drop_over_floor", Peer::Egress, Peer::DropOnly),
             ("nft_ct_over_drop", Peer::NftConntrack, Peer::Egress),

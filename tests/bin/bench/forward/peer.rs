@@ -1,5 +1,6 @@
 //! Ways to filter on the gateway: a catalogue in; each is put there and taken away again.
 
+mod fast;
 mod program;
 mod rules;
 mod script;
@@ -11,6 +12,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use lab::host::Host;
 
+use self::fast::FastPath;
 use self::program::{DropOnly, Egress};
 use self::xdp_filter::XdpFilter;
 use super::super::catalogue::Catalogue;
@@ -28,10 +30,11 @@ pub(super) enum Peer {
     XdpFilter,
     DropOnly,
     Egress,
+    FastPath,
 }
 
 impl Peer {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::None,
         Self::NftConntrack,
         Self::NftIngress,
@@ -41,6 +44,7 @@ impl Peer {
         Self::XdpFilter,
         Self::DropOnly,
         Self::Egress,
+        Self::FastPath,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -54,6 +58,7 @@ impl Peer {
             Self::XdpFilter => "xdp-filter",
             Self::DropOnly => "drop-only XDP",
             Self::Egress => "egress",
+            Self::FastPath => "egress with a fast path",
         }
     }
 
@@ -65,7 +70,7 @@ impl Peer {
     /// Whether packets meet this fate with it.
     pub(super) fn meets(self, fate: Fate) -> bool {
         match self {
-            Self::None => fate == Fate::Forwarded,
+            Self::None | Self::FastPath => fate == Fate::Forwarded,
             Self::DropOnly => fate == Fate::Dropped,
             _ => true,
         }
@@ -164,5 +169,6 @@ fn filter(
         Peer::XdpFilter => Box::new(XdpFilter::on(gateway)),
         Peer::DropOnly => Box::new(DropOnly::new()?),
         Peer::Egress => Box::new(Egress::new(catalogue)?),
+        Peer::FastPath => Box::new(FastPath::new(gateway, catalogue)?),
     })
 }

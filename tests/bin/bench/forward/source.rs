@@ -30,6 +30,7 @@ pub(super) struct Source {
     client: Host,
     bench: Ebpf,
     frame: Vec<u8>,
+    destinations: u64,
 }
 
 impl Source {
@@ -47,8 +48,14 @@ impl Source {
         Ok(Self {
             client: lab.client.clone(),
             bench,
+            destinations: destinations.len() as u64,
             frame: frames.into_iter().next().context("no destination")?,
         })
+    }
+
+    /// How many destinations it sends to.
+    pub(super) fn destinations(&self) -> u64 {
+        self.destinations
     }
 
     /// Sends as fast as it can.

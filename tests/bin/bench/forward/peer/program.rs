@@ -76,7 +76,8 @@ impl Filter for DropOnly {
     }
 }
 
-fn attach(program: &mut Xdp) -> Result<XdpLink> {
+/// Puts a program on the interface, in the driver.
+pub(super) fn attach(program: &mut Xdp) -> Result<XdpLink> {
     let id = program.attach(LAN, XdpMode::Driver)?;
     Ok(program.take_link(id)?)
 }
