@@ -2,11 +2,11 @@
 //!
 //! The way of the data, one folder a stage: [`catalogue`] says which endpoints there are, [`config`]
 //! who may reach which, [`policy`] compiles both into a generation, [`dataplane`] puts that into
-//! the kernel's maps. [`proxy`] relays DNS over TCP, [`dns`] keeps the names of
-//! what was learned, [`forward`] looks after the path past the stack. [`replay`] shows a capture to the same
-//! programs. [`daemon`] keeps it so, [`lever`] is what an administrator moves by hand; [`init`] drafts a first config, [`doctor`] says what is wrong with
-//! a machine, [`metrics`] is what monitoring reads, [`command`] are the commands, and [`cli`] is how they are
-//! called.
+//! the kernel's maps. [`proxy`] relays DNS over TCP, [`dns`] keeps the names of what was learned,
+//! [`forward`] looks after the path past the stack. [`replay`] shows a capture to the same programs.
+//! [`daemon`] keeps it so, [`lever`] is what an administrator moves by hand; [`init`] drafts a first
+//! config, [`doctor`] says what is wrong with a machine, [`metrics`] is what monitoring reads,
+//! [`command`] are the commands, and [`cli`] is how they are called.
 
 pub mod catalogue;
 pub mod cli;
