@@ -222,7 +222,7 @@ fn nothing_else_is_answered() -> Result<()> {
     // Who says nothing takes a place, and not the last one.
     let silent = gateway.run(|| -> Result<Vec<TcpStream>> {
         let connect = |_| Ok(TcpStream::connect(LISTEN)?);
-        (0..7).map(connect).collect()
+        (0..15).map(connect).collect()
     })??;
     ensure!(stage.ask("")?.status() == "200");
     drop(silent);

@@ -23,9 +23,11 @@ use super::{families, gather::Gatherer, http};
 use crate::{daemon::Places, privilege};
 
 /// Connections at once; others wait until one ends.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 /// How long a connection may last, with one request and its answer.
 const LIMIT: Duration = Duration::from_secs(10);
+/// How long somebody may take to say what is asked.
+const HEAD_LIMIT: Duration = Duration::from_secs(2);
 /// Where no connection can be taken, the pause until the next try.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Bytes and number of a request's headers.
@@ -137,7 +139,7 @@ async fn connection(stream: TcpStream, gatherer: &Mutex<Gatherer>) -> hyper::Res
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(LIMIT)
+        .header_read_timeout(HEAD_LIMIT)
         .keep_alive(false)
         .max_buf_size(HEAD_MAX)
         .max_headers(HEADERS_MAX)
