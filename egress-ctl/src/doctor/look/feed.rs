@@ -34,16 +34,12 @@ pub(super) async fn look(state_dir: &Path, feeds: &[Settings]) -> Vec<Feed> {
 
 async fn one(state_dir: &Path, settings: &Settings) -> Feed {
     let began = Instant::now();
-    let patient = Settings {
-        timeout: settings.timeout.min(LIMIT),
-        ..settings.clone()
-    };
     let known = Known {
         version: Version::try_from(LAST.to_owned()).ok(),
         ..Known::default()
     };
     let id = RequestId::passing(state_dir);
-    let asked = timeout(LIMIT, fetch(&patient, &id, &known, false));
+    let asked = timeout(LIMIT, fetch(settings, &id, &known, false));
     let answer = match asked.await {
         Ok(Ok(answer)) => Ok((answer.latest.to_string(), began.elapsed())),
         Ok(Err(fault)) => Err(fault.to_string()),
