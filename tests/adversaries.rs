@@ -19,6 +19,8 @@ use lab::topology::Lab;
 
 #[path = "adversaries/answers.rs"]
 mod answers;
+#[path = "adversaries/senders.rs"]
+mod senders;
 
 const C4: &str = "10.20.0.2";
 const C6: &str = "fd00:20::2";

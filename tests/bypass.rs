@@ -117,7 +117,7 @@ fn a_lever_ends_by_the_kernels_clock() -> Result<()> {
 /// What `status` says of the lever, as data, and whether its text does.
 fn told(stage: &Stage) -> Result<Value> {
     let bypass = stage.status()?["bypass"].clone();
-    let text = stage.done(&["status"])?;
+    let text = String::from_utf8(stage.ask(&["status"])?.stdout)?;
     ensure!(
         text.contains("NOTHING IS DROPPED") != bypass.is_null(),
         "{text}"

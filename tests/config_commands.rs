@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use anyhow::{Context as _, Result, ensure};
 use lab::gateway;
 use lab::stage::Stage;
-use serde_json::Value;
+use lab::told;
 use tempfile::TempDir;
 
 const GOOD: &str = r#"[gateway]
@@ -80,7 +80,7 @@ fn a_good_config_is_told_to_be_good() -> Result<()> {
     };
     ensure!(desk.config(&["check", &desk.file()])? == expected);
     let ran = desk.config(&["check", &desk.file(), "--json"])?;
-    let report: Value = serde_json::from_str(&ran.printed)?;
+    let report = told::object(ran.printed.as_bytes())?;
     ensure!(report["schema"] == "egress.config-check/1" && report["good"] == true);
     ensure!(report["warnings"] == serde_json::json!([]), "{report}");
     ensure!(ran.code == Some(0), "{ran:?}");
@@ -130,7 +130,7 @@ fn all_that_is_wrong_is_told_at_once_and_fails() -> Result<()> {
     ensure!(ran.complaint == complaint && ran.code == Some(1), "{ran:?}");
 
     let ran = desk.config(&["check", &file, "--json"])?;
-    let report: Value = serde_json::from_str(&ran.printed)?;
+    let report = told::object(ran.printed.as_bytes())?;
     ensure!(report["good"] == false && ran.code == Some(1), "{ran:?}");
     ensure!(
         report["problems"].as_array().map(Vec::len) == Some(4),
@@ -180,7 +180,7 @@ fn a_config_is_shown_with_its_defaults() -> Result<()> {
     ensure!(again.config(&["show", &again.file()])?.printed == ran.printed);
 
     let ran = desk.config(&["show", &desk.file(), "--json"])?;
-    let shown: Value = serde_json::from_str(&ran.printed)?;
+    let shown = told::object(ran.printed.as_bytes())?;
     ensure!(
         shown["schema"] == "egress.config/1" && shown["config"]["dns"]["grace"] == 5,
         "{shown}"

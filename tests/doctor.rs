@@ -1,6 +1,7 @@
 //! `egress-ctl doctor` on gateways that are well, and on such that something is wrong with.
 
 use std::net::UdpSocket;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -12,6 +13,8 @@ use lab::feed::archive::Archive;
 use lab::feed::followed::{Followed, INSTANCE, SOURCE, Transport};
 use lab::feed::made_up;
 use lab::stage::Stage;
+use lab::told;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::Value;
 
 /// Checks of the machine that the lab runs on, which nobody sets up for a test.
@@ -31,8 +34,8 @@ struct Found {
 impl Found {
     fn of(output: &Output) -> Result<Self> {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        let report = serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("doctor: {complaint}"))?;
+        let report =
+            told::object(&output.stdout).with_context(|| format!("doctor: {complaint}"))?;
         Ok(Self {
             code: output.status.code(),
             report,
@@ -246,6 +249,37 @@ fn other_daemons_and_a_pulled_lever_are_told() -> Result<()> {
     let found = Found::on(&stage, &[])?;
     found.expect("daemon", "", "warn", &["systemctl start egress"])?;
     found.expect("generation", "", "ok", &["1 is in force, mode enforce"])?;
+    Ok(())
+}
+
+/// The exit code where a process may have so many files open.
+fn code_with_files(stage: &Stage, files: u64) -> Result<(Option<i32>, String)> {
+    let mut command = stage.command(&["doctor", "--json"])?;
+    let limit = Rlimit {
+        current: Some(files),
+        maximum: Some(files),
+    };
+    // SAFETY: between fork and exec only a system call is made.
+    unsafe { command.pre_exec(move || Ok(setrlimit(Resource::Nofile, limit)?)) };
+    let output = command.output()?;
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.stdout.is_empty(), "{output:?}");
+    Ok((output.status.code(), complaint))
+}
+
+#[test]
+fn where_nothing_can_be_looked_at_it_says_so_by_its_code() -> Result<()> {
+    /// Enough to start, and not for netlink.
+    const FILES: u64 = 4;
+
+    let stage = Stage::new()?;
+    let (code, complaint) = code_with_files(&stage, FILES)?;
+    ensure!(code == Some(3), "{code:?}: {complaint}");
+    // EMFILE, whose words are those of the C library.
+    ensure!(
+        complaint.starts_with("egress-ctl: cannot") && complaint.contains("(os error 24)"),
+        "{complaint}"
+    );
     Ok(())
 }
 

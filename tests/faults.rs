@@ -2,7 +2,7 @@
 //! packet.
 //!
 //! Second daemons, lost state files and what is taken off are in `restart` and `interfaces`; deadlines in `trial`
-//! and `bypass`; the wall clock in `clock`.
+//! and `bypass`; the wall clock in `clock`; tables without a place left in `full`; maps of other versions in `layout`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use lab::guard::{self, Guard};
 use lab::pace;
 use lab::stage::{Daemon, Stage};
@@ -44,26 +44,9 @@ fn on<T: Send>(stage: &Stage, closure: impl FnOnce() -> Result<T> + Send) -> Res
     stage.lab.gateway.run_mounted(closure)?
 }
 
-fn generation(stage: &Stage) -> Result<u64> {
-    let status = stage.status()?;
-    status["generation"]["number"]
-        .as_u64()
-        .context("no generation")
-}
-
 /// The config with another port, so that a generation would have to be made.
 fn another() -> String {
     guard::config().replace("\"4500\"", "\"4500,4600\"")
-}
-
-/// Asks for another config, which the daemon must refuse as a whole; what it says.
-fn refused_reload(stage: &Stage, daemon: &mut Daemon, config: &str) -> Result<String> {
-    let before = generation(stage)?;
-    stage.write(config)?;
-    daemon.hang_up()?;
-    daemon.wait_for(&format!("generation {before} stays in force"))?;
-    ensure!(generation(stage)? == before, "{}", daemon.log());
-    Ok(daemon.log())
 }
 
 #[test]
@@ -79,7 +62,7 @@ fn a_full_disk_keeps_what_is_in_force() -> Result<()> {
             }
         }
     })?;
-    let log = refused_reload(&stage, &mut daemon, &another())?;
+    let log = stage.refused_reload(&mut daemon, &another())?;
     ensure!(
         log.contains("generation-2.json: No space left on device"),
         "{log}"
@@ -120,7 +103,7 @@ fn a_read_only_state_folder_keeps_what_is_in_force() -> Result<()> {
             c"",
         )?)
     })?;
-    let log = refused_reload(&stage, &mut daemon, &another())?;
+    let log = stage.refused_reload(&mut daemon, &another())?;
     ensure!(
         log.contains("generation-2.json: Read-only file system"),
         "{log}"
@@ -133,7 +116,7 @@ fn a_read_only_state_folder_keeps_what_is_in_force() -> Result<()> {
     );
     on(&stage, || Ok(unmount(&state, UnmountFlags::empty())?))?;
     let _daemon = stage.start(&[])?;
-    ensure!(generation(&stage)? == 2);
+    ensure!(stage.generation()? == 2);
     guard.end()
 }
 
@@ -163,7 +146,7 @@ fn damaged_files_of_state_are_named_and_open_no_gap() -> Result<()> {
     ] {
         ensure!(log.contains(name), "nothing of {name}:\n{log}");
     }
-    ensure!(generation(&stage)? == 2);
+    ensure!(stage.generation()? == 2);
     guard.end()
 }
 
@@ -226,7 +209,7 @@ fn what_does_not_fit_into_a_table_changes_nothing() -> Result<()> {
         write!(clients, "\"11.{a}.{b}.{c}\", ")?;
     }
     let many = guard::config().replace("clients = [", &format!("clients = [{clients}"));
-    let log = refused_reload(&stage, &mut daemon, &many)?;
+    let log = stage.refused_reload(&mut daemon, &many)?;
     ensure!(
         log.contains(
             "clients: 65537 prefixes are more than the 65536 that the kernel's table holds"

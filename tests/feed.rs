@@ -10,9 +10,10 @@ use anyhow::{Context, Result, ensure};
 use lab::config;
 use lab::gateway::Egress;
 use lab::host::Life;
+use lab::told;
 use lab::topology::Lab;
 use lab::wait;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const INSTANCE: &str = "China";
 const LIMIT: Duration = Duration::from_secs(30);
@@ -86,7 +87,7 @@ fn a_refusal_is_told_and_changes_nothing() -> Result<()> {
         let output = stage.run(&egress, &["feed", "status", "--json"])?;
         Ok((output.status.code() == Some(3)).then_some(output.stdout))
     })?;
-    let status: Value = serde_json::from_slice(&status)?;
+    let status = told::object(&status)?;
     ensure!(
         status["feeds"][0]["refusal"]["kind"] == "not-json",
         "{status}"

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use lab::feed::archive::Archive;
 use lab::feed::fault::{Fault, Faults};
 use lab::feed::followed::{Followed, INSTANCE, Transport};
 use lab::feed::made_up;
@@ -210,7 +209,8 @@ fn only_versions_are_polled_and_always_by_the_same_machine() -> Result<()> {
 
 #[test]
 fn an_authority_of_ones_own_is_trusted_only_where_it_is_named() -> Result<()> {
-    let mut followed = Followed::start(editions()?, VERSIONS[0], "", Transport::Tls)?;
+    let archive = made_up::three_small_steps(INSTANCE, VERSIONS)?;
+    let mut followed = Followed::start(archive, VERSIONS[0], "", Transport::Tls)?;
     followed.serve(VERSIONS[1])?;
     let before = followed.in_force()?;
     followed.reconfigure(|config| {
@@ -270,23 +270,10 @@ fn a_full_disk_leaves_what_was() -> Result<()> {
     Ok(())
 }
 
-/// Three editions: the second loses and gains, the third gains more.
-fn editions() -> Result<Archive> {
-    let editions = [
-        made_up::edition(0..165, 150..344),
-        made_up::edition(20..173, 150..344),
-        made_up::edition(20..180, 150..350),
-    ];
-    let mut archive = Archive::default();
-    for (version, edition) in VERSIONS.into_iter().zip(editions) {
-        archive.put(INSTANCE, version.parse()?, edition);
-    }
-    Ok(archive)
-}
-
 /// Follows the first of them.
 fn follow(keys: &str) -> Result<Followed> {
-    Followed::start(editions()?, VERSIONS[0], keys, Transport::Http)
+    let archive = made_up::three_small_steps(INSTANCE, VERSIONS)?;
+    Followed::start(archive, VERSIONS[0], keys, Transport::Http)
 }
 
 fn sync(followed: &Followed) -> Result<()> {

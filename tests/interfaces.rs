@@ -13,6 +13,7 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 use lab::config::custom;
 use lab::stage::Stage;
+use lab::told;
 use lab::wait;
 use serde_json::Value;
 
@@ -249,7 +250,7 @@ fn is_judged(status: &Value, place: usize) -> bool {
 /// Whether an address is marked as the gateway's in the generation in force.
 fn gateway_has(stage: &Stage, addr: &str) -> Result<bool> {
     let answer = stage.ask(&["check", addr, "--port", "22", "--json"])?;
-    let answer: Value = serde_json::from_slice(&answer.stdout)?;
+    let answer = told::object(&answer.stdout)?;
     Ok(answer["verdicts"][0]["reason"] == "gateway")
 }
 

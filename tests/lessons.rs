@@ -95,12 +95,13 @@ fn what_taught_or_was_refused_is_told_whole() -> Result<()> {
 
 #[test]
 fn a_full_ring_costs_names_and_no_address() -> Result<()> {
-    const ANSWERS: u32 = 15_000;
+    const ANSWERS: u32 = 5000;
     with_kernel(|kernel| {
         for i in 0..ANSWERS {
             let [_, a, b, c] = i.to_be_bytes();
             let answer = Answer::to(NAME).address(&format!("203.{a}.{b}.{c}"), 600);
-            let answer = answer.alias(&"a-long-label-of-an-alias.".repeat(6), 60);
+            let answer = answer.alias(&"a-long-label-of-an-alias.".repeat(9), 60);
+            let answer = answer.alias(&"another-label-of-another.".repeat(9), 60);
             answered(kernel, &answer.to_bytes())?;
         }
         let learned = kernel.learned_addrs()?.len();
@@ -114,7 +115,7 @@ fn a_full_ring_costs_names_and_no_address() -> Result<()> {
             told + lost == u64::from(ANSWERS),
             "{told} told, {lost} lost"
         );
-        ensure!(told > 4000 && lost > 1000, "{told} told, {lost} lost");
+        ensure!(told > 2500 && lost > 1000, "{told} told, {lost} lost");
         ensure!(self::told(kernel)?.len() as u64 == told);
         let last = Answer::to(NAME).address(UNKNOWN, 600);
         answered(kernel, &last.to_bytes())?;

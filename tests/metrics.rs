@@ -2,7 +2,7 @@
 //! them, all of it in the eyes of Prometheus itself.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use lab::address::CLIENT;
 use lab::config::custom;
 use lab::gateway::Egress;
 use lab::host::{Host, Life};
+use lab::http::{Answer, ask, send};
 use lab::process::Process;
 use lab::topology::Lab;
 use lab::wait;
@@ -75,56 +76,12 @@ impl Stage {
     }
 }
 
-/// An answer of the service.
-#[derive(Debug)]
-struct Answer {
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn status(&self) -> &str {
-        self.head.split(' ').nth(1).unwrap_or_default()
-    }
-
-    /// The value of a sample by its name and labels, as they are written.
-    fn sample(&self, named: &str) -> Result<u64> {
-        sample(&self.body, named)
-    }
-}
-
 fn sample(text: &str, named: &str) -> Result<u64> {
     let value = text
         .lines()
         .find_map(|line| line.strip_prefix(named)?.strip_prefix(' '));
     let value = value.with_context(|| format!("no {named} in\n{text}"))?;
     Ok(value.parse()?)
-}
-
-/// Asks from a host; headers are given as lines.
-fn ask(host: &Host, at: &str, request: &str, headers: &str) -> Result<Answer> {
-    send(
-        host,
-        at,
-        &format!("{request} HTTP/1.1\r\n{headers}\r\n\r\n"),
-    )
-}
-
-fn send(host: &Host, at: &str, text: &str) -> Result<Answer> {
-    let at: SocketAddr = at.parse()?;
-    let answer = host.run(|| -> Result<String> {
-        let mut stream = TcpStream::connect_timeout(&at, LIMIT)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.write_all(text.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    })??;
-    let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
-    Ok(Answer {
-        head: head.to_owned(),
-        body: body.to_owned(),
-    })
 }
 
 fn is_there(program: &str, test: &str) -> bool {
@@ -167,7 +124,7 @@ fn what_was_counted_is_served_in_both_forms() -> Result<()> {
     ensure!(dropped > 0, "{status:?}");
     for answer in [&plain, &open] {
         let drops = "egress_client_packets_total{group=\"staging\",action=\"drop\",reason=\"never-resolved\"}";
-        ensure!(answer.sample(drops)? == dropped);
+        ensure!(sample(&answer.body, drops)? == dropped);
         for (named, least) in [
             ("egress_set_packets_total{set=\"lab:1\"}", 1),
             ("egress_set_reply_packets_total{set=\"lab:1\"}", 1),
@@ -186,11 +143,16 @@ fn what_was_counted_is_served_in_both_forms() -> Result<()> {
             ("egress_daemon_running", 1),
             ("process_resident_memory_bytes", 1_000_000),
         ] {
-            let seen = answer.sample(named)?;
+            let seen = sample(&answer.body, named)?;
             ensure!(seen >= least, "{named} {seen}");
         }
-        ensure!(answer.sample("egress_bypass")? == 0);
-        ensure!(answer.sample("egress_feed_last_success_timestamp_seconds{source=\"feed\"}")? == 0);
+        ensure!(sample(&answer.body, "egress_bypass")? == 0);
+        ensure!(
+            sample(
+                &answer.body,
+                "egress_feed_last_success_timestamp_seconds{source=\"feed\"}"
+            )? == 0
+        );
         for never in [CLIENT.v4.to_string(), "198.51.100.99".to_owned()] {
             ensure!(!answer.body.contains(&never), "{never} is told");
         }
@@ -242,7 +204,7 @@ fn a_config_that_changes_moves_it() -> Result<()> {
     let host = "Host: localhost";
     let moved = ask(&stage.lab.gateway, "[::1]:8080", "GET /metrics", host)
         .with_context(|| stage.egress.log())?;
-    ensure!(moved.sample("egress_generation")? == 2, "{moved:?}");
+    ensure!(sample(&moved.body, "egress_generation")? == 2, "{moved:?}");
     ensure!(stage.ask("").is_err());
     let refused = stage.egress.reload_refused(&config("0.0.0.0:9598"))?;
     ensure!(
@@ -263,7 +225,7 @@ fn a_config_that_changes_moves_it() -> Result<()> {
     drop(taken);
     stage.egress.reload(&config(LISTEN))?;
     let back = stage.ask("").with_context(|| stage.egress.log())?;
-    ensure!(back.sample("egress_generation")? == 4, "{back:?}");
+    ensure!(sample(&back.body, "egress_generation")? == 4, "{back:?}");
     stage.egress.reload(&custom(SETS))?;
     ensure!(stage.ask("").is_err(), "it is off where nothing is said");
     Ok(())

@@ -10,6 +10,8 @@ use egress_common::parse::parse;
 use lab::answer::{Answer, query_of};
 use lab::frame::{Frame, Transport};
 use lab::gateway;
+use lab::pcap::{self, Packets};
+use lab::told;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -36,9 +38,6 @@ tcpPorts = "443"
 clients = ["10.20.0.0/16"]
 allow = ["corp"]
 "#;
-
-/// Seconds behind the first packet, and the frame.
-type Packets = Vec<(u32, Vec<u8>)>;
 
 fn packets(resolver: &str) -> Result<Packets> {
     let client: IpAddr = CLIENT.parse()?;
@@ -178,6 +177,38 @@ fn what_is_no_capture_is_refused() -> Result<()> {
 }
 
 /// Reason and packets of each line.
+#[test]
+fn a_filter_narrows_what_is_told() -> Result<()> {
+    let stage = Stage::set()?;
+    let file = stage.capture(packets(RESOLVER)?)?;
+    for (filter, meant, reasons) in [
+        ("port=8443", 1, vec![("wrong-port", 1)]),
+        (
+            "name=*.example.org and not reason=expired",
+            2,
+            vec![("learned", 2)],
+        ),
+        (
+            "group=a and address=203.0.113.0/24",
+            2,
+            vec![("prefix", 1), ("wrong-port", 1)],
+        ),
+    ] {
+        let report = stage.replay(&[&file, Path::new(filter)])?;
+        ensure!(
+            report["meant"] == meant && report["judged"] == 7,
+            "{report:#}"
+        );
+        let mut seen = lines(&report["verdicts"], "reason")?;
+        seen.sort();
+        let reasons = reasons
+            .iter()
+            .map(|(reason, packets)| ((*reason).to_owned(), *packets));
+        ensure!(seen == reasons.collect::<Vec<_>>(), "{filter}: {seen:?}");
+    }
+    Ok(())
+}
+
 fn lines(lines: &Value, key: &str) -> Result<Vec<(String, u64)>> {
     let lines = lines.as_array().context("no lines")?;
     let line = |line: &Value| Some((line[key].as_str()?.to_owned(), line["packets"].as_u64()?));
@@ -203,20 +234,8 @@ impl Stage {
 
     /// Writes the packets as pcap.
     fn capture(&self, packets: Packets) -> Result<PathBuf> {
-        const BEGAN: u32 = 1_795_000_000;
-        let mut file = Vec::new();
-        for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
-            file.extend(word.to_le_bytes());
-        }
-        for (seconds, frame) in packets {
-            let len = u32::try_from(frame.len())?;
-            for word in [BEGAN + seconds, 0, len, len] {
-                file.extend(word.to_le_bytes());
-            }
-            file.extend(frame);
-        }
         let path = self.path("capture.pcap");
-        fs::write(&path, file)?;
+        fs::write(&path, pcap::file(&packets)?)?;
         Ok(path)
     }
 
@@ -228,6 +247,6 @@ impl Stage {
             .output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{}", said.trim());
-        Ok(serde_json::from_slice(&output.stdout)?)
+        told::object(&output.stdout)
     }
 }

@@ -61,7 +61,7 @@ fn fallen(stage: &Stage) -> Result<Value> {
         "{}",
         status["trial"]
     );
-    let told = stage.done(&["status"])?;
+    let told = String::from_utf8(stage.ask(&["status"])?.stdout)?;
     ensure!(told.contains("FELL BACK"), "{told}");
     Ok(status)
 }
@@ -109,7 +109,7 @@ fn what_nobody_confirms_is_over_on_time() -> Result<()> {
     let status = stage.status()?;
     ensure!(status["mode"] == "enforce", "{status}");
     ensure!(status["trial"]["left"].is_u64(), "{}", status["trial"]);
-    let told = stage.done(&["status"])?;
+    let told = String::from_utf8(stage.ask(&["status"])?.stdout)?;
     ensure!(told.contains("ON TRIAL"), "{told}");
     fallen(&stage)?;
     daemon.wait_for("FELL BACK: mode enforce does not hold")?;

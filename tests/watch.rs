@@ -16,6 +16,7 @@ use lab::host::Life;
 use lab::probe::{Origin, Probe};
 use lab::process::Process;
 use lab::site::Site;
+use lab::told;
 use lab::topology::LAN_INTERFACE;
 use lab::wait;
 use rustix::process::Signal;
@@ -33,6 +34,8 @@ const WILDCARD: &str = "*.servicebus.windows.net";
 /// A listed name that leads through two others.
 const ALIAS: &str = "graph.windows.net";
 const LIMIT: Duration = Duration::from_secs(20);
+/// What commands exit with that were called in a wrong way.
+const USAGE: i32 = 64;
 
 #[test]
 fn dropped_packets_are_told_of() -> Result<()> {
@@ -184,11 +187,21 @@ fn what_nothing_has_is_not_watched_for() -> Result<()> {
             "stagin",
             "no group `stagin`, the nearest is `staging`",
         ),
+        (
+            "--filter",
+            "port=443 and group=stagin",
+            "  port=443 and group=stagin\n                     ^^^^^^\n",
+        ),
+        (
+            "--filter",
+            "prt=443",
+            "there is no field `prt`, the nearest is `port`",
+        ),
     ] {
         let output = stage.egress.command(&["watch", option, asked]).output()?;
         let error = String::from_utf8(output.stderr)?;
         ensure!(
-            !output.status.success() && error.contains(said),
+            output.status.code() == Some(USAGE) && error.contains(said),
             "{option}: {error}"
         );
     }
@@ -252,7 +265,8 @@ fn events_are_filtered() -> Result<()> {
     );
     drop(watches);
 
-    let by_set = stage.watch("by-set", &["--set", "intune:163", "--count", "1"])?;
+    let filter = "set=intune:* and not port=443";
+    let by_set = stage.watch("by-set", &[filter, "--set", "intune:163", "--count", "1"])?;
     stage.send(CLIENT.v4, UNLISTED, 443)?;
     stage.send(CLIENT.v4, LISTED, 8443)?;
     let line = wait::until("an event", LIMIT, || {
@@ -271,21 +285,42 @@ fn events_are_filtered() -> Result<()> {
 }
 
 #[test]
-fn one_watches_at_a_time_and_ends_when_told_so() -> Result<()> {
+fn several_watch_at_once_and_end_when_told_so() -> Result<()> {
     let mut stage = Stage::set("enforce")?;
-    let first = stage.watch("first", &["--json"])?;
+    let watches = [
+        stage.watch("first", &["--json"])?,
+        stage.watch("second", &["--json", "reason=never-resolved"])?,
+    ];
+    stage.send(CLIENT.v4, UNLISTED, 443)?;
+    for watch in &watches {
+        let seen = events(watch, |events| !events.is_empty())?;
+        ensure!(seen[0]["destination"] == UNLISTED, "{seen:?}");
+    }
+    let [first, second] = watches;
+    second.signal(Signal::INT)?;
+    let code = second.terminate(LIMIT)?;
+    ensure!(code == Some(0), "ended with {code:?}");
+
+    // The daemon is gone: who watches reads from the kernel, and then there is one at a time.
+    stage.egress.kill()?;
+    let pid = u64::from(first.id());
+    wait::until("the kernel to be read by watch", LIMIT, || {
+        stage.send(CLIENT.v4, UNLISTED, 9)?;
+        let status = stage.egress.json(&["status", "--json"])?;
+        Ok((status["watcher"] == pid).then_some(()))
+    })?;
     let output = stage.egress.command(&["watch"]).output()?;
     let said = String::from_utf8(output.stderr)?;
-    let pid = first.id().to_string();
-    ensure!(!output.status.success() && said.contains(&pid), "{said}");
-
-    stage.egress.kill()?;
-    stage.send(CLIENT.v4, UNLISTED, 443)?;
-    events(&first, |events| !events.is_empty()).context("without the daemon")?;
-
-    first.signal(Signal::INT)?;
-    let code = first.terminate(LIMIT)?;
-    ensure!(code == Some(0), "ended with {code:?}");
+    ensure!(
+        !output.status.success() && said.contains(&format!("by process {pid}")),
+        "{said}"
+    );
+    stage.send(CLIENT.v4, UNLISTED, 8443)?;
+    events(&first, |events| {
+        events.iter().any(|event| event["port"] == 8443)
+    })
+    .context("without the daemon")?;
+    drop(first);
 
     let mut command = stage.egress.command(&["watch", "--json"]);
     let mut piped = command.stdout(Stdio::piped()).spawn()?;
@@ -299,6 +334,75 @@ fn one_watches_at_a_time_and_ends_when_told_so() -> Result<()> {
     }
     ensure!(status?.success(), "a closed output is no fault");
     Ok(())
+}
+
+#[test]
+fn what_was_is_shown_for_as_long_as_it_is_held() -> Result<()> {
+    let mut stage = Stage::set("enforce")?;
+    for port in [1001, 1002, 1003] {
+        stage.send(CLIENT.v4, UNLISTED, port)?;
+    }
+    stage.send(CLIENT.v6, UNLISTED_V6, 1004)?;
+    let ports = |options: &[&str]| -> Result<Vec<u64>> {
+        let lines = stage.past(options)?;
+        let held = &lines[0];
+        ensure!(
+            held["schema"] == "egress.history/1" && held["held"] == 4 && held["gone"] == 0,
+            "{held}"
+        );
+        ensure!(
+            held["oldest"] == lines_of(&stage.past(&["--since", "1h"])?)[0]["time"],
+            "{held}"
+        );
+        let events = lines_of(&lines);
+        Ok(events
+            .iter()
+            .filter_map(|event| event["port"].as_u64())
+            .collect())
+    };
+    let client = format!("client={}", CLIENT.v6);
+    for (options, expected) in [
+        (vec!["--last", "100"], vec![1001, 1002, 1003, 1004]),
+        (vec!["--last", "2"], vec![1003, 1004]),
+        (vec!["--last", "1", "port!=1004"], vec![1003]),
+        (vec!["--since", "1h", "--count", "1"], vec![1001]),
+        (
+            vec!["--since", "2000-01-01T00:00:00Z", client.as_str()],
+            vec![1004],
+        ),
+        (vec!["--until", "1h"], vec![]),
+    ] {
+        let seen = ports(&options)?;
+        ensure!(seen == expected, "{options:?}: {seen:?}");
+    }
+    let text = stage.egress.command(&["watch", "--last", "1"]).output()?;
+    let said = String::from_utf8(text.stderr)?;
+    ensure!(said.contains("4 events are held, the oldest of "), "{said}");
+
+    // What was first, then what comes.
+    let watch = stage.watch("both", &["--json", "--last", "1", "--follow"])?;
+    stage.send(CLIENT.v4, UNLISTED, 1005)?;
+    let seen = events(&watch, |lines| lines.len() == 3)?;
+    let seen: Vec<_> = seen.iter().map(|line| line["port"].as_u64()).collect();
+    ensure!(seen == [None, Some(1004), Some(1005)], "{seen:?}");
+    drop(watch);
+
+    stage.egress.kill()?;
+    let output = stage.egress.command(&["watch", "--last", "1"]).output()?;
+    let said = String::from_utf8(output.stderr)?;
+    ensure!(
+        output.status.code() == Some(1) && said.contains("no daemon runs, and so nothing is held"),
+        "{said}"
+    );
+    Ok(())
+}
+
+/// The lines that are events.
+fn lines_of(lines: &[Value]) -> Vec<Value> {
+    let events = lines
+        .iter()
+        .filter(|line| line["schema"] == "egress.event/1");
+    events.cloned().collect()
 }
 
 /// The first line, for which packets are sent until there is one; the reader then goes away.
@@ -330,16 +434,35 @@ impl Stage {
         Ok(Self { egress, site })
     }
 
-    /// Starts `watch` and returns once the kernel makes events for it.
+    /// Starts `watch` and returns once it is told of events: by the daemon, or by the kernel where none runs.
     fn watch(&self, name: &str, options: &[&str]) -> Result<Process> {
+        let before = self.watchers()?;
         let command = self.egress.command(&[&["watch"], options].concat());
         let mut process = Process::spawn(name, command, self.site.lab.folder())?;
         wait::until("watch to begin", LIMIT, || {
             process.alive()?;
             let status = self.egress.json(&["status", "--json"])?;
-            Ok((status["watcher"] == process.id()).then_some(()))
+            let begins = status["watcher"] == process.id() || self.watchers()? > before;
+            Ok(begins.then_some(()))
         })?;
         Ok(process)
+    }
+
+    /// What `watch` says of the past.
+    fn past(&self, options: &[&str]) -> Result<Vec<Value>> {
+        let mut command = self
+            .egress
+            .command(&[&["watch", "--json"], options].concat());
+        let output = command.output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{options:?}: {said}");
+        told::lines(&output.stdout)
+    }
+
+    /// How many follow what the daemon tells.
+    fn watchers(&self) -> Result<u64> {
+        let status = self.egress.json(&["status", "--json"])?;
+        Ok(status["history"]["watchers"].as_u64().unwrap_or(0))
     }
 
     /// Sends a datagram of six bytes.
@@ -374,8 +497,7 @@ fn events(watch: &Process, enough: impl Fn(&[Value]) -> bool) -> Result<Vec<Valu
     let read = || -> Result<Vec<Value>> {
         let output = watch.output();
         let complete = output.rsplit_once('\n').map_or("", |(lines, _)| lines);
-        let lines = complete.lines();
-        Ok(lines.map(serde_json::from_str).collect::<Result<_, _>>()?)
+        told::lines(complete.as_bytes())
     };
     let seen = wait::until("events", LIMIT, || {
         let events = read()?;

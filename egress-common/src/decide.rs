@@ -195,3 +195,6 @@ where
         verdict
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -280,3 +280,8 @@ fn unknown<T: Tables + ?Sized>(addr: &Addr, tables: &T) -> Reason {
         _ => Reason::NeverResolved,
     }
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod world;

@@ -470,3 +470,8 @@ pub fn tcp_payload<P: Packet + ?Sized>(packet: &P, datagram: &Datagram) -> Optio
         begins: tcp.flags & SYN != 0,
     })
 }
+
+#[cfg(test)]
+pub(crate) mod frame;
+#[cfg(test)]
+mod tests;

@@ -499,6 +499,8 @@ mod tests {
         assert_eq!(set.decide(6, 22, 0), Match::Denied(7));
         assert_eq!(set.decide(132, 0, 0), Match::Denied(8));
         assert_eq!(set.decide(6, 443, 0), Match::Set(9));
+        // The number of no protocol, which a packet may have all the same.
+        assert_eq!(set.decide(ANY_PROTO, 443, 0), Match::Set(9));
         let only = ruleset(&[deny(6, (22, 22), 7)]);
         assert_eq!(only.decide(6, 23, 0), Match::Not(Misses::NONE));
     }

@@ -1,5 +1,7 @@
 //! The command line: what may be asked of `egress-ctl`. Its man pages and completions are made from it.
 
+pub mod examples;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -8,8 +10,12 @@ use crate::command::{
     bypass::BypassCommand, catalogue::CatalogueCommand, check::Check, config::ConfigCommand,
     confirm::Confirm, detach::Detach, dns::DnsCommand, doctor::Doctor, enforce::Enforce,
     explain::Explain, feed::FeedCommand, init::Init, metrics::Metrics, replay::Replay, run::Run,
-    status::Status, sync::Sync, watch::Watch,
+    schema::Schema, status::Status, support::Support, sync::Sync, top::Top, ui::UiCommand,
+    watch::Watch,
 };
+
+/// Where state is kept, where nothing else is said.
+pub(crate) const STATE_DIR: &str = "/var/lib/egress";
 
 /// Judge what clients send by the endpoints that their group may reach.
 #[derive(Parser)]
@@ -21,7 +27,7 @@ pub struct Cli {
         global = true,
         value_name = "DIR",
         env = "EGRESS_STATE_DIR",
-        default_value = "/var/lib/egress"
+        default_value = STATE_DIR
     )]
     pub state_dir: PathBuf,
     /// Where maps and links are pinned, on a BPF file system.
@@ -47,9 +53,12 @@ pub struct Cli {
 pub enum Command {
     Init(Init),
     Doctor(Doctor),
+    Support(Support),
     Run(Run),
     Status(Status),
     Metrics(Metrics),
+    Top(Top),
+    Ui(UiCommand),
     Watch(Watch),
     Explain(Explain),
     Check(Check),
@@ -73,6 +82,7 @@ pub enum Command {
     #[command(subcommand)]
     Bypass(BypassCommand),
     Detach(Detach),
+    Schema(Schema),
 }
 
 #[cfg(test)]

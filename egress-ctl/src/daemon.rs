@@ -6,17 +6,20 @@
 //! addresses are followed as they come and go.
 
 mod addresses;
+mod answer;
 mod clock;
 mod control;
 mod enforce;
 mod feeds;
 mod follow;
 mod forward;
+mod history;
 mod lever;
 mod lock;
 mod names;
 mod order;
 mod service;
+mod swapping;
 mod traffic;
 mod trial;
 mod upgrade;
@@ -40,8 +43,8 @@ pub use self::addresses::own_addresses;
 pub use self::lock::{Lock, LockError, holder, pins};
 pub use self::traffic::counted;
 use self::{
-    clock::WallClock, control::Control, enforce::Force, feeds::Following, names::Bookkeeper,
-    trial::OnTrial, upgrade::load_maps, watch::Watch,
+    clock::WallClock, control::Control, enforce::Force, feeds::Following, history::Historian,
+    names::Bookkeeper, trial::OnTrial, upgrade::load_maps, watch::Watch,
 };
 use crate::{
     config::Config,
@@ -50,18 +53,20 @@ use crate::{
         attach::{self, Needs},
         bind::Bound,
         hook::{Choice, attached},
+        layout,
         load::{Loaded, prepare},
         maps::{Pinned, PinnedError},
         swap::{self, SwapError},
     },
     feed::{sha::Sha, standing::Feeds},
     forward::Forwarding,
-    metrics::service::Service,
+    metrics,
     policy::ids::Ids,
     privilege,
     proxy::Proxy,
     remarks::Remarks,
     state::{Snapshot, StateDir},
+    ui,
 };
 
 /// Where a daemon keeps what outlives it.
@@ -82,6 +87,8 @@ pub struct Options {
     pub force: bool,
     /// The group whose members may ask the daemon; one called `egress`, if there is one, where none is named.
     pub group: Option<String>,
+    /// How many events are kept; none where that is 0, so that others may read them.
+    pub events: usize,
 }
 
 /// How often the daemon looks for what nobody announces: programs that were taken off, the day.
@@ -127,8 +134,12 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
     daemon.forwarding.end(&daemon.places.pin_dir);
     daemon.proxy.end(&daemon.places.state_dir).await;
     daemon.metrics.end();
-    daemon.names.end();
+    daemon.page.end();
     daemon.control.end();
+    if let Some(history) = daemon.history.take() {
+        history.end();
+    }
+    daemon.names.end();
     info!("ends; what is pinned goes on enforcing, learning and counting");
     Ok(())
 }
@@ -152,9 +163,12 @@ struct Daemon {
     /// Programs that the policy in force needs besides.
     needs: Needs,
     proxy: Proxy,
-    metrics: Service,
+    metrics: metrics::service::Service,
+    page: ui::service::Service,
     following: Following,
     names: Bookkeeper,
+    /// Nothing where no events are kept.
+    history: Option<Historian>,
     control: Control,
     forwarding: Forwarding,
     /// What went wrong when it last followed a change, so that it is told once.
@@ -185,13 +199,21 @@ impl Daemon {
         let access = control::access(options.group.as_deref())?;
         prepare(&places.pin_dir)?;
         let lock = Lock::take(&places.state_dir, &places.pin_dir)?;
+        // Maps that nobody here knows stay as they are, and so does what uses them.
+        layout::known(Pinned(&places.pin_dir))?;
         aside::settle(&places.pin_dir)?;
         let (loaded, past) = load_maps(places, adopt(places)?)?;
         lever::settle(places);
+        let names = Bookkeeper::start(places)?;
+        let history = match options.events {
+            0 => None,
+            bound => Some(Historian::start(places, bound, names.asked())?),
+        };
+        let desk = history.as_ref().map(Historian::desk);
         let mut daemon = Self {
             config: config.to_owned(),
             places: places.clone(),
-            control: Control::listen(&places.state_dir, access),
+            control: Control::listen(&places.state_dir, access, desk),
             options,
             loaded,
             past,
@@ -202,9 +224,11 @@ impl Daemon {
             remarks: Remarks::read(&places.state_dir),
             needs: Needs::default(),
             proxy: Proxy::default(),
-            metrics: Service::default(),
+            metrics: Default::default(),
+            page: Default::default(),
             following: Following::new(&places.state_dir),
-            names: Bookkeeper::start(places)?,
+            names,
+            history,
             forwarding: Forwarding::default(),
             complaint: None,
             clock: WallClock::now(),
@@ -303,7 +327,6 @@ fn adopt(places: &Places) -> Result<Past> {
         );
     }
     attach::remove_maps(&places.pin_dir)?;
-    aside::forget(&places.pin_dir)?;
     Ok(Past {
         in_force: 0,
         last: number.max(newest),

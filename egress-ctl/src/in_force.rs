@@ -13,7 +13,7 @@ use crate::{
 /// # Errors
 /// Nothing is loaded, or the state file is missing or of another version.
 pub(crate) fn snapshot(places: &Places) -> Result<Snapshot> {
-    let number = swap::current(Pinned(&places.pin_dir))?;
+    let number = swap::enforced(Pinned(&places.pin_dir))?;
     if number == 0 {
         bail!("no generation is in force");
     }

@@ -1,22 +1,24 @@
 //! `egress-ctl`: one binary, both the daemon and the commands.
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{io, process::ExitCode};
 
 use anyhow::Result;
-use clap::Parser as _;
+use clap::FromArgMatches as _;
+use clap_complete::CompleteEnv;
 use egress_ctl::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, examples},
+    command::complain,
     daemon::Places,
+    filter::FilterError,
 };
 
 /// Wrong words on the command line (`EX_USAGE`, sysexits.h): 1 to 3 are what monitoring plugins tell of a gateway.
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    // Where a shell asks for completions, they are printed and nothing else is done.
+    CompleteEnv::with_factory(examples::command).complete();
+    let cli = match parsed() {
         Ok(cli) => cli,
         Err(fault) => {
             // Where nobody listens, the exit code still tells.
@@ -30,11 +32,19 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(fault) => {
-            // Where nobody listens, the exit code still tells.
-            let _: io::Result<()> = writeln!(io::stderr(), "egress-ctl: {fault:#}");
-            ExitCode::FAILURE
+            complain(format_args!("{fault:#}"));
+            match fault.is::<FilterError>() {
+                true => ExitCode::from(USAGE),
+                false => ExitCode::FAILURE,
+            }
         }
     }
+}
+
+/// What was typed.
+fn parsed() -> Result<Cli, clap::Error> {
+    let matches = examples::command().try_get_matches()?;
+    Cli::from_arg_matches(&matches)
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
@@ -47,9 +57,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match command {
         Command::Init(init) => init.run()?,
         Command::Doctor(doctor) => return Ok(doctor.run(&places)),
+        Command::Support(support) => support.run(&places)?,
         Command::Run(run) => run.run(&places)?,
-        Command::Status(status) => status.run(&places)?,
+        Command::Status(status) => return Ok(status.run(&places)),
         Command::Metrics(metrics) => metrics.run(&places)?,
+        Command::Top(top) => top.run(&places)?,
+        Command::Ui(ui) => ui.run(&places)?,
         Command::Watch(watch) => watch.run(&places)?,
         Command::Explain(explain) => explain.run(&places)?,
         Command::Check(check) => check.run(&places)?,
@@ -63,6 +76,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Confirm(confirm) => confirm.run(&places)?,
         Command::Bypass(bypass) => bypass.run(&places)?,
         Command::Detach(detach) => detach.run(&places)?,
+        Command::Schema(schema) => schema.run()?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,7 +13,10 @@ use jiff::Zoned;
 const README: &str = include_str!("../../README.md");
 
 fn config() -> &'static str {
-    let (_, behind) = README.split_once("```toml\n").expect("a config");
+    let (_, behind) = README
+        .split_once("## A config that works")
+        .expect("the section");
+    let (_, behind) = behind.split_once("```toml\n").expect("a config");
     behind.split_once("```").expect("its end").0
 }
 
@@ -78,6 +81,26 @@ fn its_groups_work() {
     let config = Config::parse(&groups.replacen("[gateway]\n", head, 1)).unwrap();
     assert_eq!(config.groups.len(), 2);
     assert_eq!(config.groups[1].rules.len(), 2);
+}
+
+#[test]
+fn its_quick_starts_work() {
+    let (_, section) = README.split_once("## Quick start").expect("the section");
+    let section = section.split_once("\n## ").expect("its end").0;
+    let configs = section.split("```toml\n").skip(1);
+    let configs: Vec<_> = configs
+        .map(|behind| behind.split_once("```").expect("its end").0)
+        .collect();
+    assert_eq!(configs.len(), 2);
+    for text in configs {
+        let config = Config::parse(text).unwrap();
+        let circumstances = Circumstances {
+            own: &[],
+            today: Zoned::now().date(),
+        };
+        let generation = compile(&config, circumstances, &mut Ids::default()).unwrap();
+        assert!(generation.sets > 10, "{} sets", generation.sets);
+    }
 }
 
 #[test]

@@ -6,11 +6,13 @@ use clap::{Parser, Subcommand};
 use lab::interrupt;
 
 mod bench;
+mod booted;
 mod demo;
 mod drill;
 mod feed_server;
 mod package;
 mod serve;
+mod soak;
 mod stream;
 mod table;
 mod up;
@@ -38,6 +40,8 @@ enum Command {
     /// A proof that anyone can repeat
     #[command(subcommand)]
     Drill(drill::Drill),
+    /// The filter under mixed traffic while everything around it changes and fails
+    Soak(soak::Options),
     /// The lab without the filter, until interrupted
     Up(up::Options),
     /// The Microsoft 365 web service over a folder of editions, with faults on demand
@@ -45,6 +49,12 @@ enum Command {
     /// A Debian package in a clean root: installed, upgraded and purged
     #[command(hide = true)]
     Package(package::Options),
+    /// A package of the version before, whose maps have other sizes
+    #[command(hide = true)]
+    Earlier(package::other::Options),
+    /// The same under systemd, on a machine that was booted for it and becomes the gateway
+    #[command(hide = true)]
+    Booted(booted::Options),
     /// A server that the lab runs in one of its hosts
     #[command(hide = true)]
     Serve(serve::Options),
@@ -75,9 +85,12 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Bench(options) => bench::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Drill(drill) => drill::run(drill),
+        Command::Soak(options) => soak::run(&options),
         Command::Up(options) => up::run(&options),
         Command::FeedServer(options) => feed_server::run(&options),
         Command::Package(options) => package::run(&options),
+        Command::Earlier(options) => package::other::run(&options),
+        Command::Booted(options) => booted::run(&options),
         Command::Serve(options) => serve::run(&options),
     }
 }

@@ -13,12 +13,18 @@ use anyhow::Result;
 use egress_ctl::dataplane::boot_ms;
 use lab::host::Host;
 use lab::interrupt;
+use lab::pace::is_slow;
 use serde::Serialize;
 
 /// One of each kind so often.
-const PACE: Duration = Duration::from_millis(2);
+fn pace() -> Duration {
+    Duration::from_millis(if is_slow() { 20 } else { 2 })
+}
+
 /// How long the last ones may take.
-const REST: Duration = Duration::from_millis(300);
+fn rest() -> Duration {
+    Duration::from_millis(if is_slow() { 3_000 } else { 300 })
+}
 
 /// Where they go: to one address, on a port that the policy allows there and on one that it does not.
 #[derive(Clone, Copy)]
@@ -75,7 +81,7 @@ impl Stream {
     /// Stops, lets the last ones arrive, and tells.
     pub(crate) fn end(self) -> Result<Seen> {
         self.silent.store(true, Ordering::Relaxed);
-        interrupt::sleep(REST)?;
+        interrupt::sleep(rest())?;
         self.ended.store(true, Ordering::Relaxed);
         let [sent_allowed, sent_denied] = joined(self.sender)?;
         let [allowed, denied] = self.receivers;
@@ -108,7 +114,7 @@ fn send(silent: &AtomicBool, target: Target) -> io::Result<[Vec<Datagram>; 2]> {
                 sent.push(datagram);
             }
         }
-        thread::sleep(PACE);
+        thread::sleep(pace());
     }
     Ok(sent)
 }

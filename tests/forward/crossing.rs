@@ -12,7 +12,7 @@ use lab::gateway::Egress;
 use lab::host::Life;
 use lab::inject::Injector;
 use lab::link;
-use lab::napi::{mac, receives_frames};
+use lab::napi::{self, mac, receives_frames};
 use lab::topology::{LAN_INTERFACE, Lab, UPLINK, WAN_INTERFACE};
 use lab::wait;
 use serde_json::Value;
@@ -113,18 +113,7 @@ impl Crossing {
     }
 
     fn permanent(&self, address: &str, mac: [u8; 6], link: &str) -> Result<()> {
-        let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
-        self.ip(&[
-            "neigh",
-            "replace",
-            address,
-            "lladdr",
-            &mac,
-            "dev",
-            link,
-            "nud",
-            "permanent",
-        ])
+        napi::neighbour(&self.lab.gateway, link, address.parse()?, mac)
     }
 
     /// Runs `ip` on the gateway.

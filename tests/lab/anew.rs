@@ -1,18 +1,23 @@
 //! Maps as they are behind a load: what packets and answers left in them goes, for the next test.
 
 use std::collections::BTreeSet;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 
 use anyhow::Result;
 use aya::Pod;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues};
 use aya::util::nr_cpus;
+use aya_obj::generated::bpf_cmd;
 use egress_common::dns::Outcome;
+use egress_common::event::Watcher;
 use egress_common::traffic::{CHUNK, Chunk, Recent, place};
+use egress_common::trial::Trial;
 use egress_common::verdict::{Action, Reason, counter_index, reply_index};
 use egress_common::{event, lesson};
 use egress_ctl::dataplane::counters;
 use egress_ctl::dataplane::maps::Pinned;
 use egress_ctl::dataplane::stamp;
+use egress_ctl::dataplane::syscall::{Batch, bpf};
 use egress_ctl::policy::ids::Ids;
 
 /// Takes out whatever was noted, learned, counted or told, of whatever has an id. The generation in force stays.
@@ -41,6 +46,28 @@ pub(crate) fn begin(pinned: Pinned<'_>, ids: &Ids) -> Result<()> {
     let mut lessons = pinned.lessons()?;
     while lessons.next().is_some() {}
     Ok(stamp::renew_all(pinned)?)
+}
+
+/// The same for whatever ids there may have been, and nothing is in force: maps as they were when they were made.
+///
+/// Verdicts and next hops that CPUs keep stay, under words that count no more.
+pub(crate) fn bare(pinned: Pinned<'_>) -> Result<()> {
+    pinned.generation()?.set(0, &0, 0)?;
+    pinned.trial()?.set(0, &Trial::default(), 0)?;
+    pinned.bypass()?.set(0, &0, 0)?;
+    pinned.clock()?.set(0, &0, 0)?;
+    pinned.watcher()?.set(0, &Watcher::default(), 0)?;
+    clear(pinned.places()?)?;
+    clear(pinned.machines()?)?;
+    clear(pinned.forward_pairs()?)?;
+    let epoch = pinned.forward_epoch()?.get(&0, 0)?;
+    pinned.forward_epoch()?.set(0, &epoch.wrapping_add(1), 0)?;
+    let mut events = pinned.events()?;
+    while events.next().is_some() {}
+    for name in ["VERDICTS", "SETS", "REPLIES", "SET_REPLIES", "FORWARDS"] {
+        zero_all(&MapData::from_pin(pinned.0.join(name))?)?;
+    }
+    begin(pinned, &Ids::default())
 }
 
 /// Takes every entry out.
@@ -93,6 +120,24 @@ fn recent_traffic(pinned: Pinned<'_>) -> Result<()> {
     let chunks: BTreeSet<u32> = chunks.collect();
     let map = PerCpuArray::<_, Chunk>::try_from(map)?;
     set(map, chunks.into_iter(), [Recent::default(); CHUNK])
+}
+
+/// Makes all values of an array zero, those of all CPUs.
+fn zero_all(map: &MapData) -> Result<()> {
+    let info = map.info()?;
+    let mut keys: Vec<u32> = (0..info.max_entries()).collect();
+    let cpus = nr_cpus().map_err(|(what, source)| anyhow::anyhow!("{what}: {source}"))?;
+    let bytes = info.value_size().next_multiple_of(8) as usize * cpus.get() as usize;
+    let mut values = vec![0_u8; bytes * keys.len()];
+    let mut batch = Batch {
+        keys: keys.as_mut_ptr() as u64,
+        values: values.as_mut_ptr() as u64,
+        count: info.max_entries(),
+        map: map.fd().as_fd().as_raw_fd() as u32,
+        ..Batch::default()
+    };
+    bpf(bpf_cmd::BPF_MAP_UPDATE_BATCH as i32, &mut batch)?;
+    Ok(())
 }
 
 fn zero<V: Pod + Default>(

@@ -11,13 +11,14 @@ use std::os::unix::process::CommandExt;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal, setsid};
 
 use crate::namespace::Namespaces;
+use crate::warm::Loan;
 
 /// How long the processes of a lab live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub struct Host {
     name: &'static str,
     life: Life,
     namespaces: Arc<Namespaces>,
+    loan: Arc<OnceLock<Option<Loan>>>,
 }
 
 impl Host {
@@ -44,6 +46,17 @@ impl Host {
             name,
             life,
             namespaces: Arc::new(namespaces),
+            loan: Arc::default(),
+        })
+    }
+
+    /// This machine itself, with all that is on it.
+    pub(crate) fn this(name: &'static str, life: Life) -> Result<Self> {
+        Ok(Self {
+            name,
+            life,
+            namespaces: Arc::new(Namespaces::own()?),
+            loan: Arc::default(),
         })
     }
 
@@ -67,6 +80,23 @@ impl Host {
         command
     }
 
+    /// Pins maps and programs that an earlier test loaded, where there are any to be had; once is enough.
+    pub(crate) fn borrow(&self) -> Result<()> {
+        if self.loan.get().is_none() {
+            let loan = Loan::take(&self.namespaces).context("no programs can be lent")?;
+            self.loan.get_or_init(|| loan);
+        }
+        Ok(())
+    }
+
+    /// Leaves programs that were loaded since to the next test.
+    pub(crate) fn leave(&self) -> Result<()> {
+        match self.loan.get() {
+            Some(Some(loan)) => loan.collect(),
+            _ => Ok(()),
+        }
+    }
+
     /// Runs a closure on a thread inside the host's network; the sockets it makes stay there.
     pub fn run<T: Send>(&self, closure: impl FnOnce() -> T + Send) -> Result<T> {
         thread::scope(|scope| {
@@ -78,11 +108,9 @@ impl Host {
 
     /// Runs a closure on a thread inside the host's network and mounts.
     pub fn run_mounted<T: Send>(&self, closure: impl FnOnce() -> T + Send) -> Result<T> {
-        thread::scope(|scope| {
-            let inside = scope.spawn(|| self.namespaces.enter_thread().map(|()| closure()));
-            inside.join().unwrap_or_else(|panic| resume_unwind(panic))
-        })
-        .with_context(|| format!("cannot enter host {}", self.name))
+        self.namespaces
+            .inside(closure)
+            .with_context(|| format!("cannot enter host {}", self.name))
     }
 
     /// Starts a thread inside the host's network that may outlive the call.

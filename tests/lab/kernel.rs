@@ -12,7 +12,7 @@ use egress_common::learned::{Learned, LearnedKey, Slot};
 use egress_common::parse::{parse, udp_payload};
 use egress_common::verdict::{Action, Counter, Reason, Verdict, counter_index};
 use egress_ctl::config::Config;
-use egress_ctl::dataplane::load::{Loaded, load};
+use egress_ctl::dataplane::load::{Loaded, take_over};
 use egress_ctl::dataplane::maps::Pinned;
 use egress_ctl::dataplane::swap::{self, Next};
 use egress_ctl::dataplane::{boot_ms, counters, stamp};
@@ -25,6 +25,7 @@ use crate::anew;
 use crate::answer::query_of;
 use crate::frame::{Frame, Transport};
 use crate::host::{Host, Life};
+use crate::pins::PIN_DIR;
 
 /// What a program said of a frame, and what it counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +71,6 @@ pub struct Taken {
 pub const INTERFACE: &str = "lo";
 /// Its index.
 pub const INTERFACE_INDEX: u32 = 1;
-/// Where maps and programs are pinned.
-const PIN_DIR: &str = "/sys/fs/bpf/egress";
 /// The next program decides.
 const TC_ACT_UNSPEC: u32 = u32::MAX;
 /// In place of an interface that a frame came in by, where this machine made it.
@@ -114,14 +113,18 @@ pub fn with<T: Send>(closure: impl FnOnce(&mut Kernel) -> Result<T> + Send) -> R
         Some(shared) => shared,
         None => {
             let host = mounted()?;
+            host.borrow()?;
             let kernel = host.run_mounted(|| Kernel::load(Path::new(PIN_DIR)))??;
             (host, kernel)
         }
     };
     let result = host.run_mounted(|| {
         anew::begin(kernel.pinned(), &kernel.ids)?;
-        closure(&mut kernel)
+        let result = closure(&mut kernel);
+        kernel.loaded.keep()?;
+        result
     })?;
+    host.leave()?;
     if result.is_ok() {
         *shared = Some((host, kernel));
     }
@@ -132,7 +135,7 @@ impl Kernel {
     /// Loads the programs; no generation is in force yet.
     pub fn load(pin_dir: &Path) -> Result<Self> {
         Ok(Self {
-            loaded: load(pin_dir)?,
+            loaded: take_over(pin_dir)?,
             pin_dir: pin_dir.to_owned(),
             number: 0,
             ids: Ids::default(),

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
 
@@ -25,6 +26,14 @@ impl Namespaces {
             .expect("the thread that makes namespaces does not panic")
     }
 
+    /// Those of this process.
+    pub(crate) fn own() -> Result<Self> {
+        Ok(Self {
+            net: open_namespace("net")?,
+            mounts: open_namespace("mnt")?,
+        })
+    }
+
     /// Moves the calling thread into the network namespace, and only there.
     pub(crate) fn enter_net(&self) -> io::Result<()> {
         move_into_link_name_space(self.net.as_fd(), Some(LinkNameSpaceType::Network))?;
@@ -39,10 +48,18 @@ impl Namespaces {
     }
 
     /// Moves the calling thread into both; its folders and mounts are its own from then on.
-    pub(crate) fn enter_thread(&self) -> io::Result<()> {
+    fn enter_thread(&self) -> io::Result<()> {
         // SAFETY: the descriptor table stays shared: `UnshareFlags::FILES` is not asked for.
         unsafe { unshare_unsafe(UnshareFlags::FS) }?;
         self.enter()
+    }
+
+    /// Runs a closure on a thread inside both.
+    pub(crate) fn inside<T: Send>(&self, closure: impl FnOnce() -> T + Send) -> io::Result<T> {
+        thread::scope(|scope| {
+            let inside = scope.spawn(|| self.enter_thread().map(|()| closure()));
+            inside.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
     }
 
     /// The network namespace, for netlink messages that name it.

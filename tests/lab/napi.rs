@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -134,7 +134,7 @@ pub fn mac(host: &Host, link: &str) -> Result<[u8; 6]> {
 }
 
 /// A neighbour that is never asked for.
-pub fn neighbour(host: &Host, link: &str, address: Ipv4Addr, mac: [u8; 6]) -> Result<()> {
+pub fn neighbour(host: &Host, link: &str, address: IpAddr, mac: [u8; 6]) -> Result<()> {
     let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
     let address = address.to_string();
     let words = [

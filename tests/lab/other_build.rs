@@ -1,12 +1,21 @@
-//! Another build of `egress-ctl`: a copy whose kernel object differs in bytes that no loader reads.
+//! Another build of `egress-ctl`: a copy whose kernel object differs in bytes that no loader reads, or in the sizes of
+//! its maps.
 //!
 //! The daemon tells builds apart by the bytes of the object, so to it this is another version: it loads all
-//! programs again and puts them in the place of those that run. They do the same, so nothing else may change.
+//! programs again and puts them in the place of those that run. They do the same, so nothing else may change. Where
+//! maps have other sizes, it makes them anew besides.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+
+use crate::{btf, wait};
+
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// What fills the padding of the header (`EI_PAD`, elf(5)), which is zero in a build.
 const MARKER: [u8; 7] = *b"another";
@@ -26,6 +35,32 @@ const ALIGNED: usize = 8;
 /// # Errors
 /// There is not exactly one kernel object in it, or the copy cannot be made.
 pub fn copy(program: &Path, folder: &Path) -> Result<PathBuf> {
+    changed(program, &folder.join("egress-ctl-another"), |object| {
+        object[PADDING..][..MARKER.len()].copy_from_slice(&MARKER);
+        Ok(())
+    })
+}
+
+/// Copies a program to a folder, as another build whose map has so many entries, and maybe all that have as many as it.
+///
+/// # Errors
+/// As [`copy`], or there is no such map.
+pub fn resized(program: &Path, folder: &Path, maps: &[(&str, u32)]) -> Result<PathBuf> {
+    changed(program, &folder.join("egress-ctl-resized"), |object| {
+        for (map, entries) in maps {
+            let at = btf::entries_of(object, map)?;
+            object[at..][..size_of::<u32>()].copy_from_slice(&entries.to_le_bytes());
+        }
+        Ok(())
+    })
+}
+
+/// Copies a program, and changes the kernel object in it.
+fn changed(
+    program: &Path,
+    copy: &Path,
+    change: impl Fn(&mut [u8]) -> Result<()>,
+) -> Result<PathBuf> {
     let mut bytes =
         fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
     let found: Vec<usize> = objects(&bytes).collect();
@@ -36,13 +71,23 @@ pub fn copy(program: &Path, folder: &Path) -> Result<PathBuf> {
         found.len()
     );
     for at in found {
-        bytes[at + PADDING..][..MARKER.len()].copy_from_slice(&MARKER);
+        change(&mut bytes[at..])?;
     }
-    let copy = folder.join("egress-ctl-another");
     // The rights come along.
-    fs::copy(program, &copy)?;
-    fs::write(&copy, bytes)?;
-    Ok(copy)
+    fs::copy(program, copy)?;
+    fs::write(copy, bytes)?;
+    let_go_of(copy)?;
+    Ok(copy.to_owned())
+}
+
+/// Waits until nobody has a program open that was just written: whatever another thread started meanwhile has it, until
+/// it is a program of its own.
+fn let_go_of(program: &Path) -> Result<()> {
+    wait::until("the other build to be let go of", LIMIT, || {
+        let started = Command::new(program).arg("--version").output();
+        let is_busy = started.is_err_and(|fault| fault.kind() == ErrorKind::ExecutableFileBusy);
+        Ok((!is_busy).then_some(()))
+    })
 }
 
 /// Where kernel objects begin.

@@ -15,6 +15,7 @@ use crate::gateway;
 use crate::host::Life;
 use crate::kernel::Kernel;
 use crate::process::Process;
+use crate::told;
 use crate::topology::Lab;
 
 /// How long a daemon may take to say something: an emulated machine verifies the programs for half a minute.
@@ -98,7 +99,24 @@ impl Stage {
     pub fn status(&self) -> Result<Value> {
         let output = self.ask(&["status", "--json"])?;
         let complaint = String::from_utf8_lossy(&output.stderr);
-        serde_json::from_slice(&output.stdout).with_context(|| format!("status: {complaint}"))
+        told::object(&output.stdout).with_context(|| format!("status: {complaint}"))
+    }
+
+    /// Number of the generation in force.
+    pub fn generation(&self) -> Result<u64> {
+        let status = self.status()?;
+        let number = status["generation"]["number"].as_u64();
+        number.context("no generation")
+    }
+
+    /// Asks a daemon for another config, which it must refuse as a whole; what it says.
+    pub fn refused_reload(&self, daemon: &mut Daemon, config: &str) -> Result<String> {
+        let before = self.generation()?;
+        self.write(config)?;
+        daemon.hang_up()?;
+        daemon.wait_for(&format!("generation {before} stays in force"))?;
+        ensure!(self.generation()? == before, "{}", daemon.log());
+        Ok(daemon.log())
     }
 
     /// Starts a daemon and waits until it enforces.
@@ -115,6 +133,7 @@ impl Stage {
 
     /// Starts a daemon by a command of one's own, and waits until it enforces.
     pub fn spawn(&self, command: Command) -> Result<Daemon> {
+        self.lab.gateway.borrow()?;
         let process = Process::spawn("egress-ctl", command, self.lab.folder())?;
         let mut daemon = Daemon { process };
         daemon.wait_for("is in force: mode")?;

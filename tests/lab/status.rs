@@ -1,6 +1,7 @@
 //! What `egress-ctl status --json` says, as far as the lab reads it, and what rose between two of
 //! its answers.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,31 @@ impl Status {
         let same = |count: &&Count| count.action == action && count.reason == reason;
         let counts = self.verdicts.iter().filter(same);
         counts.map(|count| count.packets).sum()
+    }
+
+    /// The counters that are less than in the earlier status, in words.
+    pub fn fallen_since(&self, earlier: &Self) -> Vec<String> {
+        let now = self.counters();
+        let fallen = earlier.counters().into_iter().filter_map(|(name, before)| {
+            let now = now.get(&name).copied().unwrap_or_default();
+            (now < before).then(|| format!("counter {name} fell from {before} to {now}"))
+        });
+        fallen.collect()
+    }
+
+    /// All counters, each by a name of its own.
+    fn counters(&self) -> BTreeMap<String, u64> {
+        let verdicts = self.verdicts.iter();
+        let verdicts = verdicts.map(|one| (format!("{} {}", one.action, one.reason), one.packets));
+        let sets = self.sets.iter();
+        let sets = sets.map(|one| (one.set.clone(), one.packets));
+        let dns = self.dns.iter();
+        let dns = dns.map(|one| (format!("dns {}", one.outcome), one.messages));
+        let mut sums = BTreeMap::new();
+        for (name, count) in verdicts.chain(sets).chain(dns) {
+            *sums.entry(name).or_default() += count;
+        }
+        sums
     }
 
     /// Packets with one outcome.

@@ -48,16 +48,28 @@ impl Lab {
             geteuid().is_root(),
             "the lab makes network namespaces and needs root: run it with sudo"
         );
+        Self::around(life, |resolv_conf| {
+            fs::write(resolv_conf, "nameserver 127.0.0.1\n")?;
+            Host::new("gateway", resolv_conf, life)
+        })
+    }
+
+    /// Builds the others around this machine, which becomes the gateway: one that is for nothing else.
+    pub fn around_this(life: Life) -> Result<Self> {
+        Self::around(life, |_| Host::this("gateway", life))
+    }
+
+    fn around(life: Life, gateway: impl FnOnce(&Path) -> Result<Host>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("egress-lab-").tempdir()?;
-        let host = |name, resolvers: String| {
-            let resolv_conf = folder.path().join(format!("{name}-resolv.conf"));
-            fs::write(&resolv_conf, resolvers)?;
-            Host::new(name, &resolv_conf, life)
+        let resolv_conf = |name| folder.path().join(format!("{name}-resolv.conf"));
+        let host = |name, resolver| {
+            fs::write(resolv_conf(name), format!("nameserver {resolver}\n"))?;
+            Host::new(name, &resolv_conf(name), life)
         };
         let lab = Self {
-            client: host("client", format!("nameserver {}\n", LAN.v4))?,
-            gateway: host("gateway", "nameserver 127.0.0.1\n".to_owned())?,
-            internet: host("internet", format!("nameserver {}\n", INTERNET.v4))?,
+            client: host("client", LAN.v4)?,
+            gateway: gateway(&resolv_conf("gateway"))?,
+            internet: host("internet", INTERNET.v4)?,
             folder,
         };
         lab.wire()?;

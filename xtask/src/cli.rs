@@ -2,7 +2,10 @@
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
-use crate::command::{bench, build, demo, dist, drill, feed_server, test, vm_shell, vm_test};
+use crate::command::{
+    bench, build, coverage, demo, dist, drill, feed_server, fuzz, mutants, soak, test, vm_shell,
+    vm_test,
+};
 
 #[derive(Parser)]
 #[command(
@@ -32,6 +35,10 @@ pub(crate) enum Task {
     Bench(bench::Args),
     /// Run one of the proofs that anyone can repeat in the lab (root)
     Drill(drill::Args),
+    /// Throw everything at the filter for minutes: is a promise ever broken? (root)
+    Soak(soak::Args),
+    /// Fuzz whatever reads what others wrote: packets, DNS, lists, configs, captures
+    Fuzz(fuzz::Args),
     /// Serve a folder of endpoint lists as the Microsoft 365 web service does, with faults on demand
     FeedServer(feed_server::Args),
     /// Run the integration tests in VMs, on the kernels that routers run (root)
@@ -42,6 +49,12 @@ pub(crate) enum Task {
     Lint,
     /// Make the Debian package and the tarball for other distributions, in target/dist
     Dist(dist::Args),
+    /// Name every crate that the program is made from, beside the packages in target/dist
+    Sbom,
+    /// Measure how much of user space its unit tests reach
+    Coverage(coverage::Args),
+    /// Break the code that decides, one place after the other: does a unit test notice?
+    Mutants(mutants::Args),
     /// Check licences, sources and, where the network allows, advisories of every dependency
     Deny,
 }
@@ -98,6 +111,23 @@ mod tests {
                 "{typed}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn the_readme_names_commands_that_there_are() {
+        let readme = include_str!("../../README.md");
+        let lines = readme.lines().map(|line| line.trim_start_matches("$ "));
+        let mut shown = 0;
+        for line in lines.filter(|line| line.starts_with("cargo xtask ")) {
+            let words = line.split_whitespace().skip(2);
+            let words = words.take_while(|word| *word != "#");
+            let typed = ["cargo xtask"].into_iter().chain(words);
+            if let Err(error) = Cli::try_parse_from(typed) {
+                panic!("{line}: {error}");
+            }
+            shown += 1;
+        }
+        assert!(shown > 4, "{shown} commands");
     }
 
     #[test]

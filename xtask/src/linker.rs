@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{checkout::Checkout, step, toolchain};
+use crate::{checkout::Checkout, step, tool::QUICKLY, toolchain};
 
 const VERSION: &str = "0.13.0";
 
@@ -108,6 +108,7 @@ impl Place {
                     "--locked",
                     "--force",
                 ])
+                .args(QUICKLY)
                 .arg("--root")
                 .arg(&self.tools)
                 .env("LLVM_PREFIX", self.llvm()),

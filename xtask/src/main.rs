@@ -5,9 +5,13 @@
 mod checkout;
 mod cli;
 mod command;
+mod copy;
+mod coverage;
 mod dist;
+mod fuzz;
 mod lab;
 mod linker;
+mod mutants;
 mod packages;
 mod privilege;
 mod step;
@@ -42,11 +46,16 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Test(args) => command::test::run(&checkout, &args),
         Task::Bench(args) => command::bench::run(&checkout, &args),
         Task::Drill(args) => command::drill::run(&checkout, &args),
+        Task::Soak(args) => command::soak::run(&checkout, &args),
+        Task::Fuzz(args) => command::fuzz::run(&checkout, &args),
         Task::FeedServer(args) => command::feed_server::run(&checkout, &args),
         Task::VmTest(args) => command::vm_test::run(&checkout, &args),
         Task::VmShell(args) => command::vm_shell::run(&checkout, &args),
         Task::Lint => command::lint::run(&checkout),
         Task::Dist(args) => command::dist::run(&checkout, &args),
+        Task::Sbom => command::sbom::run(&checkout),
+        Task::Mutants(args) => command::mutants::run(&checkout, &args),
+        Task::Coverage(args) => command::coverage::run(&checkout, &args),
         Task::Deny => command::deny::run(&checkout),
     }
 }

@@ -18,11 +18,21 @@ struct Package {
     purpose: &'static str,
 }
 
-const NEEDED: [Package; 8] = [
+const NEEDED: [Package; 12] = [
     Package {
         name: "ca-certificates",
         provides: "update-ca-certificates",
         purpose: "roots of trust for curl",
+    },
+    Package {
+        name: "chromium",
+        provides: "chromium",
+        purpose: "browser for the page",
+    },
+    Package {
+        name: "chromium-driver",
+        provides: "chromedriver",
+        purpose: "what drives the browser",
     },
     Package {
         name: "curl",
@@ -53,6 +63,16 @@ const NEEDED: [Package; 8] = [
         name: "prometheus",
         provides: "promtool",
         purpose: "reader of metrics",
+    },
+    Package {
+        name: "strace",
+        provides: "strace",
+        purpose: "what kills a daemon at a system call",
+    },
+    Package {
+        name: "tmux",
+        provides: "tmux",
+        purpose: "terminal of the lab",
     },
     Package {
         name: "unbound",

@@ -1,4 +1,4 @@
-//! What the test binaries reported, line by line, and its sum.
+//! What the test binaries reported, line by line, its sum, and once more what those said that failed.
 
 use std::{
     collections::BTreeMap,
@@ -13,6 +13,10 @@ pub(crate) struct Tally {
     failed: u64,
     ignored: u64,
     failures: Vec<String>,
+    /// What they printed.
+    said: Vec<String>,
+    /// Whether the next lines are that: they stand between the heading of failures and that of their list.
+    is_said: bool,
     /// Tests that passed only because they say that they are skipped, by their reason.
     skips: BTreeMap<String, u64>,
 }
@@ -23,6 +27,11 @@ impl Tally {
             self.passed += count(result, "passed");
             self.failed += count(result, "failed");
             self.ignored += count(result, "ignored");
+            self.is_said = false;
+        } else if line == "failures:" {
+            self.is_said = !self.is_said;
+        } else if self.is_said {
+            self.said.push(line.to_owned());
         } else if let Some(name) = failure(line) {
             self.failures.push(name.to_owned());
         } else if let Some(reason) = skip_reason(line) {
@@ -32,6 +41,11 @@ impl Tally {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.passed + self.failed == 0
+    }
+
+    /// What the tests that failed said: elsewhere it stands among what all others did.
+    pub(crate) fn said(&self) -> &[String] {
+        &self.said
     }
 }
 
@@ -56,6 +70,7 @@ impl Display for Tally {
             ignored,
             failures,
             skips,
+            ..
         } = self;
         let skipped: u64 = skips.values().sum();
         let passed = passed.saturating_sub(skipped);
@@ -83,6 +98,14 @@ mod tests {
             "running 3 tests",
             "test learn::a_shared_address_keeps_both_names ... ok",
             "test swap::nothing_leaks ... FAILED",
+            "successes:",
+            "---- learn::a_shared_address_keeps_both_names stdout ----",
+            "seed 7",
+            "failures:",
+            "---- swap::nothing_leaks stdout ----",
+            "Error: 3 of 400 passed",
+            "failures:",
+            "    swap::nothing_leaks",
             "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "skipped: vlan::one_tag: no VLAN devices",
             "skipped: vlan::two_tags: no VLAN devices",
@@ -93,6 +116,13 @@ mod tests {
         assert_eq!(
             tally.to_string(),
             "40 passed, 1 failed, 2 skipped, 2 ignored\n  2 skipped: no VLAN devices\n  failed: swap::nothing_leaks"
+        );
+        assert_eq!(
+            tally.said(),
+            [
+                "---- swap::nothing_leaks stdout ----",
+                "Error: 3 of 400 passed"
+            ]
         );
     }
 

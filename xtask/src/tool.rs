@@ -13,6 +13,9 @@ pub(crate) struct Tool {
     pub(crate) takes: &'static str,
 }
 
+/// Building a tool takes longer than it ever runs.
+pub(crate) const QUICKLY: [&str; 4] = ["--profile", "dev", "--config", "profile.dev.debug=false"];
+
 impl Tool {
     /// Builds it unless that version is there; true if it did.
     pub(crate) fn ensure(&self, checkout: &Checkout) -> Result<bool> {
@@ -28,13 +31,15 @@ impl Tool {
         eprintln!("setup: building {name} {version}, about {takes}");
         let mut cargo = toolchain::command("cargo");
         cargo.args(["install", name, "--version", version, "--locked", "--force"]);
-        step::run(cargo.arg("--root").arg(checkout.tools()))?;
+        cargo.args(QUICKLY).arg("--root").arg(checkout.tools());
+        step::run(&mut cargo)?;
         Ok(true)
     }
 
-    /// A command of it, in the checkout.
+    /// A command of it, in the checkout, as cargo starts it: some understand nothing without their own name.
     pub(crate) fn command(&self, checkout: &Checkout) -> Command {
         let mut command = toolchain::command(checkout.tools().join("bin").join(self.name));
+        command.arg(self.name.trim_start_matches("cargo-"));
         command.current_dir(checkout.root());
         command
     }

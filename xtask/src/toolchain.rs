@@ -80,6 +80,15 @@ pub(crate) fn identity() -> Result<String> {
         .with_context(|| format!("Rust {RUST} is installed but does not run"))
 }
 
+/// The target that the pinned toolchain runs on.
+pub(crate) fn host() -> Result<String> {
+    let identity = identity()?;
+    let host = identity
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc names no host")?.to_owned())
+}
+
 pub(crate) fn sysroot() -> Option<String> {
     let printed = step::output(command("rustc").args(["--print", "sysroot"]))?;
     Some(printed.trim_end().to_owned())

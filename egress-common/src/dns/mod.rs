@@ -264,18 +264,6 @@ pub use records::{RECORD_RUNS, record_step, record_steps};
 pub use settle::{SETTLE_STEPS, settle_step};
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_survive_a_global_function() {
-        let flaws = Outcome::ALL.iter().filter(|one| one.is_malformed());
-        let flaws: Vec<_> = flaws.map(|flaw| Step::Bad(*flaw)).collect();
-        assert_eq!(flaws.len(), 7);
-        for step in flaws.iter().chain(&[Step::More, Step::Done, Step::TooMany]) {
-            assert_eq!(Step::from_code(step.to_code()), *step);
-        }
-        assert_eq!(Step::from_code(3), Step::Bad(Outcome::Malformed));
-        assert_eq!(Step::from_code(30), Step::Bad(Outcome::Malformed));
-    }
-}
+mod tests;
+#[cfg(test)]
+mod wire;

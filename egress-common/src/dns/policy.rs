@@ -142,3 +142,6 @@ impl<P: Packet + ?Sized, F: Fn(&mut Message) -> bool> Queries for Bytes<'_, P, F
             && (self.allows)(&mut message)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,3 +176,6 @@ fn ports<P: Packet + ?Sized>(
         _ => Ok((0, 0)),
     }
 }
+
+#[cfg(test)]
+mod tests;

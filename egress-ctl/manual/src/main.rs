@@ -1,7 +1,7 @@
 //! `egress-manual FOLDER`: man pages and shell completions of `egress-ctl`, as its command line has them.
 //!
-//! Out come `FOLDER/man` with a page for each command, and `FOLDER/completions` with a file for each shell. It
-//! is a program of its own, so that `egress-ctl` holds nothing that only its packages are made with.
+//! Out come `FOLDER/man` with a page for each command, and `FOLDER/completions` with a file for each shell, which
+//! asks the program itself, since that knows what sets, groups and clients there are. It is a program of its own, so that `egress-ctl` holds nothing that only its packages are made with.
 
 use std::{
     env, fs,
@@ -10,16 +10,26 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::{Command, CommandFactory as _};
-use clap_complete::{Generator as _, Shell};
-use clap_mangen::Man;
-use egress_ctl::cli::Cli;
+use clap_mangen::{
+    Man,
+    roff::{Roff, bold, roman},
+};
+use egress_ctl::cli::{Cli, examples::EXAMPLES};
 
 /// What pages say below: what they belong to, and above: of which manual they are.
 const SOURCE: &str = concat!("egress ", env!("CARGO_PKG_VERSION"));
 const MANUAL: &str = "Egress filter";
 
-/// Shells that Debian completes by files of packages.
-const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
+/// Shells that Debian completes by files of packages, and what these hold: each time what the program that is
+/// installed takes, so that no file is of another version.
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("egress-ctl.bash", "source <(COMPLETE=bash egress-ctl)\n"),
+    (
+        "_egress-ctl",
+        "#compdef egress-ctl\nsource <(COMPLETE=zsh egress-ctl)\n",
+    ),
+    ("egress-ctl.fish", "COMPLETE=fish egress-ctl | source\n"),
+];
 
 fn main() -> Result<()> {
     let folder = env::args_os().nth(1);
@@ -57,23 +67,35 @@ fn page(command: &Command, folder: &Path) -> Result<()> {
         page(below, folder)?;
     }
     let page = Man::new(command.clone()).source(SOURCE).manual(MANUAL);
-    let written = page.generate_to(folder);
-    written.with_context(|| {
-        format!(
-            "cannot write {} into {}",
-            page.get_filename(),
-            folder.display()
-        )
-    })?;
-    Ok(())
+    let file = folder.join(page.get_filename());
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    examples(command).to_writer(&mut text)?;
+    fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// The section with the examples of a command; all of them for the program itself.
+fn examples(command: &Command) -> Roff {
+    let name = command.get_bin_name().unwrap_or_default();
+    let (_, path) = name.split_once(' ').unwrap_or_default();
+    let shown = EXAMPLES.iter();
+    let shown = shown.filter(|example| path.is_empty() || example.of == path);
+    let mut roff = Roff::new();
+    for (i, example) in shown.enumerate() {
+        if i == 0 {
+            roff.control("SH", ["EXAMPLES"]);
+        }
+        roff.control("TP", []);
+        roff.text([roman(example.what)]);
+        roff.text([bold(example.line)]);
+    }
+    roff
 }
 
 fn completions(folder: &Path) -> Result<()> {
-    let mut command = Cli::command();
-    let name = command.get_name().to_owned();
-    for shell in SHELLS {
-        clap_complete::generate_to(shell, &mut command, &name, folder)
-            .with_context(|| format!("cannot write {}", shell.file_name(&name)))?;
+    for (name, text) in COMPLETIONS {
+        let file = folder.join(name);
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(())
 }
@@ -100,10 +122,20 @@ mod tests {
         let main = fs::read_to_string(man.join("egress-ctl.1"))?;
         assert!(main.contains("egress\\-ctl\\-enforce(1)"), "{main}");
         assert!(main.contains("EGRESS_STATE_DIR"), "{main}");
+        let on = fs::read_to_string(man.join("egress-ctl-bypass-on.1"))?;
+        for page in [&main, &on] {
+            let (_, examples) = page.split_once(".SH EXAMPLES").context("no examples")?;
+            assert!(
+                examples.contains("egress\\-ctl bypass on \\-\\-for 10m"),
+                "{page}"
+            );
+        }
+        let detach = fs::read_to_string(man.join("egress-ctl-detach.1"))?;
+        assert!(!detach.contains("EXAMPLES"), "{detach}");
         for (file, text) in [
-            ("egress-ctl.bash", "--confirm-within"),
+            ("egress-ctl.bash", "COMPLETE=bash egress-ctl"),
             ("_egress-ctl", "#compdef egress-ctl"),
-            ("egress-ctl.fish", "confirm-within"),
+            ("egress-ctl.fish", "COMPLETE=fish egress-ctl"),
         ] {
             let completion = fs::read_to_string(dir.path().join("completions").join(file))?;
             assert!(completion.contains(text), "{file}");

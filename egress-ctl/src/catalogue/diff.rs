@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -13,22 +14,20 @@ use super::{
 };
 
 /// One difference of one name or prefix.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 pub struct Change {
     /// What happened.
     pub kind: Kind,
     /// The name or the prefix.
     pub what: String,
     /// The set of the old edition.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Place>,
     /// The set of the new edition.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Place>,
 }
 
 /// What can happen to a name or a prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The new edition has it in a set where the old one had not.
@@ -54,7 +53,7 @@ impl Kind {
 }
 
 /// The set in which something stands, and what the set says of it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Place {
     /// The id, or the section.

@@ -2,53 +2,35 @@
 //!
 //! In: sets. Out: tables of what they hold, or every fact of each.
 
-use std::{iter, ops::Range};
-
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use std::iter;
 
 use super::{
     demand::Demand,
     page::{About, Reference},
     set::EndpointSet,
 };
+use crate::{explain::words::printable, sheet::sheet};
 
-/// Columns of a terminal that a table fills.
+/// Columns that a table fills at most, where words allow it.
 const TABLE_WIDTH: u16 = 120;
 
-/// One table a source, so that long keys of one do not squeeze the others, and the totals.
-pub fn table(sets: &[&EndpointSet]) -> String {
+/// In a terminal of so many columns: one table a source, so that long keys of one do not squeeze the others, and the totals.
+pub fn table(sets: &[&EndpointSet], room: Option<u16>) -> String {
     if sets.is_empty() {
         return "no endpoint set matches\n".to_owned();
     }
+    let room = room.map_or(TABLE_WIDTH, |room| room.min(TABLE_WIDTH));
     let mut text = String::new();
     for of_source in sets.chunk_by(|a, b| a.source == b.source) {
-        text += &source_table(of_source);
+        text += &source_table(of_source, room);
         text += "\n\n";
     }
     text + &totals(sets) + "\n"
 }
 
-fn source_table(sets: &[&EndpointSet]) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(TABLE_WIDTH)
-        .set_header(HEADER)
-        .add_rows(sets.iter().map(|set| row(set)));
-    let description = HEADER.len() - 1;
-    for (i, column) in table.column_iter_mut().enumerate() {
-        if i == description {
-            column.set_padding((0, 0));
-        } else {
-            column.set_padding((0, 2));
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-        if COUNTS.contains(&i) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.trim_fmt()
+fn source_table(sets: &[&EndpointSet], room: u16) -> String {
+    let rows: Vec<_> = sets.iter().map(|set| row(set).to_vec()).collect();
+    sheet(&HEADER, &rows, Some(room))
 }
 
 const HEADER: [&str; 7] = [
@@ -60,8 +42,6 @@ const HEADER: [&str; 7] = [
     "ports",
     "description",
 ];
-/// The columns of [`HEADER`] that hold numbers.
-const COUNTS: Range<usize> = 3..5;
 
 fn row(set: &EndpointSet) -> [String; HEADER.len()] {
     [
@@ -71,7 +51,7 @@ fn row(set: &EndpointSet) -> [String; HEADER.len()] {
         set.urls.len().to_string(),
         set.ips.len().to_string(),
         ports(set),
-        set.description.clone(),
+        printable(&set.description),
     ]
 }
 
@@ -226,7 +206,7 @@ mod tests {
     #[test]
     fn lists_fit_the_terminal_and_break_no_word() {
         let catalogue = Catalogue::builtin().unwrap();
-        let text = table(&catalogue.sets().iter().collect::<Vec<_>>());
+        let text = table(&catalogue.sets().iter().collect::<Vec<_>>(), None);
         for line in text.lines() {
             assert!(line.len() <= usize::from(TABLE_WIDTH), "{line}");
         }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use egress_common::pattern::NamePattern;
 use ipnet::IpNet;
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
 };
 
 /// One endpoint set, nothing parsed yet; what is left out is empty. All sources pass through it, so that all are parsed alike.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SetRecord {
     /// Name of the source.

@@ -8,6 +8,7 @@ use std::{fmt, str::FromStr};
 use egress_common::pattern::NamePattern;
 use ipnet::IpNet;
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -16,7 +17,7 @@ use super::{demand::Demand, ports::Ports, record::SetRecord};
 /// Names and prefixes that one function of a service needs, and the ports on which it needs them.
 ///
 /// Lists keep the order and the duplicates of their source. As JSON it is a [`SetRecord`].
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(try_from = "SetRecord", into = "SetRecord")]
 pub struct EndpointSet {
     /// Name of the source.

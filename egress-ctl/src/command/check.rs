@@ -11,6 +11,7 @@ use egress_common::{
 };
 use ipnet::IpNet;
 use jiff::Zoned;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -34,6 +35,7 @@ use crate::{
         ids::Ids,
         tables::HostTables,
     },
+    schema::Kind,
 };
 
 /// Tell which endpoint sets a destination belongs to, and what would become of a packet.
@@ -59,7 +61,7 @@ pub struct Check {
 }
 
 /// A protocol with ports.
-#[derive(Clone, Copy, Serialize, ValueEnum)]
+#[derive(Clone, Copy, JsonSchema, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 enum Proto {
     Tcp,
@@ -82,8 +84,11 @@ impl Proto {
     }
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind = Kind::of::<Report>("egress.check/1", "egress-ctl check --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     target: String,
@@ -99,7 +104,7 @@ struct Report {
 }
 
 /// An endpoint set that some group may reach, and by what it covers the target.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Covering {
     set: String,
     via: String,
@@ -113,7 +118,7 @@ struct Covering {
     demands: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct GroupVerdict {
     group: Option<String>,
     client: Option<IpAddr>,
@@ -229,7 +234,7 @@ impl Check {
             }
         };
         Ok(Report {
-            schema: "egress.check/1",
+            schema: KIND.name,
             target: self.target.clone(),
             kind,
             port: self.port,

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use jiff::Zoned;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -27,6 +28,7 @@ use crate::{
         compile::{Circumstances, compile},
         ids::Ids,
     },
+    schema::Kind,
 };
 
 /// Check, show and try configs.
@@ -58,8 +60,15 @@ pub enum ConfigCommand {
     },
 }
 
+/// Of what `check` and `show` print as JSON.
+pub(crate) const KINDS: &[Kind] = &[CHECKED, SHOWN];
+
+const CHECKED: Kind =
+    Kind::of::<Checked>("egress.config-check/1", "egress-ctl config check --json");
+const SHOWN: Kind = Kind::of::<Shown>("egress.config/1", "egress-ctl config show --json");
+
 /// What `check --json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Checked {
     schema: &'static str,
     file: PathBuf,
@@ -69,7 +78,7 @@ struct Checked {
 }
 
 /// What `show --json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Shown {
     schema: &'static str,
     #[serde(flatten)]
@@ -99,7 +108,7 @@ fn check(file: PathBuf, json: bool, places: &Places) -> Result<()> {
         Err(ConfigError { problems, .. }) => (problems, Vec::new()),
     };
     let checked = Checked {
-        schema: "egress.config-check/1",
+        schema: CHECKED.name,
         good: problems.is_empty(),
         file,
         problems,
@@ -152,7 +161,7 @@ fn show(file: Option<&Path>, json: bool, places: &Places) -> Result<()> {
     let effective = show::effective(&text, &config)?;
     match json {
         true => print_json(&Shown {
-            schema: "egress.config/1",
+            schema: SHOWN.name,
             effective,
         }),
         false => print(&effective.text()?),

@@ -1,17 +1,13 @@
 //! `egress-ctl doctor`: what of this machine helps or hinders filtering, and what to do about it.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::output::{print, print_json};
+use super::output::{complain, print, print_json};
 use crate::{
     daemon::Places,
     doctor::{
@@ -19,6 +15,7 @@ use crate::{
         finding::{Finding, Outcome, worst},
         look::look,
     },
+    schema::Kind,
 };
 
 /// Look at this machine, say what is wrong and what mends it; nothing is changed
@@ -35,8 +32,11 @@ pub struct Doctor {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind = Kind::of::<Report>("egress.doctor/1", "egress-ctl doctor --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     /// The worst outcome, which the exit code tells.
@@ -53,8 +53,7 @@ impl Doctor {
         match self.report(places) {
             Ok(worst) => ExitCode::from(worst.code()),
             Err(fault) => {
-                // Where nobody listens, the exit code still tells.
-                let _: io::Result<()> = writeln!(io::stderr(), "egress-ctl: {fault:#}");
+                complain(format_args!("{fault:#}"));
                 ExitCode::from(UNKNOWN)
             }
         }
@@ -63,7 +62,7 @@ impl Doctor {
     fn report(&self, places: &Places) -> Result<Outcome> {
         let findings = examine(&look(places, self.config.as_deref())?);
         let report = Report {
-            schema: "egress.doctor/1",
+            schema: KIND.name,
             worst: worst(&findings),
             findings,
         };

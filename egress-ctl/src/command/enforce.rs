@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 
-use super::output::print;
+use super::{live, output::print};
 use crate::{
     control::{Request, client::ask},
     daemon::Places,
@@ -19,7 +20,7 @@ pub struct Enforce {
     #[arg(long, value_name = "TIME", value_parser = typed)]
     confirm_within: Duration,
     /// One group only
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(live::groups))]
     group: Option<String>,
 }
 

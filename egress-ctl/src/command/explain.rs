@@ -28,11 +28,15 @@ use crate::{
     explain::{
         answer::{About, Answer, InForce, about},
         frame::frame,
+        gone::{Gone, gone},
         ground::{Ground, Subject, judged},
         query::Query,
         question::{Destination, Question, Target},
     },
-    feed::standing::Feeds,
+    feed::{
+        past,
+        standing::{Feed, Feeds},
+    },
     lever::bypass,
     policy::{
         compile::{Circumstances, compile},
@@ -53,21 +57,28 @@ pub struct Explain {
     /// The name that is asked for, of a destination at port 53; A where no type is given.
     #[arg(long, value_name = "NAME[/TYPE]")]
     query: Option<Query>,
-    /// Interface that the packet comes in by; needed where the answer depends on it.
-    #[arg(long, value_name = "NAME")]
-    interface: Option<String>,
-    /// VLAN of the packet's outer tag.
-    #[arg(long, value_name = "ID", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=4094), hide_default_value = true)]
-    vlan: u16,
-    /// MAC address that the packet comes from.
-    #[arg(long, value_name = "MAC", value_parser = crate::config::group::mac)]
-    mac: Option<Mac>,
+    #[command(flatten)]
+    marks: Marks,
     /// Ask this config rather than the generation in force; nothing is learned then.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+}
+
+/// What a packet is marked by beside its addresses.
+#[derive(Args, Default)]
+pub struct Marks {
+    /// Interface that the packet comes in by; needed where the answer depends on it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) interface: Option<String>,
+    /// VLAN of the packet's outer tag.
+    #[arg(long, value_name = "ID", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=4094), hide_default_value = true)]
+    pub(crate) vlan: u16,
+    /// MAC address that the packet comes from.
+    #[arg(long, value_name = "MAC", value_parser = crate::config::group::mac)]
+    pub(crate) mac: Option<Mac>,
 }
 
 /// Six bytes.
@@ -85,13 +96,7 @@ impl Explain {
     /// Nothing is loaded and no config is named; the answer depends on what is not said; a query goes to no
     /// resolver; or the kernel answers otherwise than its tables say.
     pub fn run(self, places: &Places) -> Result<()> {
-        if self.query.is_some() {
-            self.destination.takes_queries()?;
-        }
-        let answer = match &self.config {
-            Some(path) => self.by_config(path, places)?,
-            None => self.in_force(places)?,
-        };
+        let answer = self.answer(places)?;
         match self.json {
             true => print_json(&answer)?,
             false => print(&answer.to_string())?,
@@ -101,6 +106,32 @@ impl Explain {
             "the kernel answers otherwise than its tables say: this is a fault of egress, please report it with the above"
         );
         Ok(())
+    }
+
+    /// A question about the generation in force.
+    pub(crate) fn of(client: IpAddr, destination: Destination, marks: Marks) -> Self {
+        Self {
+            client,
+            destination,
+            query: None,
+            marks,
+            config: None,
+            json: false,
+        }
+    }
+
+    /// The answer.
+    ///
+    /// # Errors
+    /// As [`Self::run`], but for a kernel that answers otherwise: the answer tells that.
+    pub(crate) fn answer(&self, places: &Places) -> Result<Answer> {
+        if self.query.is_some() {
+            self.destination.takes_queries()?;
+        }
+        match &self.config {
+            Some(path) => self.by_config(path, places),
+            None => self.in_force(places),
+        }
     }
 
     fn by_config(&self, path: &Path, places: &Places) -> Result<Answer> {
@@ -171,9 +202,13 @@ impl Explain {
                 Subject::Name(_) => None,
             };
             let about = self.about(&ground, &question, &subject, kernel)?;
-            told.push(match about.nameable() {
+            let about = match about.nameable() {
                 Some(address) => about.with_names(&names.names(address)),
                 None => about,
+            };
+            told.push(match about.lacks_a_listing() {
+                true => about.with_gone(gone_from(places, &force.config, &subject)),
+                false => about,
             });
         }
         let in_force = InForce {
@@ -235,7 +270,12 @@ impl Explain {
     /// Names of the LAN interfaces by index. A config that is asked may be for another machine: interfaces
     /// that are not here have indices that no interface has.
     fn interfaces(&self, lan: &[String]) -> Result<HashMap<u32, String>> {
-        if let Some(name) = self.interface.as_ref().filter(|name| !lan.contains(name)) {
+        if let Some(name) = self
+            .marks
+            .interface
+            .as_ref()
+            .filter(|name| !lan.contains(name))
+        {
             let known = lan.join(", ");
             bail!("`{name}` is no LAN interface: there are {known}");
         }
@@ -245,7 +285,7 @@ impl Explain {
             Some((index, name.clone()))
         });
         let named: HashMap<_, _> = named.collect();
-        match &self.interface {
+        match &self.marks.interface {
             Some(name) if !named.values().any(|known| known == name) => {
                 bail!("there is no interface `{name}` now")
             }
@@ -261,10 +301,10 @@ impl Explain {
             destination: self.destination.clone(),
             query: self.query.clone(),
             interface: 0,
-            vlan: self.vlan,
-            mac: self.mac.unwrap_or_default(),
+            vlan: self.marks.vlan,
+            mac: self.marks.mac.unwrap_or_default(),
         };
-        if let Some(name) = &self.interface {
+        if let Some(name) = &self.marks.interface {
             let found = interfaces.iter().find(|(_, known)| *known == name);
             question.interface = found.map_or(0, |(index, _)| *index);
             return Ok(question);
@@ -295,6 +335,15 @@ fn framed(question: &Question, addr: IpAddr) -> Result<Vec<u8>> {
     let client = question.client;
     frame(question, addr)
         .with_context(|| format!("no packet goes from {client} to {addr}, of another family"))
+}
+
+/// What the web services of a config listed once that covers a destination.
+fn gone_from(places: &Places, config: &Config, subject: &Subject) -> Vec<Gone> {
+    let of_feed = |feed: &Feed| {
+        let approved = past::approved(&places.state_dir, &feed.settings);
+        gone(&feed.settings.source, &approved, subject)
+    };
+    config.feeds.iter().filter_map(of_feed).collect()
 }
 
 /// Addresses that a pattern taught, to anybody.

@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// The generation in force, compiled again from what it was made from.
-pub(super) struct Force {
-    pub(super) snapshot: Snapshot,
-    pub(super) config: Config,
+pub(crate) struct Force {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) config: Config,
     pub(super) feeds: Feeds,
     pub(super) generation: Generation,
 }
@@ -30,7 +30,7 @@ impl Force {
     ///
     /// # Errors
     /// Nothing is loaded, or the state file is missing or of another version.
-    pub(super) fn read(places: &Places) -> Result<Self> {
+    pub(crate) fn read(places: &Places) -> Result<Self> {
         Self::compile(places, snapshot(places)?)
     }
 

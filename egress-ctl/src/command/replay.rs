@@ -11,25 +11,31 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
     force,
-    output::{print, print_json},
+    narrow::Narrow,
+    output::{moves, print, print_json, room},
 };
 use crate::{
     config::{Config, ConfigError},
     daemon::{self, Places},
+    explain::words::printable,
     feed::standing::Feeds,
+    filter::{Filter, FilterError, Known},
     replay::{
         capture::Capture,
+        meant::Meant,
         sender::{Senders, Way},
         stage::{Outcome, Stage, alone},
         tally::{Changes, Destination, Sum, Tally},
     },
+    schema::Kind,
+    sheet::sheet,
 };
 
 /// Judge the packets of a capture by a policy; nothing that enforces is touched.
@@ -37,6 +43,8 @@ use crate::{
 pub struct Replay {
     /// A capture of the LAN side, pcap or pcapng: Ethernet, raw IP or Linux cooked.
     file: PathBuf,
+    #[command(flatten)]
+    narrow: Narrow,
     /// Judge by this config rather than by the one in force.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -61,6 +69,19 @@ pub struct Replay {
     json: bool,
 }
 
+/// Checks that the groups and sets of a filter are in one of these configs.
+fn check(filter: &Filter, configs: &[Option<&Config>]) -> Result<(), FilterError> {
+    let configs = || configs.iter().copied().flatten();
+    let groups = || configs().flat_map(|config| &config.groups);
+    let sets = configs().flat_map(|config| config.catalogue.sets());
+    let rules = groups().flat_map(|group| &group.rules);
+    let keys = sets.map(|set| set.key.as_str());
+    filter.check(&Known {
+        groups: groups().map(|group| group.name.as_str()).collect(),
+        sets: keys.chain(rules.map(|rule| rule.key.as_str())).collect(),
+    })
+}
+
 /// `SOURCE=FILE`.
 fn replacement(text: &str) -> Result<(String, PathBuf), String> {
     let (source, file) = text
@@ -70,8 +91,11 @@ fn replacement(text: &str) -> Result<(String, PathBuf), String> {
     Ok((source.to_owned(), file.into()))
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind = Kind::of::<Report>("egress.replay/1", "egress-ctl replay --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     file: String,
@@ -83,14 +107,17 @@ struct Report {
     /// Neither.
     others: u64,
     seconds: u64,
+    /// The filter in its normal form, and judged packets that it means; all that follows is of those alone.
+    filter: String,
+    meant: u64,
     verdicts: Vec<Line>,
     clients: Vec<ClientLine>,
     denied: Vec<DeniedLine>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Against another config; null where none was compared.
     changes: Option<Vec<ChangeLine>>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Line {
     verdict: &'static str,
     reason: &'static str,
@@ -100,14 +127,14 @@ struct Line {
     sum: Sum,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct ClientLine {
     client: Option<IpAddr>,
     #[serde(flatten)]
     line: Line,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct DeniedLine {
     #[serde(flatten)]
     destination: Destination,
@@ -115,7 +142,7 @@ struct DeniedLine {
     line: Line,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct ChangeLine {
     client: Option<IpAddr>,
     #[serde(flatten)]
@@ -134,12 +161,17 @@ impl Replay {
     /// # Errors
     /// The capture or a config cannot be read, or the kernel refuses.
     pub fn run(self, places: &Places) -> Result<()> {
+        let filter = self.narrow.filter()?;
+        if self.narrow.prints(&filter)? {
+            return Ok(());
+        }
         let (tried, compared) = self.configs(places)?;
+        check(&filter, &[Some(&tried), compared.as_ref()])?;
         let own = match self.gateway.as_slice() {
             [] => daemon::own_addresses()?,
             named => named.to_vec(),
         };
-        let report = alone(|bpffs| self.replay(bpffs, tried, compared, &own))?;
+        let report = alone(|bpffs| self.replay(bpffs, filter, (tried, compared), &own))?;
         if self.json {
             return print_json(&report);
         }
@@ -169,8 +201,8 @@ impl Replay {
     fn replay(
         &self,
         bpffs: &Path,
-        tried: Config,
-        compared: Option<Config>,
+        filter: Filter,
+        (tried, compared): (Config, Option<Config>),
         own: &[IpAddr],
     ) -> Result<Report> {
         let file = File::open(&self.file)
@@ -179,7 +211,7 @@ impl Replay {
         let capture = Capture::open(BufReader::new(bar.wrap_read(file)));
         let capture = capture.with_context(|| self.file.display().to_string())?;
         let mut senders = Senders::new(&self.clients, &tried);
-        let mut run = Run::default();
+        let mut run = Run::of(filter);
         let mut configs = Some((tried, compared));
         let mut stages: Option<(Stage, Option<Stage>)> = None;
         for captured in capture {
@@ -206,6 +238,7 @@ impl Replay {
                 Way::Other => run.others += 1,
                 Way::Answer => {
                     run.answers += 1;
+                    run.meant.hear(frame);
                     for stage in all.iter_mut().flatten() {
                         stage.answer(frame)?;
                     }
@@ -233,11 +266,22 @@ struct Run {
     others: u64,
     first_ms: u64,
     last_ms: u64,
+    filter: String,
+    meant: Meant,
+    packets_meant: u64,
     tally: Tally,
     changes: Changes,
 }
 
 impl Run {
+    fn of(filter: Filter) -> Self {
+        Self {
+            filter: filter.to_string(),
+            meant: Meant::by(filter),
+            ..Self::default()
+        }
+    }
+
     /// Adds a client's packet; the first outcome is of the policy that is tried.
     fn add(
         &mut self,
@@ -251,8 +295,16 @@ impl Run {
         let [Some(tried), base] = outcomes else {
             return;
         };
-        self.tally.add(client, destination.as_ref(), tried, bytes);
-        if let Some(base) = base {
+        let is_meant = |outcome| self.meant.means(client, frame, outcome);
+        let tried_meant = is_meant(tried);
+        let either_meant = tried_meant || base.as_ref().is_some_and(is_meant);
+        self.packets_meant += u64::from(either_meant);
+        if tried_meant {
+            self.tally.add(client, destination.as_ref(), tried, bytes);
+        }
+        if let Some(base) = base
+            && either_meant
+        {
             let both = (base, tried);
             self.changes.add(client, destination.as_ref(), both, bytes);
         }
@@ -275,13 +327,15 @@ impl Run {
             sum,
         });
         let mut report = Report {
-            schema: "egress.replay/1",
+            schema: KIND.name,
             file: file.display().to_string(),
             packets: self.packets,
             judged: self.judged,
             answers: self.answers,
             others: self.others,
             seconds: (self.last_ms - self.first_ms) / 1000,
+            filter: self.filter,
+            meant: self.packets_meant,
             verdicts: outcomes
                 .into_iter()
                 .map(|(outcome, sum)| line(outcome, sum))
@@ -344,11 +398,17 @@ impl Report {
             answers,
             others,
             seconds,
+            filter,
+            meant,
             ..
         } = self;
         let mut text = format!(
             "{packets} packets of {seconds} s: {judged} from clients, {answers} DNS answers to them, {others} others\n"
         );
+        if !filter.is_empty() {
+            // Writing into a string cannot fail.
+            let _: std::fmt::Result = writeln!(text, "{meant} of those from clients: {filter}");
+        }
         table(
             &mut text,
             &[
@@ -528,7 +588,7 @@ fn replaced(text: &str, with: &[(String, PathBuf)]) -> Result<String> {
 /// A bar on a terminal, nothing elsewhere.
 fn progress(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden());
-    if std::io::stderr().is_terminal() {
+    if std::io::stderr().is_terminal() && moves() {
         bar.set_draw_target(ProgressDrawTarget::stderr());
     }
     let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes}, {eta} left");
@@ -549,21 +609,12 @@ fn table(
     if all == 0 {
         return;
     }
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(header.to_vec());
-    for row in rows.take(top) {
-        table.add_row(row);
-    }
-    for (name, column) in header.iter().zip(table.column_iter_mut()) {
-        column.set_padding((0, 2));
-        if ["packets", "bytes"].contains(name) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    let rows: Vec<_> = rows
+        .take(top)
+        .map(|row| row.iter().map(|cell| printable(cell)).collect())
+        .collect();
     // Writing into a string cannot fail.
-    let _: std::fmt::Result = writeln!(text, "\n{}", table.trim_fmt());
+    let _: std::fmt::Result = writeln!(text, "\n{}", sheet(header, &rows, room()));
     if all > top {
         let _: std::fmt::Result = writeln!(text, "and {} more (--top, --json)", all - top);
     }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     daemon::{self, Options, Places},
     dataplane::hook::{Choice, Judging, TcBy},
+    log,
 };
 
 /// Enforce a config until SIGTERM; SIGHUP reads it again.
@@ -30,6 +30,21 @@ pub struct Run {
     /// The group whose members may ask the daemon at its socket; `egress`, if there is such a group.
     #[arg(long, value_name = "NAME", env = "EGRESS_GROUP")]
     group: Option<String>,
+    /// How many of the newest events are kept in memory for `watch --last` and `--since`; a restart begins anew. With
+    /// 0 none are, and the kernel makes events only while somebody watches.
+    #[arg(long, value_name = "N", default_value_t = 10_000, env = "EGRESS_EVENTS", value_parser = events)]
+    events: usize,
+    /// How to log: lines or JSON objects on standard error, or entries of systemd's journal with their priorities.
+    /// What is logged, EGRESS_LOG says: info, unless it is error, warn, debug or trace.
+    #[arg(long, value_enum, default_value_t = log::Format::Text, env = "EGRESS_LOG_FORMAT")]
+    log_format: log::Format,
+}
+
+/// As many as 32-bit machines have room for, too.
+fn events(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1_000_000;
+    let wanted = text.parse().ok().filter(|events| *events <= MOST);
+    wanted.ok_or_else(|| format!("write a number of up to {MOST}"))
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -53,16 +68,7 @@ impl Run {
     /// # Errors
     /// The config is wrong, another daemon runs, or the kernel refuses.
     pub fn run(self, places: &Places) -> Result<()> {
-        let filter = EnvFilter::try_from_env("EGRESS_LOG").unwrap_or_else(|_| "info".into());
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            // A reader of the log that went away must not end the daemon.
-            .log_internal_errors(false)
-            .with_target(false)
-            .without_time()
-            .with_ansi(false)
-            .init();
+        log::begin(self.log_format);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -78,6 +84,7 @@ impl Run {
             choice: self.choice(),
             force: self.force,
             group: self.group.clone(),
+            events: self.events,
         }
     }
 

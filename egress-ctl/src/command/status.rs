@@ -1,34 +1,41 @@
 //! `egress-ctl status`: what is enforced, and what was counted. Works with and without a daemon.
 
+mod daemon;
 mod forward;
 mod interface;
-mod lever;
+pub(crate) mod lever;
+mod state;
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::{
+    daemon::{Daemon, History},
     forward::FastPaths,
     interface::{Interface, interfaces, unfiltered},
     lever::{Bypass, Trial},
+    state::{State, findings},
 };
 use super::{
     force::snapshot,
-    output::{print, print_json},
+    output::{complain, print, print_json},
     table::table,
 };
 use crate::{
-    daemon::{self, Places},
+    daemon::Places,
     dataplane::{
         counters::{self, Counted, OfSet},
         events,
         maps::Pinned,
     },
+    doctor::finding::{Finding, Outcome, worst},
     proxy::Told,
+    schema::Kind,
     state::Snapshot,
 };
 use egress_common::{
@@ -36,7 +43,12 @@ use egress_common::{
     verdict::{Action, Counter, Reason},
 };
 
-/// Show mode, interfaces, generation and counters.
+/// Show whether all is well, mode, interfaces, generation and counters.
+///
+/// Exits as monitoring plugins do: 0 where it is ready, 1 with warnings (no daemon, one that does not answer, a trial,
+/// an interface that is waited for or goes past the filter), 2 where it does not filter as it should (the bypass is on,
+/// an interface is not judged or learned from), 3 where nothing is loaded or can be read. Words that it does not know
+/// exit with 64.
 #[derive(Args)]
 pub struct Status {
     /// Print one JSON object.
@@ -44,10 +56,16 @@ pub struct Status {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind = Kind::of::<Report>("egress.status/1", "egress-ctl status --json");
+
 /// What `--json` prints; counts are since the maps were made.
-#[derive(Serialize)]
-struct Report {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Report {
     schema: &'static str,
+    /// The worst of the findings, which the exit code tells.
+    worst: Outcome,
+    findings: Vec<Finding>,
     mode: String,
     /// While nothing is dropped.
     bypass: Option<Bypass>,
@@ -56,6 +74,8 @@ struct Report {
     daemon: Daemon,
     /// Process id of whoever watches events.
     watcher: Option<u64>,
+    /// Events that the daemon holds; none where it holds none, or is not there to say it.
+    history: Option<History>,
     interfaces: Vec<Interface>,
     fast_path: FastPaths,
     generation: Generation,
@@ -68,15 +88,12 @@ struct Report {
     events: Vec<EventCount>,
     lessons: Vec<LessonCount>,
     warnings: Vec<String>,
+    /// Those of them that are of interfaces past the filter.
+    #[serde(skip)]
+    unfiltered: Vec<String>,
 }
 
-#[derive(Serialize)]
-struct Daemon {
-    running: bool,
-    pid: Option<u32>,
-}
-
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Generation {
     number: u64,
     loaded: Timestamp,
@@ -89,7 +106,7 @@ struct Generation {
     sets: usize,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Learned {
     addresses: usize,
     capacity: u32,
@@ -97,7 +114,7 @@ struct Learned {
     connections_capacity: u32,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct VerdictCount {
     action: &'static str,
     reason: &'static str,
@@ -106,7 +123,7 @@ struct VerdictCount {
 }
 
 /// What packets of one group came to; of none where it has no name.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct GroupCount {
     group: Option<String>,
     verdicts: Vec<VerdictCount>,
@@ -114,7 +131,7 @@ struct GroupCount {
 }
 
 /// What came back to a group, by the reason that holds for what it answers.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct ReplyCount {
     reason: &'static str,
     packets: u64,
@@ -122,7 +139,7 @@ struct ReplyCount {
 }
 
 /// What clients sent to an endpoint set, and what came back.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct SetCount {
     set: String,
     packets: u64,
@@ -131,45 +148,68 @@ struct SetCount {
     reply_bytes: u64,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct DnsCount {
     outcome: &'static str,
     messages: u64,
 }
 
 /// Events for `watch`, by what became of them.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct EventCount {
     fate: &'static str,
     events: u64,
 }
 
 /// DNS messages whose names the daemon is told of, by what became of that.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct LessonCount {
     fate: &'static str,
     messages: u64,
 }
 
 impl Status {
-    /// Runs the command.
-    ///
-    /// # Errors
-    /// Nothing is loaded, or maps and state cannot be read.
-    pub fn run(self, places: &Places) -> Result<()> {
-        let report = Report::read(places)?;
-        if self.json {
-            return print_json(&report);
+    /// Runs the command; the exit code tells how it is.
+    pub fn run(self, places: &Places) -> ExitCode {
+        match self.report(places) {
+            Ok(worst) => ExitCode::from(worst.code()),
+            Err(fault) => {
+                complain(format_args!("{fault:#}"));
+                ExitCode::from(UNKNOWN)
+            }
         }
-        print(&report.text())
+    }
+
+    fn report(&self, places: &Places) -> Result<Outcome> {
+        let report = report(places)?;
+        match self.json {
+            true => print_json(&report)?,
+            false => print(&report.text())?,
+        }
+        Ok(report.worst)
     }
 }
+
+/// How it is, as `--json` prints it.
+///
+/// # Errors
+/// Nothing is loaded, or maps and state cannot be read.
+pub(super) fn report(places: &Places) -> Result<Report> {
+    let mut report = Report::read(places)?;
+    report.findings = findings(&report);
+    report.worst = worst(&report.findings);
+    Ok(report)
+}
+
+/// Nothing is loaded, or nothing can be read.
+const UNKNOWN: u8 = 3;
 
 impl Report {
     fn read(places: &Places) -> Result<Self> {
         let snapshot = snapshot(places)?;
         let pinned = Pinned(&places.pin_dir);
-        let pid = daemon::holder(&places.state_dir);
+        let (daemon, history) = daemon::look(places);
+        let unfiltered = unfiltered(places, &snapshot.summary.lan);
         let named = snapshot
             .ids
             .groups()
@@ -178,17 +218,16 @@ impl Report {
         let verdicts = counters::verdicts(pinned, named.clone())?;
         let replies = counters::replies(pinned, named)?;
         Ok(Self {
-            schema: "egress.status/1",
+            schema: KIND.name,
+            worst: Outcome::Ok,
+            findings: Vec::new(),
             mode: snapshot.summary.mode.clone(),
             bypass: Bypass::now(places)?,
             trial: Trial::known(places),
-            daemon: Daemon {
-                running: pid.is_some(),
-                pid,
-            },
             watcher: events::holder(pinned),
+            history,
             interfaces: interfaces(places, &snapshot.summary.lan)?,
-            fast_path: FastPaths::read(places, pid.is_some())?,
+            fast_path: FastPaths::read(places, daemon.running)?,
             learned: Learned {
                 addresses: pinned.learned()?.keys().filter(Result::is_ok).count(),
                 capacity: limits::LEARNED,
@@ -199,15 +238,13 @@ impl Report {
             groups: groups(&snapshot, &verdicts, &replies),
             sets: sets(pinned, &snapshot)?,
             dns: dns(pinned)?,
-            dns_tcp: dns_tcp(places, pid.is_some()),
+            dns_tcp: dns_tcp(places, daemon.running),
             events: event_counts(pinned)?,
             lessons: lessons(pinned)?,
             generation: Generation::of(&snapshot),
-            warnings: [
-                unfiltered(places, &snapshot.summary.lan),
-                snapshot.summary.warnings,
-            ]
-            .concat(),
+            warnings: [unfiltered.clone(), snapshot.summary.warnings].concat(),
+            unfiltered,
+            daemon,
         })
     }
 
@@ -294,10 +331,6 @@ impl Report {
             rulesets,
             sets,
         } = &self.generation;
-        let daemon = match self.daemon.pid {
-            Some(pid) => format!("running, process {pid}"),
-            None => "not running; what is attached goes on".to_owned(),
-        };
         let mut text = String::new();
         let mut line = |name: &str, value: String| {
             // Writing into a string cannot fail.
@@ -309,8 +342,9 @@ impl Report {
         if let Some(trial) = &self.trial {
             line(trial.title(), trial.to_string());
         }
+        line("state", State(&self.findings).to_string());
         line("mode", self.mode.clone());
-        line("daemon", daemon);
+        line("daemon", self.daemon.to_string());
         for interface in &self.interfaces {
             line("interface", interface.to_string());
         }
@@ -341,8 +375,10 @@ impl Report {
             ),
         );
         line("dns tcp", self.dns_tcp.to_string());
-        if let Some(pid) = self.watcher {
-            line("watched", format!("by process {pid}"));
+        match (&self.history, self.watcher) {
+            (Some(history), _) => line("events", history.to_string()),
+            (None, Some(pid)) => line("watched", format!("by process {pid}")),
+            (None, None) => {}
         }
         for warning in &self.warnings {
             line("warning", warning.clone());

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -21,6 +22,7 @@ use crate::{
         settings::Settings,
         store::Folder,
     },
+    schema::Kind,
 };
 
 /// Ask the Microsoft 365 web service now, and apply what the rules let
@@ -42,8 +44,11 @@ pub struct Sync {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind = Kind::of::<Report>("egress.sync/1", "egress-ctl sync --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     source: String,
@@ -156,7 +161,7 @@ fn report(places: &Places, settings: Settings, outcome: Outcome) -> (Report, Exi
 impl Report {
     fn new(source: String, outcome: &'static str, what: String, daemon: Option<Takeover>) -> Self {
         Self {
-            schema: "egress.sync/1",
+            schema: KIND.name,
             source,
             outcome,
             what,

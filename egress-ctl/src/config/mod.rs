@@ -10,6 +10,7 @@ pub mod forward;
 pub mod group;
 mod kind;
 pub mod lint;
+mod listen;
 mod lookup;
 mod metrics;
 mod problem;
@@ -19,6 +20,7 @@ mod shape;
 pub mod show;
 mod source;
 pub mod steer;
+pub mod ui;
 mod valid;
 
 use std::{
@@ -38,6 +40,7 @@ use self::{
     forward::FastPath,
     problem::Problems,
     raw::{Raw, RawDns, RawGateway},
+    ui::Ui,
     valid::is_nearest,
 };
 pub use self::{
@@ -63,6 +66,8 @@ pub struct Config {
     pub dns: Dns,
     /// Where metrics are served; nowhere where the config does not say so.
     pub metrics: Option<SocketAddr>,
+    /// How the page is served; not at all where the config does not say where.
+    pub ui: Option<Ui>,
     /// The endpoint sets of all sources.
     pub catalogue: Catalogue,
     /// Sources that follow the web service.
@@ -175,6 +180,7 @@ impl Config {
             gateway,
             dns,
             metrics,
+            ui,
             source,
             group,
         } = raw;
@@ -188,10 +194,12 @@ impl Config {
         };
         let default_group = raw.default_group.as_ref();
         let groups = group::groups(group, default_group, &sources, &mut problems);
+        let metrics = metrics::listen(&metrics, &mut problems);
         let config = Self {
             gateway: self::gateway(raw, &mut problems),
             dns: self::dns(dns, &mut problems),
-            metrics: metrics::listen(&metrics, &mut problems),
+            metrics,
+            ui: ui::ui(&ui, metrics, &mut problems),
             groups,
             catalogue,
             feeds,

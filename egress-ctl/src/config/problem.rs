@@ -7,13 +7,14 @@ use std::{
     path::PathBuf,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use toml::Spanned;
 
 use super::valid::{is_nearest, unknown};
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Problem {
     /// Line in the file, from 1.
     pub line: usize,

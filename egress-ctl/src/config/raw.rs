@@ -17,6 +17,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) metrics: RawMetrics,
     #[serde(default)]
+    pub(super) ui: RawUi,
+    #[serde(default)]
     pub(super) source: BTreeMap<String, Spanned<RawSource>>,
     #[serde(default)]
     pub(super) group: BTreeMap<String, Spanned<RawGroup>>,
@@ -64,6 +66,13 @@ pub(super) struct RawDns {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawMetrics {
     pub(super) listen: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
+pub(super) struct RawUi {
+    pub(super) listen: Option<Spanned<String>>,
+    pub(super) token_file: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -3,24 +3,26 @@
 //! In: the text of a config that is right, and what it says. Out: a table that says the same and every
 //! default, and how much each source holds; as TOML it can be read again.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use toml::{Table, Value};
 
 use super::{Config, Group};
 
 /// A config with its defaults.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Effective {
     /// The config, as a table.
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub config: Table,
     /// How much the sources hold, by name.
     pub sources: Vec<SourceCount>,
 }
 
 /// How much a source holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct SourceCount {
     /// Its name.
     pub source: String,
@@ -163,13 +165,13 @@ fn sources(config: &Config) -> Vec<SourceCount> {
 }
 
 impl Effective {
-    /// As TOML: gateway, DNS, metrics, sources, groups.
+    /// As TOML: gateway, DNS, metrics, page, sources, groups.
     ///
     /// # Errors
     /// It cannot be written as TOML, which it was read from.
     pub fn text(&self) -> Result<String, toml::ser::Error> {
         let mut text = String::new();
-        for part in ["gateway", "dns", "metrics"] {
+        for part in ["gateway", "dns", "metrics", "ui"] {
             if let Some(value) = self.config.get(part) {
                 text += &table(&[part], value)?;
             }
@@ -231,6 +233,9 @@ lan = ["lan"]
 default-group = "b.c"
 [metrics]
 listen = "127.0.0.1:9598"
+[ui]
+listen = "127.0.0.1:9599"
+token-file = "/etc/egress/ui-token"
 [source.intune]
 kind = "builtin"
 [source.corp]
@@ -275,6 +280,7 @@ allow = ["corp"]
             "dns = \"watch\"\n",
             "restore = true\n",
             "[metrics]\nlisten = \"127.0.0.1:9598\"\n",
+            "[ui]\nlisten = \"127.0.0.1:9599\"\ntoken-file = \"/etc/egress/ui-token\"\n",
             "mode = \"audit\"\n",
             "default = \"drop\"\n",
             "name = \"rule-1\"\n",

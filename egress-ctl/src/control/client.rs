@@ -1,17 +1,20 @@
 //! Asks a running daemon.
 
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::Shutdown,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use super::{Reply, Request, path};
+use super::{Hello, Reply, Request, path};
+use crate::history::record::Line;
 
 /// How long a daemon may take: on a slow machine with very many prefixes it compiles for a while.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long it may take to say who it is.
+const GREETING: Duration = Duration::from_secs(2);
 /// Longest reply.
 const REPLY_MAX: u64 = 1 << 20;
 
@@ -32,6 +35,9 @@ pub enum AskError {
         /// Why.
         source: io::Error,
     },
+    /// It does not know what is asked.
+    #[error("the daemon is of an older version than this command: restart it")]
+    Older,
     /// It refused.
     #[error("{0}")]
     Refused(String),
@@ -42,27 +48,88 @@ pub enum AskError {
 /// # Errors
 /// None runs, it does not answer, or it refuses.
 pub fn ask(state_dir: &Path, request: &Request) -> Result<String, AskError> {
-    let path = path(state_dir);
-    let stream = UnixStream::connect(&path).map_err(|fault| match fault.kind() {
-        io::ErrorKind::PermissionDenied => AskError::Denied(path.clone()),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            AskError::NoDaemon(path.clone())
-        }
-        _ => AskError::Silent {
-            path: path.clone(),
-            source: fault,
-        },
-    })?;
-    match exchange(stream, request) {
-        Ok(Reply::Done { told }) => Ok(told),
-        Ok(Reply::Refused { why }) => Err(AskError::Refused(why)),
-        Err(source) => Err(AskError::Silent { path, source }),
+    match reply(state_dir, request, PATIENCE)? {
+        Reply::Done { told } => Ok(told),
+        Reply::Refused { why } => Err(AskError::Refused(why)),
+        Reply::Hello(_) => Err(AskError::Older),
     }
 }
 
-fn exchange(mut stream: UnixStream, request: &Request) -> io::Result<Reply> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+/// Asks the daemon of a state folder who it is, for a moment.
+///
+/// # Errors
+/// None runs, it is slow, or it is of a version that does not tell.
+pub fn hello(state_dir: &Path) -> Result<Hello, AskError> {
+    match reply(state_dir, &Request::Hello, GREETING)? {
+        Reply::Hello(hello) => Ok(hello),
+        Reply::Done { .. } => Err(AskError::Older),
+        Reply::Refused { why } if why.contains("unknown variant") => Err(AskError::Older),
+        Reply::Refused { why } => Err(AskError::Refused(why)),
+    }
+}
+
+/// The newest events that the daemon of a state folder holds, behind a line that says what is held.
+///
+/// # Errors
+/// None runs, it is slow, or it is of a version that holds none.
+pub fn events(state_dir: &Path, last: usize) -> Result<Vec<Line>, AskError> {
+    let request = Request::Events {
+        last: Some(last),
+        follow: false,
+    };
+    let path = path(state_dir);
+    let stream = connect(&path)?;
+    let lines = lines(stream, &request).map_err(|source| AskError::Silent {
+        path: path.clone(),
+        source,
+    })?;
+    match serde_json::from_str(lines.first().map_or("", String::as_str)) {
+        Ok(Reply::Refused { why }) if !why.contains("unknown variant") => {
+            return Err(AskError::Refused(why));
+        }
+        Ok(_) => return Err(AskError::Older),
+        Err(_) => {}
+    }
+    let lines = lines.iter().map(|line| serde_json::from_str(line));
+    lines.collect::<Result<_, _>>().map_err(|_| AskError::Older)
+}
+
+/// What a daemon says until it has said everything.
+fn lines(mut stream: UnixStream, request: &Request) -> io::Result<Vec<String>> {
+    stream.set_read_timeout(Some(GREETING))?;
+    stream.set_write_timeout(Some(GREETING))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    let written = stream.write_all(&line);
+    let lines: Vec<_> = BufReader::new(stream).lines().collect::<io::Result<_>>()?;
+    match lines.is_empty() {
+        true => written.map(|()| lines),
+        false => Ok(lines),
+    }
+}
+
+fn reply(state_dir: &Path, request: &Request, patience: Duration) -> Result<Reply, AskError> {
+    let path = path(state_dir);
+    let stream = connect(&path)?;
+    exchange(stream, request, patience).map_err(|source| AskError::Silent { path, source })
+}
+
+fn connect(path: &Path) -> Result<UnixStream, AskError> {
+    UnixStream::connect(path).map_err(|fault| match fault.kind() {
+        io::ErrorKind::PermissionDenied => AskError::Denied(path.to_owned()),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            AskError::NoDaemon(path.to_owned())
+        }
+        _ => AskError::Silent {
+            path: path.to_owned(),
+            source: fault,
+        },
+    })
+}
+
+fn exchange(mut stream: UnixStream, request: &Request, patience: Duration) -> io::Result<Reply> {
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     // Who is refused by credentials is told so before the request is read.

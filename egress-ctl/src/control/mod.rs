@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::history::record::Head;
+
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
@@ -44,6 +46,16 @@ pub enum Request {
         /// For how long, in ms; until it is put back where there is nothing.
         within_ms: Option<u64>,
     },
+    /// Events that are held, and those to come: lines of [`Line`](crate::history::record::Line) instead of a
+    /// reply. Whoever asks keeps its side open for as long as it listens.
+    Events {
+        /// The newest ones, so many at most; all that are held where there is nothing.
+        last: Option<usize>,
+        /// Also those to come.
+        follow: bool,
+    },
+    /// Who it is, and what it holds.
+    Hello,
 }
 
 impl Request {
@@ -56,6 +68,8 @@ impl Request {
             Self::GiveUp => "confirm --give-up",
             Self::Bypass { on: true, .. } => "bypass on",
             Self::Bypass { on: false, .. } => "bypass off",
+            Self::Events { .. } => "watch",
+            Self::Hello => "status",
         }
     }
 }
@@ -74,6 +88,21 @@ pub enum Reply {
         /// Why, and what to do.
         why: String,
     },
+    /// Who answers.
+    Hello(Hello),
+}
+
+/// A daemon, as it tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Its version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Events that it holds; nothing where it keeps none.
+    pub history: Option<Head>,
+    /// How many watch.
+    pub watchers: usize,
 }
 
 /// Longest request: a config with very many addresses.

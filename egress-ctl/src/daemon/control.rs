@@ -15,7 +15,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, copy, sink},
     net::{UnixListener, UnixStream},
     sync::{
-        Semaphore,
+        OwnedSemaphorePermit, Semaphore,
         mpsc::{Receiver, Sender, channel},
         oneshot,
     },
@@ -24,7 +24,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::Daemon;
+use super::{Daemon, answer, history::Desk};
 use crate::{
     control::{
         REQUEST_MAX, Reply, Request, path,
@@ -39,6 +39,8 @@ const GROUP: &str = "egress";
 const LIMIT: Duration = Duration::from_secs(5);
 /// Connections at once.
 const AT_ONCE: usize = 16;
+/// Those of them that follow events do not count, but among themselves.
+const WATCHERS: usize = 16;
 /// Root and the group may connect.
 const MODE: u32 = 0o660;
 
@@ -66,11 +68,19 @@ pub(super) struct Control {
 
 impl Control {
     /// Listens from now on. Where that is not possible, all else goes on.
-    pub(super) fn listen(state_dir: &Path, access: Access) -> Self {
+    pub(super) fn listen(state_dir: &Path, access: Access, desk: Option<Arc<Desk>>) -> Self {
         let path = path(state_dir);
         let (tell, orders) = channel(1);
         let task = match listener(&path, &access) {
-            Ok(listener) => Some(tokio::spawn(serve(listener, Arc::new(access), tell))),
+            Ok(listener) => {
+                let ear = Ear {
+                    access,
+                    tell,
+                    desk,
+                    watchers: Arc::new(Semaphore::new(WATCHERS)),
+                };
+                Some(tokio::spawn(serve(listener, Arc::new(ear))))
+            }
             Err(fault) => {
                 warn!(
                     "cannot listen at {}: {fault}; `enforce`, `confirm` and `config apply` do not work",
@@ -153,7 +163,16 @@ fn listener(path: &Path, access: &Access) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn serve(listener: UnixListener, access: Arc<Access>, tell: Sender<Order>) {
+/// What a connection is answered with.
+struct Ear {
+    access: Access,
+    tell: Sender<Order>,
+    /// Where events are held, if they are.
+    desk: Option<Arc<Desk>>,
+    watchers: Arc<Semaphore>,
+}
+
+async fn serve(listener: UnixListener, ear: Arc<Ear>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         // The semaphore is never closed.
@@ -165,37 +184,54 @@ async fn serve(listener: UnixListener, access: Arc<Access>, tell: Sender<Order>)
             tokio::time::sleep(LIMIT / 10).await;
             continue;
         };
-        let (access, tell) = (Arc::clone(&access), tell.clone());
-        tokio::spawn(async move {
-            // Who goes away has no answer, and others have theirs.
-            let _: io::Result<()> = answer(stream, &access, &tell).await;
-            drop(place);
-        });
+        let ear = Arc::clone(&ear);
+        // Who goes away has no answer, and others have theirs.
+        tokio::spawn(async move { ear.answer(stream, place).await });
     }
 }
 
-async fn answer(mut stream: UnixStream, access: &Access, tell: &Sender<Order>) -> io::Result<()> {
-    let credentials = stream.peer_cred()?;
-    let peer = Peer {
-        pid: credentials.pid(),
-        uid: credentials.uid(),
-        gid: credentials.gid(),
-    };
-    let reply = match access.check(&peer, &peer.pid.map(groups).unwrap_or_default()) {
-        Err(why) => {
-            warn!("{why}");
-            Reply::Refused { why }
-        }
-        Ok(()) => match timeout(LIMIT, request(&mut stream)).await {
-            Ok(Ok(request)) => obeyed(request, &peer, tell).await,
-            Ok(Err(fault)) => Reply::Refused {
-                why: format!("the request cannot be read: {fault}"),
+impl Ear {
+    async fn answer(&self, mut stream: UnixStream, place: OwnedSemaphorePermit) -> io::Result<()> {
+        let credentials = stream.peer_cred()?;
+        let peer = Peer {
+            pid: credentials.pid(),
+            uid: credentials.uid(),
+            gid: credentials.gid(),
+        };
+        let groups = peer.pid.map(groups).unwrap_or_default();
+        let reply = match self.access.check(&peer, &groups) {
+            Err(why) => {
+                warn!("{why}");
+                Reply::Refused { why }
+            }
+            Ok(()) => match timeout(LIMIT, request(&mut stream)).await {
+                Ok(Ok(Request::Events { last, follow })) => match self.watches() {
+                    Ok((desk, _watcher)) => {
+                        drop(place);
+                        return answer::events(stream, desk, last, follow).await;
+                    }
+                    Err(why) => Reply::Refused { why },
+                },
+                Ok(Ok(Request::Hello)) => answer::hello(self.desk.as_ref()),
+                Ok(Ok(request)) => obeyed(request, &peer, &self.tell).await,
+                Ok(Err(fault)) => Reply::Refused {
+                    why: format!("the request cannot be read: {fault}"),
+                },
+                Err(_) => return Ok(()),
             },
-            Err(_) => return Ok(()),
-        },
-    };
-    let text = serde_json::to_vec(&reply)?;
-    timeout(LIMIT, hang_up(stream, &text)).await?
+        };
+        let text = serde_json::to_vec(&reply)?;
+        timeout(LIMIT, hang_up(stream, &text)).await?
+    }
+
+    /// Where events are held, and leave to follow them.
+    fn watches(&self) -> Result<(&Desk, OwnedSemaphorePermit), String> {
+        let none = "this daemon keeps no events: it was started with --events 0";
+        let desk = self.desk.as_deref().ok_or(none)?;
+        let watcher = Arc::clone(&self.watchers).try_acquire_owned();
+        let many = |_| format!("{WATCHERS} watch already: end one of them first");
+        Ok((desk, watcher.map_err(many)?))
+    }
 }
 
 /// Sends a reply, and reads what is still to come: a socket that is closed before loses the reply with it.

@@ -3,6 +3,8 @@
 use std::{
     io::{self, Write as _},
     net::IpAddr,
+    panic::resume_unwind,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -10,7 +12,11 @@ use anyhow::Result;
 use jiff::{Zoned, civil::Date};
 use tracing::{debug, info, warn};
 
-use super::{Daemon, Past, Places, addresses, trial::OnTrial};
+use super::{
+    Daemon, Places, addresses,
+    swapping::{self, Swap, Swapping},
+    trial::OnTrial,
+};
 use crate::{
     config::Config,
     dataplane::{
@@ -21,17 +27,16 @@ use crate::{
         interface::devices,
         learned::Table,
         maps::Pinned,
-        swap::{self, Next},
     },
     dns::saved::{self, SavedError},
     lever::trial::Trial,
+    metrics,
     policy::{
         compile::{Circumstances, compile},
         generation::Generation,
         ids::Ids,
     },
-    proxy,
-    state::{Made, Snapshot, StateDir, Summary},
+    proxy, ui,
 };
 
 /// What is in force, and for which circumstances it was compiled.
@@ -72,11 +77,20 @@ impl Daemon {
         for warning in &force.generation.warnings {
             warn!("{warning}");
         }
-        let around = self.around(&force).await?;
+        let bound = self.find(&force).await?;
+        let mut swap = Some(Swap {
+            force: &force,
+            ids: ids.clone(),
+            interfaces: bind::indices(&bound),
+            until_ms: trial.as_ref().map(OnTrial::until_ms),
+        });
         // Where a generation is in force, interfaces come before the new one: what cannot be attached
         // then changes nothing.
         let was_in_force = self.past.in_force != 0;
         let is_upgrade = aside::is_there(&self.places.pin_dir);
+        let is_first = !was_in_force && !is_upgrade;
+        self.prepare(&force, &bound, swap.take_if(|_| is_first))?;
+        let around = self.around(&force, bound);
         if is_upgrade {
             self.carry(&force, &ids);
         }
@@ -84,18 +98,18 @@ impl Daemon {
         if was_in_force {
             remarks = self.attach(&around)?;
         }
-        let until_ms = trial.as_ref().map(OnTrial::until_ms);
-        self.swap(&force, ids, &bind::indices(&around.bound), until_ms)?;
+        if let Some(swap) = swap {
+            self.swap(swap)?;
+        }
         let before = self.force.replace(force);
         self.on_trial = OnTrial::of(trial, before);
         if !was_in_force {
             self.restore();
             remarks = self.attach(&around)?;
         }
-        if is_upgrade {
-            self.let_go_of_before()?;
-        }
+        self.carry_rest();
         self.settle_around(around, remarks).await?;
+        self.let_go_of_before();
         self.tell_generation(began.elapsed());
         Ok(())
     }
@@ -103,33 +117,63 @@ impl Daemon {
     /// Goes on with a generation that is in force already.
     pub(super) async fn go_on(&mut self, force: Force) -> Result<()> {
         let began = Instant::now();
-        let around = self.around(&force).await?;
+        let bound = self.find(&force).await?;
+        self.prepare(&force, &bound, None)?;
+        let around = self.around(&force, bound);
         let remarks = self.attach(&around)?;
         self.force = Some(force);
         self.know_names();
+        self.carry_rest();
         self.settle_around(around, remarks).await?;
+        self.let_go_of_before();
         self.tell_generation(began.elapsed());
         Ok(())
     }
 
-    /// Interfaces, programs and proxy as a generation wants them.
-    async fn around(&mut self, force: &Force) -> Result<Around> {
+    /// Interfaces as a generation wants them.
+    async fn find(&mut self, force: &Force) -> Result<Vec<Bound>> {
         let lan = &force.config.gateway.lan;
         let pinned = attached(&self.places.pin_dir)?;
-        let bound = bind(lan, &devices().await?, &pinned);
         self.remarks.keep(lan);
-        attach::prepare(
+        Ok(bind(lan, &devices().await?, &pinned))
+    }
+
+    /// Loads the programs that a generation wants, and swaps it in at the same time where that is to be done: tables and
+    /// disk mostly wait, while the verifier takes processors.
+    fn prepare(&mut self, force: &Force, bound: &[Bound], swap: Option<Swap<'_>>) -> Result<()> {
+        let wanted = attach::Wanted {
+            bound,
+            choice: self.options.choice,
+            diverts: proxy::Settings::of(&force.config).is_ok(),
+        };
+        let (loaded, rest) = (
             &mut self.loaded,
-            &self.places.pin_dir,
-            &bound,
-            self.options.choice,
-        )?;
+            Swapping {
+                config: &self.config,
+                places: &self.places,
+                past: &mut self.past,
+                names: &self.names,
+                history: self.history.as_ref(),
+            },
+        );
+        let pin_dir = &rest.places.pin_dir;
+        thread::scope(|scope| {
+            let loading = scope.spawn(|| attach::prepare(loaded, pin_dir, wanted));
+            let swapped = swap.map_or(Ok(()), |swap| rest.swap(swap));
+            let loading = loading.join();
+            swapped?;
+            Ok(loading.unwrap_or_else(|panic| resume_unwind(panic))?)
+        })
+    }
+
+    /// What belongs to a generation beside the kernel's tables.
+    fn around(&mut self, force: &Force, bound: Vec<Bound>) -> Around {
         let (needs, proxy) = self.needs_of(force);
-        Ok(Around {
+        Around {
             bound,
             needs,
             proxy,
-        })
+        }
     }
 
     fn attach(&mut self, around: &Around) -> Result<Vec<Remark>> {
@@ -156,7 +200,7 @@ impl Daemon {
         if let Some(force) = &self.force {
             let feeds = force.config.feeds.iter();
             self.following.follow(feeds.map(|feed| &feed.settings));
-            self.metrics.settle(force.config.metrics, &self.places);
+            self.settle_served();
         }
         // What enforces is there by now.
         self.loaded.load_to_be_asked(proxy.is_ok());
@@ -175,6 +219,22 @@ impl Daemon {
         self.take_bound(bound);
         self.forwarding.look();
         Ok(())
+    }
+
+    /// Serves metrics and the page where the config says.
+    fn settle_served(&mut self) {
+        let Some(Force { config, .. }) = &self.force else {
+            return;
+        };
+        let places = &self.places;
+        self.metrics
+            .settle(metrics::service::SUBJECT, config.metrics, |listen| {
+                metrics::service::start(*listen, places)
+            });
+        self.page
+            .settle(ui::service::SUBJECT, config.ui.clone(), |ui| {
+                ui::service::start(ui, places)
+            });
     }
 
     /// Has the next daemon find the programs that run.
@@ -209,7 +269,12 @@ impl Daemon {
         let began = Instant::now();
         let (config, text) = (force.config.clone(), force.text.clone());
         let (force, ids) = self.compiled(config, text, own, today)?;
-        self.swap(&force, ids, &bind::indices(&self.bound), None)?;
+        self.swap(Swap {
+            force: &force,
+            ids,
+            interfaces: bind::indices(&self.bound),
+            until_ms: None,
+        })?;
         self.force = Some(force);
         self.tell_generation(began.elapsed());
         Ok(())
@@ -235,58 +300,22 @@ impl Daemon {
         Ok((force, ids))
     }
 
-    /// Swaps a generation in, for good or until a time of the boot-time clock. Its snapshot is on disk before
-    /// the kernel knows its number.
-    fn swap(
-        &mut self,
-        force: &Force,
-        ids: Ids,
-        interfaces: &[(String, u32)],
-        until_ms: Option<u64>,
-    ) -> Result<()> {
-        let made = Made {
-            config: self.config.clone(),
-            text: force.text.clone(),
-            own: force.own.clone(),
-            today: force.today,
-            ids,
-            summary: Summary::of(&force.config, &force.generation),
+    fn swap(&mut self, swap: Swap<'_>) -> Result<()> {
+        let swapping = Swapping {
+            config: &self.config,
+            places: &self.places,
+            past: &mut self.past,
+            names: &self.names,
+            history: self.history.as_ref(),
         };
-        let editions = force.config.editions();
-        let snapshot = Snapshot::new(self.past.next(), made).with_feeds(editions);
-        let state = StateDir(&self.places.state_dir);
-        state.save(&snapshot)?;
-        if until_ms.is_some() {
-            // Whoever goes back to it must not give an id twice that was learned by meanwhile.
-            state.lend_ids(self.past.in_force, &snapshot.ids)?;
-        }
-        let Snapshot {
-            number, ids, feeds, ..
-        } = snapshot;
-        let next = Next {
-            generation: &force.generation,
-            number,
-            before: self.past.in_force,
-            patterns_given: ids.patterns_given(),
-            interfaces,
-            until_ms,
-        };
-        swap::swap(Pinned(&self.places.pin_dir), next)?;
-        self.names.know(&ids, force.config.dns.restore);
-        self.past = Past {
-            in_force: number,
-            last: number,
-            ids,
-            feeds,
-        };
-        state.prune();
-        Ok(())
+        swapping.swap(swap)
     }
 
-    /// Tells who keeps names what the patterns of the generation in force are called.
+    /// Tells who keeps names and events what the generation in force calls what.
     pub(super) fn know_names(&self) {
         if let Some(force) = &self.force {
-            self.names.know(&self.past.ids, force.config.dns.restore);
+            let all = (&self.names, self.history.as_ref());
+            swapping::tell(all, force, (self.past.in_force, &self.past.ids));
         }
     }
 

@@ -7,8 +7,11 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    path::PathBuf,
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -17,9 +20,9 @@ use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf};
 use tracing::warn;
 
-use super::Places;
+use super::{Places, history::AskNames};
 use crate::{
-    dataplane::{learned::Table, maps::Pinned},
+    dataplane::{aside, layout, learned::Table, maps::Pinned},
     dns::{
         file::NamesFile,
         heard::{HearError, Heard, hear},
@@ -28,7 +31,6 @@ use crate::{
         time::Clocks,
     },
     durable::FileError,
-    policy::ids::Ids,
     privilege,
 };
 
@@ -57,7 +59,7 @@ pub(super) struct Bookkeeper {
 impl Bookkeeper {
     /// Starts it.
     pub(super) fn start(places: &Places) -> Result<Self> {
-        let ring = Pinned(&places.pin_dir).lessons()?;
+        let rings = rings(&places.pin_dir)?;
         let table = Table::open(Pinned(&places.pin_dir))?;
         let (orders, inbox) = channel();
         let state_dir = places.state_dir.clone();
@@ -65,7 +67,7 @@ impl Bookkeeper {
         let thread = thread::Builder::new().name("names".to_owned());
         let run = move || {
             privilege::settle(false);
-            Books::open(&places, ring, table).keep(&inbox);
+            Books::open(&places, rings, table).keep(&inbox);
         };
         let thread = thread.spawn(run).context("cannot start a thread")?;
         if let Err(fault) = socket::answer(&state_dir, asked(orders.clone())) {
@@ -82,11 +84,13 @@ impl Bookkeeper {
     }
 
     /// Tells it what patterns are called, and whether learned addresses are to be kept for the time after a reboot.
-    pub(super) fn know(&self, ids: &Ids, restores: bool) {
-        self.order(Order::Know(Known {
-            patterns: ids.patterns(),
-            restores,
-        }));
+    pub(super) fn know(&self, patterns: Arc<HashMap<u32, String>>, restores: bool) {
+        self.order(Order::Know(Known { patterns, restores }));
+    }
+
+    /// Who knows the names of an address.
+    pub(super) fn asked(&self) -> AskNames {
+        Box::new(asked(self.orders.clone()))
     }
 
     /// Ends it once everything is on disk.
@@ -106,6 +110,18 @@ impl Bookkeeper {
     }
 }
 
+/// The kernel's ring of lessons, and behind an upgrade the one that the programs of before fill.
+fn rings(pin_dir: &Path) -> Result<Vec<RingBuf<MapData>>> {
+    let mut rings = vec![Pinned(pin_dir).lessons()?];
+    let before = aside::folder(pin_dir);
+    let before = Pinned(&before);
+    // Of another layout its lessons may be, too.
+    if let Ok(Some(layout::VERSION)) = layout::known(before) {
+        rings.extend(before.lessons());
+    }
+    Ok(rings)
+}
+
 /// The names of an address, as the thread knows them.
 fn asked(orders: Sender<Order>) -> impl Fn(IpAddr) -> Option<Vec<Naming>> + Send {
     move |address| {
@@ -118,7 +134,7 @@ fn asked(orders: Sender<Order>) -> impl Fn(IpAddr) -> Option<Vec<Naming>> + Send
 /// What the thread keeps.
 struct Books {
     state_dir: PathBuf,
-    ring: RingBuf<MapData>,
+    rings: Vec<RingBuf<MapData>>,
     table: Table,
     file: NamesFile,
     names: Names,
@@ -135,13 +151,13 @@ struct Books {
 /// What the generation in force says.
 struct Known {
     /// Patterns by their ids.
-    patterns: HashMap<u32, String>,
+    patterns: Arc<HashMap<u32, String>>,
     /// Whether learned addresses are kept for the time after a reboot.
     restores: bool,
 }
 
 impl Books {
-    fn open(places: &Places, ring: RingBuf<MapData>, table: Table) -> Self {
+    fn open(places: &Places, rings: Vec<RingBuf<MapData>>, table: Table) -> Self {
         let file = NamesFile::of(&places.state_dir);
         let (names, complaints) = file.read();
         for complaint in complaints {
@@ -149,7 +165,7 @@ impl Books {
         }
         Self {
             state_dir: places.state_dir.clone(),
-            ring,
+            rings,
             table,
             file,
             names,
@@ -211,11 +227,11 @@ impl Books {
         }
     }
 
-    /// Takes what is in the ring; the lines of listed names of which something is new.
+    /// Takes what is in the rings; the lines of listed names of which something is new.
     fn drain(&mut self) -> Vec<Line> {
         let clocks = Clocks::now();
         let mut new = Vec::new();
-        while let Some(heard) = self.ring.next().map(|record| hear(&record)) {
+        while let Some(heard) = self.heard() {
             match heard {
                 Ok(heard) => new.extend(self.learn(&heard, clocks)),
                 Err(fault) => self.cannot_read(&fault),
@@ -224,6 +240,12 @@ impl Books {
         new.sort_unstable();
         new.dedup();
         new.into_iter().map(|addr| self.names.line(addr)).collect()
+    }
+
+    /// The next message of a ring.
+    fn heard(&mut self) -> Option<Result<Heard, HearError>> {
+        let mut rings = self.rings.iter_mut();
+        rings.find_map(|ring| ring.next().map(|record| hear(&record)))
     }
 
     /// Takes an answer in; addresses of which something is new that must not wait for the next save.

@@ -48,6 +48,9 @@ impl Daemon {
                 };
                 self.try_out(attempt, within(within_ms)?).await
             }
+            Request::Events { .. } | Request::Hello => {
+                bail!("that is answered at the socket, without the daemon's loop")
+            }
             Request::Confirm { same_session } => self.confirm(session, same_session).await,
             Request::GiveUp => self.give_up().await,
             Request::Bypass { on, within_ms } => {

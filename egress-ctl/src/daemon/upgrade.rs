@@ -1,5 +1,5 @@
-//! What becomes of maps that another version left: its programs judge by them until those of this version,
-//! with maps of their own, are in their place.
+//! What becomes of maps that another version left: its programs judge by them, and count into them, until those of
+//! this version, with maps of their own, are in their place.
 
 use anyhow::Result;
 use tracing::{info, warn};
@@ -7,7 +7,8 @@ use tracing::{info, warn};
 use super::{Daemon, Past, Places, enforce::Force};
 use crate::{
     dataplane::{
-        aside::{self, AsideError},
+        aside::{self, EndError},
+        layout,
         learned::Table,
         load::{Loaded, load, take_over},
         maps::Pinned,
@@ -22,16 +23,20 @@ use crate::{
 /// Takes over what runs, or loads the maps; where those that are pinned have another layout, beside them.
 pub(super) fn load_maps(places: &Places, past: Past) -> Result<(Loaded, Past)> {
     let pin_dir = &places.pin_dir;
-    let fault = match take_over(pin_dir) {
-        Err(fault) if fault.is_other_layout() => anyhow::Error::from(fault),
-        done => {
-            let loaded = done?;
-            tell_running(&loaded);
-            return Ok((loaded, past));
-        }
+    let why = match layout::known(Pinned(pin_dir))? {
+        Some(number) if number != layout::VERSION => format!("layout {number}"),
+        _ => match take_over(pin_dir) {
+            Err(fault) if fault.is_other_layout() => format!("{:#}", anyhow::Error::from(fault)),
+            done => {
+                let loaded = done?;
+                tell_running(&loaded);
+                return Ok((loaded, past));
+            }
+        },
     };
     warn!(
-        "maps of another version are pinned ({fault:#}): new ones are made, which learned addresses and connections go to; counters begin anew"
+        "maps of another version are pinned ({why}): new ones are made, of layout {}, which learned addresses, connections and counters go to",
+        layout::VERSION
     );
     aside::set_aside(pin_dir)?;
     match load(pin_dir) {
@@ -58,12 +63,27 @@ fn tell_running(loaded: &Loaded) {
 }
 
 impl Daemon {
-    /// Carries over what came meanwhile, and forgets the maps of before.
-    pub(super) fn let_go_of_before(&self) -> Result<(), AsideError> {
-        if let Some(force) = &self.force {
+    /// Lets go of the maps of before, which no program uses any more. What they counted stays.
+    pub(super) fn let_go_of_before(&self) {
+        let pin_dir = &self.places.pin_dir;
+        if !aside::is_there(pin_dir) {
+            return;
+        }
+        let ended: Result<(), EndError> = aside::end(pin_dir);
+        if let Err(fault) = ended {
+            warn!(
+                "the maps of before stay, and the next start tries again: {:#}",
+                anyhow::Error::from(fault)
+            );
+        }
+    }
+
+    /// Carries over what came until the programs changed.
+    pub(super) fn carry_rest(&self) {
+        let force = self.force.as_ref();
+        if let Some(force) = force.filter(|_| aside::is_there(&self.places.pin_dir)) {
             self.carry(force, &self.past.ids);
         }
-        aside::forget(&self.places.pin_dir)
     }
 
     /// Carries over what was learned. Before programs with new maps take the place of those before, these are loaded

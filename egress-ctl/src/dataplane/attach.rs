@@ -24,6 +24,7 @@ pub use self::{ours::ours, present::lost};
 use super::{
     aside, ask,
     bind::Bound,
+    carried,
     hook::{Attached, Choice, LINKS, Role, attached},
     interface::{Device, Layer},
     load::{LoadError, Loaded, check_bpffs, name},
@@ -171,22 +172,30 @@ pub fn attach(
     done
 }
 
-/// Loads the programs that judge and learn where they are attached, or will be first, so that this takes no time
+/// What programs are wanted for.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The configured interfaces and their devices.
+    pub bound: &'a [Bound],
+    /// Hooks that may be used.
+    pub choice: Choice,
+    /// Whether DNS over TCP goes through the proxy on this machine.
+    pub diverts: bool,
+}
+
+/// Loads the programs that judge, learn and divert where they are attached, or will be first, so that this takes no time
 /// later. What the kernel refuses is told when it is attached.
 ///
 /// # Errors
 /// The pins cannot be listed.
-pub fn prepare(
-    loaded: &mut Loaded,
-    pin_dir: &Path,
-    bound: &[Bound],
-    choice: Choice,
-) -> Result<(), AttachError> {
+pub fn prepare(loaded: &mut Loaded, pin_dir: &Path, wanted: Wanted<'_>) -> Result<(), AttachError> {
     let before = list(pin_dir)?;
     let mut names = Vec::new();
-    for device in bound.iter().filter_map(|bound| bound.device.as_ref()) {
-        for role in [Role::Judge, Role::Learn] {
-            let hooks = choice.hooks(role, device.layer);
+    let devices = wanted.bound.iter();
+    for device in devices.filter_map(|bound| bound.device.as_ref()) {
+        let diverts = wanted.diverts.then_some(Role::Divert);
+        for role in [Role::Judge, Role::Learn].into_iter().chain(diverts) {
+            let hooks = wanted.choice.hooks(role, device.layer);
             let mut there = before.iter().filter(|old| old.index == device.index);
             let there = there.find(|old| hooks.contains(&old.hook));
             let hook = there.map(|old| old.hook).or(hooks.first().copied());
@@ -287,7 +296,6 @@ pub fn detach(pin_dir: &Path) -> Result<Vec<Attached>, AttachError> {
         detach_one(pin_dir, one)?;
     }
     remove_maps(pin_dir)?;
-    aside::forget(pin_dir).map_err(AttachError::pin("remove", pin_dir))?;
     ask::unpin(pin_dir).map_err(AttachError::pin("remove", pin_dir))?;
     for folder in [pin_dir.join(LINKS), pin_dir.to_owned()] {
         // What is not ours stays, and its folder with it.
@@ -296,14 +304,16 @@ pub fn detach(pin_dir: &Path) -> Result<Vec<Attached>, AttachError> {
     Ok(all)
 }
 
-/// Removes the pins of all maps; programs that use them go on.
+/// Removes the pins of all maps, and of those of before; programs that use them go on.
 ///
 /// # Errors
 /// A pin could not be removed.
 pub fn remove_maps(pin_dir: &Path) -> Result<(), AttachError> {
-    maps::PINS
-        .iter()
-        .try_for_each(|name| remove(&pin_dir.join(name)))
+    let pins = maps::PINS.iter();
+    pins.map(|name| pin_dir.join(name))
+        .try_for_each(|path| remove(&path))?;
+    carried::forget(pin_dir).map_err(AttachError::pin("remove", pin_dir))?;
+    aside::forget(pin_dir).map_err(AttachError::pin("remove", pin_dir))
 }
 
 fn list(pin_dir: &Path) -> Result<Vec<Attached>, AttachError> {

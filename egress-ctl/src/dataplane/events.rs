@@ -55,8 +55,10 @@ fn whose(pid: &Option<u64>) -> String {
 pub struct Watch {
     ring: RingBuf<MapData>,
     watcher: Array<MapData, Watcher>,
-    /// Events from before are those that a watcher left which did not come to its end.
-    began_ns: u64,
+    /// Events until then are those that a watcher left which did not come to its end.
+    seen_ns: u64,
+    /// Whether somebody else goes on at once.
+    is_handed_over: bool,
     _lock: File,
 }
 
@@ -69,11 +71,20 @@ impl Watch {
     /// # Errors
     /// Somebody else watches, or nothing is loaded.
     pub fn begin(pin_dir: &Path) -> Result<Self, WatchError> {
+        Self::begin_after(pin_dir, boot_ns())
+    }
+
+    /// Begins to watch where somebody else has ended, who saw events until `seen_ns` of the boot-time clock.
+    ///
+    /// # Errors
+    /// As of [`Self::begin`].
+    pub fn begin_after(pin_dir: &Path, seen_ns: u64) -> Result<Self, WatchError> {
         let pinned = Pinned(pin_dir);
         let mut watch = Self {
             ring: pinned.events()?,
             watcher: pinned.watcher()?,
-            began_ns: boot_ns(),
+            seen_ns,
+            is_handed_over: false,
             _lock: lock(pin_dir)?,
         };
         watch.beat()?;
@@ -86,6 +97,11 @@ impl Watch {
     /// The kernel refuses.
     pub fn beat(&mut self) -> Result<(), WatchError> {
         self.say(boot_ms() + Self::TRUST_MS)
+    }
+
+    /// Ends, and leaves what comes from now on to whoever begins within [`Self::TRUST_MS`].
+    pub fn hand_over(mut self) {
+        self.is_handed_over = true;
     }
 
     fn say(&mut self, until_ms: u64) -> Result<(), WatchError> {
@@ -104,7 +120,7 @@ impl Iterator for Watch {
     fn next(&mut self) -> Option<Event> {
         loop {
             let event = Event::from_bytes(&self.ring.next()?);
-            let new = event.filter(|event| event.at_ns >= self.began_ns);
+            let new = event.filter(|event| event.at_ns > self.seen_ns);
             if new.is_some() {
                 return new;
             }
@@ -115,7 +131,10 @@ impl Iterator for Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         // Where the kernel refuses, it stops by itself soon.
-        let _: Result<(), WatchError> = self.say(0);
+        let _: Result<(), WatchError> = match self.is_handed_over {
+            true => self.beat(),
+            false => self.say(0),
+        };
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The one place of user space that knows the map's key.
 
-use std::{cell::Cell, net::IpAddr};
+use std::{cell::Cell, collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use aya::maps::{HashMap, MapData, MapError};
 use egress_common::{
@@ -12,8 +12,11 @@ use egress_common::{
 };
 
 use super::{
+    carried,
+    counters::ReadError,
     maps::{Pinned, PinnedError},
     stamp::{self, StampError},
+    steady::steady,
 };
 
 /// Why learned addresses cannot be read or changed.
@@ -25,6 +28,9 @@ pub enum LearnedError {
     /// The stamp of verdicts could not be renewed.
     #[error(transparent)]
     Stamp(#[from] StampError),
+    /// What the maps of before hold cannot be read.
+    #[error(transparent)]
+    Before(#[from] ReadError),
     /// The kernel refused.
     #[error("cannot {what} learned addresses in the kernel")]
     Map {
@@ -61,7 +67,10 @@ impl Entry {
 }
 
 /// The table of learned addresses.
-pub struct Table(HashMap<MapData, LearnedKey, Learned>);
+pub struct Table {
+    map: HashMap<MapData, LearnedKey, Learned>,
+    pin_dir: PathBuf,
+}
 
 impl Table {
     /// The one that is pinned.
@@ -69,24 +78,35 @@ impl Table {
     /// # Errors
     /// It is not there.
     pub fn open(pinned: Pinned<'_>) -> Result<Self, LearnedError> {
-        Ok(Self(pinned.learned()?))
+        Ok(Self {
+            map: pinned.learned()?,
+            pin_dir: pinned.0.to_owned(),
+        })
     }
 
-    /// All addresses, in order.
+    /// All addresses, in order, with the connections that each admitted before an upgrade as well.
     ///
     /// # Errors
     /// The kernel refuses.
     pub fn entries(&self) -> Result<Vec<Entry>, LearnedError> {
+        let pinned = Pinned(&self.pin_dir);
+        let before = steady(pinned, || carried::uses(pinned))?;
         let mut entries = Vec::new();
         for key in self.keys()? {
             entries.extend(self.of(key)?);
+        }
+        for entry in &mut entries {
+            if let Some([hits, first_ms]) = before.get(&entry.key) {
+                entry.learned.hits += hits;
+                entry.learned.first_ms = entry.learned.first_ms.min(*first_ms);
+            }
         }
         entries.sort_by_key(|entry| (entry.address(), entry.client()));
         Ok(entries)
     }
 
     fn keys(&self) -> Result<Vec<LearnedKey>, LearnedError> {
-        let keys: Result<_, _> = self.0.keys().collect();
+        let keys: Result<_, _> = self.map.keys().collect();
         keys.map_err(cannot("read"))
     }
 
@@ -103,7 +123,7 @@ impl Table {
     }
 
     fn of(&self, key: LearnedKey) -> Result<Option<Entry>, LearnedError> {
-        match self.0.get(&key, 0) {
+        match self.map.get(&key, 0) {
             Ok(learned) => Ok(Some(Entry { key, learned })),
             // It has left meanwhile.
             Err(MapError::KeyNotFound) => Ok(None),
@@ -116,7 +136,7 @@ impl Table {
     /// # Errors
     /// The kernel refuses.
     pub fn forget(&mut self, entry: &Entry) -> Result<(), LearnedError> {
-        match self.0.remove(&entry.key) {
+        match self.map.remove(&entry.key) {
             Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
             Err(fault) => Err(cannot("forget")(fault)),
         }
@@ -141,7 +161,7 @@ impl Table {
         if left.slots == [0; TEACHERS] {
             return self.forget(entry);
         }
-        let written = self.0.insert(&entry.key, &left, 0);
+        let written = self.map.insert(&entry.key, &left, 0);
         written.map_err(cannot("forget"))
     }
 
@@ -172,7 +192,7 @@ impl Table {
         if learned.slots == known.slots {
             return Ok(());
         }
-        self.0.insert(&key, &learned, 0).map_err(cannot("teach"))
+        self.map.insert(&key, &learned, 0).map_err(cannot("teach"))
     }
 }
 
@@ -190,6 +210,19 @@ impl SharedSlots for Taught {
         let place = self.0.get(i).filter(|place| place.get() == old);
         place.map(|place| place.set(new)).is_some()
     }
+}
+
+/// How many connections to learned addresses each client has.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn connections(pinned: Pinned<'_>) -> Result<BTreeMap<IpAddr, u64>, LearnedError> {
+    let mut clients = BTreeMap::new();
+    for key in pinned.flows()?.keys() {
+        let key: FlowKey = key.map_err(cannot("read connections to"))?;
+        *clients.entry(key.src.into()).or_default() += 1;
+    }
+    Ok(clients)
 }
 
 /// Ends the connections to some addresses: their next packet needs an answer. Tells how many there were.

@@ -20,6 +20,7 @@ use super::{
     ask::{AskError, ask},
     hook::{Hook, LINKS},
     interface::Layer,
+    layout::{self, LayoutError},
     maps::{Pinned, PinnedError},
     running::{self, Build, KeepError, Programs},
 };
@@ -92,6 +93,9 @@ pub enum LoadError {
         /// Why.
         source: MapError,
     },
+    /// Which layout the maps have is not noted.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// The kernel did not run a program for a frame.
     #[error("the kernel does not run a program by itself (BPF_PROG_TEST_RUN)")]
     TestRun {
@@ -158,6 +162,7 @@ pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
     prepare(pin_dir)?;
     let object = object(pin_dir)?;
     seed(Pinned(pin_dir))?;
+    layout::note(Pinned(pin_dir))?;
     Ok(Loaded {
         pin_dir: pin_dir.to_owned(),
         build: Build::of(pin_dir),
@@ -405,5 +410,20 @@ impl Loaded {
     /// The object does not hold it, or the kernel refuses it.
     pub fn egress(&mut self) -> Result<&mut SchedClassifier, LoadError> {
         self.classifier(EGRESS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aya_obj::Object;
+
+    use super::*;
+
+    #[test]
+    fn no_program_writes_a_log() {
+        let object = Object::parse(OBJECT).unwrap();
+        let logs = object.maps.keys().find(|name| name.contains("LOG"));
+        assert_eq!(logs, None, "a packet costs what its log costs");
+        assert!(object.maps.contains_key("LEARNED"));
     }
 }

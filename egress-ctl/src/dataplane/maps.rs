@@ -26,6 +26,7 @@ use egress_common::{
     verdict::Counter,
 };
 
+use super::{aside::MOVING, layout::Note};
 pub use super::{pages::Places, recent::RecentTraffic};
 
 /// Prefixes of addresses to numbers.
@@ -83,7 +84,7 @@ macro_rules! pinned {
                 /// # Errors
                 /// It is not pinned, or not what this version makes.
                 pub fn $function(self) -> Result<$kind, PinnedError> {
-                    let path = self.0.join($pin);
+                    let path = there(self.0, $pin);
                     let map = Map::$variant(open(&path)?);
                     <$kind>::try_from(map).map_err(|source| PinnedError::Foreign { path, source })
                 }
@@ -93,6 +94,8 @@ macro_rules! pinned {
 }
 
 pinned! {
+    /// Which layout the maps have.
+    layout: "LAYOUT", Array => Array<MapData, Note>;
     /// Number of the generation in force.
     generation: "GENERATION", Array => Array<MapData, u64>;
     /// The generation on trial.
@@ -189,6 +192,15 @@ pinned! {
     forwards: "FORWARDS", PerCpuArray => PerCpuArray<MapData, u64>;
     /// Destinations that clients tried and no answer allowed.
     missed: "MISSED", LruHashMap => HashMap<MapData, MissedKey, Missed>;
+}
+
+/// Where a pin is: a daemon that was killed while it moved them left some where they were on their way.
+pub(super) fn there(pin_dir: &Path, name: &str) -> PathBuf {
+    let moving = pin_dir.join(MOVING).join(name);
+    match moving.exists() {
+        true => moving,
+        false => pin_dir.join(name),
+    }
 }
 
 fn open(path: &Path) -> Result<MapData, PinnedError> {

@@ -18,9 +18,11 @@ use egress_common::{
     trial::Trial,
 };
 use ipnet::{IpNet, Ipv4Net};
+use rustix::io::Errno;
 
 use super::{
-    boot_ms,
+    aside, boot_ms,
+    layout::{self, LayoutError},
     maps::{
         AddrKey, AddrTrie, ClientTrie, ClientTrieKey, NameTrie, NameTrieKey, Pinned, PinnedError,
     },
@@ -49,6 +51,19 @@ pub enum SwapError {
         /// Why.
         source: MapError,
     },
+    /// There is no place left in a table.
+    #[error(
+        "the kernel's table of {table} is full, or has no place for so many: the config needs fewer of them"
+    )]
+    Full {
+        /// Which table.
+        table: &'static str,
+        /// What it answered.
+        source: MapError,
+    },
+    /// The maps are not those of this version, nor of one that it knows.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// The flat table has not room for all destinations.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
@@ -67,7 +82,23 @@ pub enum SwapError {
 
 /// Names the table in an error.
 fn of(table: &'static str) -> impl Fn(MapError) -> SwapError {
-    move |source| SwapError::Write { table, source }
+    move |source| match is_full(&source) {
+        true => SwapError::Full { table, source },
+        false => SwapError::Write { table, source },
+    }
+}
+
+/// Whether the kernel has no place for an entry: tables and arrays answer so in one way, tries in another.
+fn is_full(fault: &MapError) -> bool {
+    let errno = match fault {
+        MapError::SyscallError(fault) => fault.io_error.raw_os_error(),
+        MapError::IoError(fault) => fault.raw_os_error(),
+        MapError::OutOfBounds { .. } => return true,
+        _ => None,
+    };
+    [Errno::TOOBIG, Errno::NOSPC]
+        .into_iter()
+        .any(|full| errno == Some(full.raw_os_error()))
 }
 
 /// Flags of a trie, which must not be preallocated (`BPF_F_NO_PREALLOC`, linux/bpf.h).
@@ -77,10 +108,22 @@ const NO_PREALLOC: u32 = 1;
 /// before, as for every packet.
 ///
 /// # Errors
-/// The map is not there.
+/// The map is not there, or has another layout than this version knows.
 pub fn current(pinned: Pinned<'_>) -> Result<u64, SwapError> {
     let number = pinned.generation()?.get(&0, 0).map_err(of("generations"))?;
+    layout::known(pinned)?;
     Ok(trial::known(pinned)?.in_force(number, boot_ms))
+}
+
+/// The same, where an upgrade has not put one into force yet by the maps of before.
+///
+/// # Errors
+/// As [`current`].
+pub fn enforced(pinned: Pinned<'_>) -> Result<u64, SwapError> {
+    match current(pinned)? {
+        0 if aside::is_there(pinned.0) => current(Pinned(&aside::folder(pinned.0))),
+        number => Ok(number),
+    }
 }
 
 /// A generation to put into force.

@@ -15,6 +15,7 @@ use egress_common::{
     rule::Destination,
 };
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -33,7 +34,7 @@ pub struct Plan {
 }
 
 /// What became of a document's addresses.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Told {
     /// Addresses that are taught.
     pub addresses: usize,

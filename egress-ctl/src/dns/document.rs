@@ -6,36 +6,51 @@
 //! checked, and one that is wrong keeps the whole file out.
 
 use std::{
-    fmt,
+    fmt, iter,
     net::{IpAddr, SocketAddr},
 };
 
 use egress_common::pattern::NamePattern;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     known::Known,
     names::{Line, Naming},
 };
+use crate::schema::Kind;
 
 /// Format of the file.
-pub const SCHEMA: &str = "egress.dns/1";
+const SCHEMA: &str = "egress.dns/1";
+/// Of the file, line by line.
+pub(super) const KIND: Kind = Kind::of::<Row>(SCHEMA, "egress-ctl dns export, line by line");
 /// Faults of one file that are told.
 const FAULTS: usize = 20;
 
+/// A line.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(untagged)]
+enum Row {
+    /// The first one.
+    Header(Header),
+    /// Any other.
+    Address(Raw),
+}
+
 /// First line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// [`SCHEMA`].
+    /// `egress.dns/1`.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: String,
     /// When it was written.
     pub exported: Timestamp,
 }
 
 /// An address, as a line of the file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
     address: String,
@@ -53,7 +68,7 @@ struct Raw {
     last_seen: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawTeaching {
     pattern: String,
@@ -111,15 +126,15 @@ impl fmt::Display for DocumentError {
 
 /// The file of these addresses.
 pub fn write(addresses: &[Known], exported: Timestamp) -> String {
-    let header = Header {
+    let header = Row::Header(Header {
         schema: SCHEMA.to_owned(),
         exported,
-    };
-    // Both are data that JSON can always hold.
-    let mut text = serde_json::to_string(&header).unwrap_or_default();
-    text.push('\n');
-    for known in addresses {
-        text += &serde_json::to_string(&Raw::of(known)).unwrap_or_default();
+    });
+    let addresses = addresses.iter().map(|known| Row::Address(Raw::of(known)));
+    let mut text = String::new();
+    for row in iter::once(header).chain(addresses) {
+        // It is data that JSON can always hold.
+        text += &serde_json::to_string(&row).unwrap_or_default();
         text.push('\n');
     }
     text

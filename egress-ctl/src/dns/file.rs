@@ -56,6 +56,14 @@ impl NamesFile {
         (names, complaints)
     }
 
+    /// What came since all names were written.
+    pub fn news(&self) -> Names {
+        let mut names = Names::default();
+        // What is wrong with it is told by who reads all.
+        let _: Vec<String> = take_lines(&self.since(), 0, &mut names);
+        names
+    }
+
     fn take_whole(&self, names: &mut Names) -> Vec<String> {
         let path = self.whole();
         let Ok(text) = fs::read_to_string(&path) else {

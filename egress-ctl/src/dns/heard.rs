@@ -48,7 +48,7 @@ pub enum HearError {
     #[error("a record of {0} bytes is not one of head ({HEAD_BYTES} bytes) and message")]
     Record(usize),
     /// The message does not parse, although the kernel read it.
-    #[error("a DNS message of {len} bytes that the kernel read cannot be read here: {fault}")]
+    #[error("a DNS message of {len} bytes cannot be read here: {fault}")]
     Message {
         /// Its length.
         len: usize,
@@ -66,20 +66,47 @@ pub enum HearError {
 /// It is no record, or its message cannot be read.
 pub fn hear(record: &[u8]) -> Result<Heard, HearError> {
     let (head, bytes) = Head::split(record).ok_or(HearError::Record(record.len()))?;
+    let Answer {
+        name,
+        chain,
+        addresses,
+    } = answer(bytes)?;
+    Ok(Heard {
+        at_ms: head.at_ms,
+        client: head.client.into(),
+        pattern: head.pattern,
+        refused: head.refused,
+        name,
+        chain,
+        addresses,
+    })
+}
+
+/// What a message says, whoever had it; names and addresses as those of [`Heard`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The name that was asked for.
+    pub name: String,
+    /// The names that it led through.
+    pub chain: Vec<String>,
+    /// Addresses, and the TTL of each in seconds.
+    pub addresses: Vec<(IpAddr, u32)>,
+}
+
+/// Reads a DNS message.
+///
+/// # Errors
+/// It cannot be read.
+pub fn answer(bytes: &[u8]) -> Result<Answer, HearError> {
     let message = Message::from_vec(bytes).map_err(|fault| HearError::Message {
         len: bytes.len(),
         fault: fault.to_string(),
     })?;
     let asked = message.queries.first().ok_or(HearError::NoQuestion)?;
     let owners = owners(&asked.name, &message.answers);
-    let chain = owners.iter().skip(1).take(CHAIN_MAX).map(text).collect();
-    Ok(Heard {
-        at_ms: head.at_ms,
-        client: head.client.into(),
-        pattern: head.pattern,
-        refused: head.refused,
+    Ok(Answer {
         name: text(&asked.name),
-        chain,
+        chain: owners.iter().skip(1).take(CHAIN_MAX).map(text).collect(),
         addresses: addresses(&owners, &message.answers),
     })
 }

@@ -13,6 +13,7 @@ use egress_common::{
     rule::{ALLOW, Ruleset},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -25,12 +26,11 @@ use crate::{
 };
 
 /// A learned address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Known {
     /// The address.
     pub address: IpAddr,
     /// The client that it was taught for; none where that is the whole policy.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<IpAddr>,
     /// What taught it.
     pub teachings: Vec<Teaching>,
@@ -45,7 +45,7 @@ pub struct Known {
 }
 
 /// A pattern that taught an address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Teaching {
     /// The pattern.
     pub pattern: String,

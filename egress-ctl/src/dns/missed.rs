@@ -13,13 +13,14 @@ use egress_common::{
     verdict::Reason,
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{names::Names, time::Clocks};
 use crate::explain::words;
 
 /// A destination that a client tried.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Try {
     /// Who tried.
     pub client: IpAddr,
@@ -45,7 +46,7 @@ pub struct Try {
 }
 
 /// How long after their end answers for a name were used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Overrun {
     /// The name; the address where its names are lost.
     pub name: String,

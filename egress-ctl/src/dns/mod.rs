@@ -17,3 +17,8 @@ pub mod reverse;
 pub mod saved;
 pub mod socket;
 pub mod time;
+
+use crate::schema::Kind;
+
+/// What of it is printed.
+pub(crate) const KINDS: &[Kind] = &[document::KIND];

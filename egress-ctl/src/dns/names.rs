@@ -10,6 +10,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::heard::{CHAIN_MAX, Heard};
@@ -24,7 +25,7 @@ const CLIENTS: usize = 4;
 const REFUSED: usize = 4096;
 
 /// A name that an address has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Naming {
     /// The name that was asked for.
@@ -47,7 +48,7 @@ pub struct Naming {
 }
 
 /// An address that an answer gave and that nobody may learn.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
     /// The name that was asked for.

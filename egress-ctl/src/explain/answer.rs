@@ -14,12 +14,14 @@ use egress_common::{
     verdict::{Reason, Verdict},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
     asking::{Asking, asking},
     change::{Change, changes},
     cover::{self, Cover},
+    gone::Gone,
     ground::{Ground, Judged, Subject, judged},
     member,
     near::{Asked, Near, near},
@@ -27,10 +29,13 @@ use super::{
     taught::{Teaching, answered, left, refused_seconds_left, teachings},
     words,
 };
-use crate::{dns::names::Naming, policy::meet};
+use crate::{dns::names::Naming, policy::meet, schema::Kind};
+
+/// Of an [`Answer`].
+pub(super) const KIND: Kind = Kind::of::<Answer>("egress.explain/1", "egress-ctl explain --json");
 
 /// What `explain --json` prints.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Answer {
     schema: &'static str,
     client: IpAddr,
@@ -52,7 +57,7 @@ pub struct Answer {
 }
 
 /// The generation that answered.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct InForce {
     /// Its number.
     pub number: u64,
@@ -64,7 +69,7 @@ pub struct InForce {
     pub bypassed: bool,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 struct GroupTold {
     name: String,
     because: String,
@@ -73,7 +78,7 @@ struct GroupTold {
 }
 
 /// What becomes of a packet to one address, or to any address that a name has.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct About {
     name: Option<String>,
     address: Option<IpAddr>,
@@ -96,6 +101,10 @@ pub struct About {
     /// What a query's name has to do with it; none where it has nothing to do with names.
     pub asking: Option<Asking>,
     rules: Vec<Near>,
+    /// What web services listed once that covers it.
+    gone: Vec<Gone>,
+    /// What the client can do so that it passes.
+    to_pass: Option<&'static str>,
     changes: Vec<Change>,
     #[serde(skip)]
     words: Words,
@@ -110,7 +119,7 @@ struct Words {
 }
 
 /// What the kernel answers for the very packet.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct KernelTold {
     /// Why.
     pub reason: &'static str,
@@ -173,6 +182,8 @@ pub fn about(
         names_not_listed: Vec::new(),
         asking: asking(ground, question.query.as_ref(), &judged),
         rules,
+        gone: Vec::new(),
+        to_pass: words::to_pass(verdict.reason),
         changes: match passes {
             true => Vec::new(),
             false => changes(ground, question, subject, &judged, &covers),
@@ -244,7 +255,7 @@ impl Answer {
             })
         });
         Self {
-            schema: "egress.explain/1",
+            schema: KIND.name,
             client: question.client,
             interface: interface.cloned(),
             vlan: question.vlan,
@@ -369,6 +380,23 @@ impl About {
         self
     }
 
+    /// Whether a web service that lists it would let it pass.
+    pub fn lacks_a_listing(&self) -> bool {
+        let unlisted = [
+            Reason::NoRule,
+            Reason::NeverResolved,
+            Reason::NameNotAllowed,
+            Reason::Expired,
+        ];
+        unlisted.map(Reason::name).contains(&self.reason)
+    }
+
+    /// With what web services listed once.
+    #[must_use]
+    pub fn with_gone(self, gone: Vec<Gone>) -> Self {
+        Self { gone, ..self }
+    }
+
     /// Whether a change of the config was found that lets it pass.
     pub fn has_change(&self) -> bool {
         !self.changes.is_empty()
@@ -459,11 +487,13 @@ impl About {
         if rules.is_empty() && !by_name && self.group_was_asked() {
             line("rules", "none covers this destination");
         }
-        if self.reason == Reason::Expired.name() {
-            line(
-                "to pass",
-                "the client asks its resolver again: a new answer admits the address",
-            );
+        for gone in &self.gone {
+            let [said, back] = gone.lines();
+            line("feed", &said);
+            line("", &back);
+        }
+        if let Some(told) = self.to_pass {
+            line("to pass", told);
         }
         for (i, change) in self.changes.iter().enumerate() {
             let name = if i == 0 { "to allow it" } else { "or" };
@@ -473,7 +503,7 @@ impl About {
                 line("", &format!("  {sign}{toml}"));
             }
         }
-        if self.changes.is_empty() && !passes {
+        if self.changes.is_empty() && self.to_pass.is_none() && !passes {
             line("to allow it", "no small change of the config would do");
         }
         text

@@ -9,6 +9,7 @@ use egress_common::{
     verdict::{Reason, Verdict},
 };
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// A query, and what of the config covers its name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Asking {
     /// The name; none of a packet without a query.
     pub name: Option<String>,
@@ -37,7 +38,7 @@ pub struct Asking {
 }
 
 /// Something of a config that covers a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Naming {
     /// Key of an endpoint set or of a rule of a group's own, `dns-names`, or `reverse lookups`.
     pub rule: String,
@@ -50,7 +51,7 @@ pub struct Naming {
 }
 
 /// What something that covers a name says of asking for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lets {
     /// The group may ask.

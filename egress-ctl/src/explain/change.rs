@@ -8,6 +8,7 @@ mod name;
 use std::collections::HashMap;
 
 use egress_common::{flow::proto, verdict::Reason};
+use schemars::JsonSchema;
 use serde::Serialize;
 use toml::Value;
 
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// A change of the config that lets the packet pass.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Change {
     /// What it is.
     pub what: String,
@@ -56,8 +57,7 @@ pub fn changes(
         | Reason::WrongProtocol
         | Reason::Expired
         | Reason::NeverResolved
-        | Reason::NameNotAllowed
-        | Reason::EncryptedDns => {
+        | Reason::NameNotAllowed => {
             let Some(group) = ground.group_named(told.verdict.group) else {
                 return Vec::new();
             };
@@ -66,6 +66,8 @@ pub fn changes(
             proposals
         }
         Reason::DnsNameRefused => asked(ground, question, told),
+        // Queries would get out, and the answers to them admit nothing: all else that the client does would fail.
+        Reason::EncryptedDns => Vec::new(),
         _ => Vec::new(),
     };
     let works = |proposal: &Proposal| passes(ground, question, subject, proposal) == Some(true);
@@ -196,11 +198,8 @@ fn rule(
         entries.push(("ports", Value::from(port.to_string())));
     }
     let edited = edit::add_rule(ground.text, group, &entries);
-    Proposal::of(
-        ground,
-        format!("give group {group} a rule of its own"),
-        edited,
-    )
+    let what = format!("give group {group} a rule of its own");
+    Proposal::of(ground, what, edited)
 }
 
 fn protocol(protocol: Protocol, is_v4: bool) -> Value {

@@ -8,6 +8,7 @@ pub mod asking;
 mod change;
 pub mod cover;
 pub mod frame;
+pub mod gone;
 pub mod ground;
 mod member;
 mod near;
@@ -16,6 +17,11 @@ pub mod query;
 pub mod question;
 pub mod taught;
 pub mod words;
+
+use crate::schema::Kind;
+
+/// What of it is printed.
+pub(crate) const KINDS: &[Kind] = &[answer::KIND];
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 
 use egress_common::{flow::proto, rule::ANY_PROTO};
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// A rule, and what it says of a packet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Near {
     /// Key of an endpoint set, or of a rule of a group's own.
     pub rule: String,
@@ -37,7 +38,7 @@ pub struct Near {
 }
 
 /// What a rule says of a packet, from near to far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Says {
     /// It decides.

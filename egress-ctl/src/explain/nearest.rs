@@ -7,6 +7,7 @@ use std::{fmt, net::IpAddr};
 
 use egress_common::flow::proto;
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
 use crate::{catalogue::set::EndpointSet, config::Config};
 
 /// A set, and what is between it and the packet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Nearest {
     /// The set's key.
     pub set: String,
@@ -26,7 +27,7 @@ pub struct Nearest {
 }
 
 /// What is between a set and a packet, from near to far.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "gap")]
 pub enum Gap {
     /// The set is for this group and destination: on these ports.
@@ -49,6 +50,7 @@ pub enum Gap {
     /// The set has a prefix beside the destination.
     Beside {
         /// That prefix.
+        #[schemars(with = "String")]
         prefix: IpNet,
     },
 }

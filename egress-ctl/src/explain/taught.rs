@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use egress_common::{flow::Addr, learned::Slot};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ground::learned_key, words::printable};
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// A pattern that taught an address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Teaching {
     /// The pattern's text.
     pub pattern: String,

@@ -171,6 +171,21 @@ fn answers_say_what_decided_what_came_near_and_what_to_change() {
             ],
         ),
         (
+            "10.1.0.1 9.9.9.9:853",
+            &[
+                "dropped (encrypted-dns)",
+                "to pass     the client asks a resolver of gateway.resolvers at port 53",
+                "not even where a rule lets it out\n",
+            ],
+        ),
+        (
+            "10.1.0.1 198.51.100.8:443",
+            &[
+                "dropped (never-resolved)",
+                "to pass     the client asks a resolver of gateway.resolvers for its name",
+            ],
+        ),
+        (
             "10.1.0.1 198.51.100.9/icmp",
             &[
                 "icmp type 8 code 0",
@@ -266,6 +281,15 @@ fn answers_say_what_decided_what_came_near_and_what_to_change() {
                 "{question}: no `{part}` in\n{answer}"
             );
         }
+    }
+}
+
+#[test]
+fn no_rule_is_proposed_for_dns_whose_answers_would_admit_nothing() {
+    for question in ["10.1.0.1 9.9.9.9:853", "10.1.0.1 9.9.9.9:853/udp"] {
+        let answer = asked(question);
+        assert!(answer.contains("dropped (encrypted-dns)"), "{answer}");
+        assert!(!answer.contains("to allow it"), "{answer}");
     }
 }
 

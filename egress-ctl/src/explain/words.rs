@@ -112,21 +112,68 @@ pub fn reason(reason: Reason) -> &'static str {
     }
 }
 
+/// What the client can do so that it passes, where that may be all there is to do.
+pub fn to_pass(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::Expired => {
+            Some("the client asks its resolver again: a new answer admits the address")
+        }
+        Reason::NeverResolved => Some(
+            "the client asks a resolver of gateway.resolvers for its name: the answer admits the address, if the name is allowed",
+        ),
+        Reason::EncryptedDns => Some(
+            "the client asks a resolver of gateway.resolvers at port 53: turn its encrypted DNS off, whose answers admit nothing, not even where a rule lets it out",
+        ),
+        Reason::ResolverNotTrusted => {
+            Some("the client asks a resolver of gateway.resolvers, whose answers admit addresses")
+        }
+        _ => None,
+    }
+}
+
 /// A MAC address.
 pub fn mac(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
-/// A text from outside in one line: control characters are escaped.
+/// A text from outside in one line: what does something to a terminal, or hides what stands there, is escaped.
 pub fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
-        match c.is_control() {
+        match does_something(c) {
             true => printable.extend(c.escape_default()),
             false => printable.push(c),
         }
     }
     printable
+}
+
+/// The same for a text of several lines.
+pub fn printable_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    lines.join("\n")
+}
+
+/// The same for a text that is JSON, and means the same afterwards: it has such characters within strings alone.
+pub fn printable_json(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        match does_something(c) && c != '\n' {
+            true => printable.extend(
+                c.encode_utf16(&mut [0; 2])
+                    .iter()
+                    .map(|unit| format!("\\u{unit:04x}")),
+            ),
+            false => printable.push(c),
+        }
+    }
+    printable
+}
+
+/// Controls, and what turns the direction of writing or takes no room.
+fn does_something(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -155,5 +202,19 @@ mod tests {
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(printable("a\x1b[31mb\nc\u{9b}"), "a\\u{1b}[31mb\\nc\\u{9b}");
         assert_eq!(printable("bücher"), "bücher");
+        assert_eq!(printable("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(printable_lines("a\x07\nb\r\n"), "a\\u{7}\nb\\r\n");
+    }
+
+    #[test]
+    fn json_means_the_same_and_does_nothing_to_a_terminal() {
+        let strange = "a\x1b\u{9b}31m\u{202e}\x7f bücher 😀";
+        let text = printable_json(&serde_json::to_string_pretty(&[strange]).unwrap());
+        assert_eq!(
+            text,
+            "[\n  \"a\\u001b\\u009b31m\\u202e\\u007f bücher 😀\"\n]"
+        );
+        let read: [String; 1] = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, [strange]);
     }
 }

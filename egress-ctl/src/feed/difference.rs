@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -258,7 +259,7 @@ impl Removed {
 }
 
 /// What happens to an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sign {
     /// It comes.
@@ -270,7 +271,7 @@ pub enum Sign {
 }
 
 /// One change, in words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Line {
     /// The set.
     pub id: u32,
@@ -284,7 +285,6 @@ pub struct Line {
     /// To what, with its ports.
     pub what: String,
     /// What else is known of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 

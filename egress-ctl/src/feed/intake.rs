@@ -91,6 +91,11 @@ impl<'a> Intake<'a> {
         }
     }
 
+    /// What waits for a person.
+    pub fn waiting(&self) -> Option<&Candidate> {
+        self.writer.state.candidate.as_ref()
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.now
     }

@@ -18,6 +18,7 @@ pub mod fetch;
 pub mod http;
 pub mod intake;
 pub mod mirror;
+pub mod past;
 pub mod person;
 pub mod piece;
 pub mod poll;
@@ -26,7 +27,7 @@ pub mod record;
 pub mod refusal;
 pub mod request_id;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 pub mod schedule;
 pub mod settings;
 pub mod sha;

@@ -2,20 +2,23 @@
 
 use std::{env, fmt, fs};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who decided.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
     /// A rule of the config.
     Rule,
     /// Somebody.
     Person(Person),
+    /// Whoever had the page's token.
+    Page,
 }
 
 /// Somebody, as the machine knows them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Person {
     /// User id of the process.
     pub uid: u32,
@@ -59,6 +62,7 @@ impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rule => f.write_str("rule"),
+            Self::Page => f.write_str("the page's token"),
             Self::Person(Person {
                 uid,
                 name,

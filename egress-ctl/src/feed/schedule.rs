@@ -6,6 +6,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{fetch::Failed, settings::Question, store::Folder, version::Version};
@@ -18,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(6 * 3600);
 const JITTER: f64 = 0.1;
 
 /// When the service was asked, and when it will be.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Schedule {
     /// When it was asked last.

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The service itself.
@@ -27,7 +28,7 @@ pub struct Settings {
 }
 
 /// What is asked for; another question has another answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Question {
     /// Instance, as the service writes it where it is a known one.
     pub instance: String,

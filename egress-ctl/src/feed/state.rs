@@ -1,6 +1,7 @@
 //! What is known of a feed, and what was decided: the content of its state file.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{person::By, refusal::Refusal, settings::Question, sha::Sha, version::Version};
@@ -32,7 +33,7 @@ pub struct State {
 }
 
 /// Something that was approved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Generation {
     /// Its number; that of the feed, not of the kernel's tables.
     pub number: u64,
@@ -66,7 +67,7 @@ pub struct Published {
 }
 
 /// Something that waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Candidate {
     /// Its version.
     pub version: Version,
@@ -81,7 +82,7 @@ pub struct Candidate {
 }
 
 /// An answer that was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Refused {
     /// When.
     pub at: Timestamp,
@@ -100,7 +101,7 @@ pub struct Refused {
 }
 
 /// Something that was decided.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Event {
     /// When.
     pub at: Timestamp,

@@ -12,6 +12,7 @@ use std::{
 
 use ipnet::IpNet;
 use jiff::{Span, civil::Date};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::piece::Entry;
@@ -24,7 +25,7 @@ use crate::{
 const DAYS: i64 = 14;
 
 /// Why a packet belonged to a set.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// Through something in the set that is not counted apart.
@@ -36,7 +37,7 @@ pub enum Origin {
 }
 
 /// Packets of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Traffic {
     /// Through what.
     pub what: Origin,

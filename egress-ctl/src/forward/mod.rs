@@ -11,7 +11,6 @@ mod facts;
 mod feed;
 pub mod judge;
 mod netfilter;
-mod netlink;
 mod routing;
 pub mod told;
 mod traffic;

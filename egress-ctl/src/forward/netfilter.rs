@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 
 use rustix::{io::Errno, net::netlink};
 
-use super::netlink::{Question, attribute, attributes, dump, network_number, text, written};
+use crate::netlink::{Question, attribute, attributes, dump, network_number, text, written};
 
 /// Families of netfilter (`NFPROTO_*`, linux/netfilter.h).
 const INET: u8 = 1;

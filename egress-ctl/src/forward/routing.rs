@@ -2,7 +2,7 @@
 
 use rustix::{io::Errno, net::netlink};
 
-use super::netlink::{Question, ROUTE, attribute, attributes, dump, get, number, text};
+use crate::netlink::{Question, ROUTE, attribute, attributes, dump, get, number, text};
 
 /// Rules of routing that go by more than what next hops are remembered by.
 pub(super) fn rules(is_v4: bool, to: &str) -> Option<Vec<String>> {

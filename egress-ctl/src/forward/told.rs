@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A fast path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Told {
     /// The interface that packets come in by.
     pub from: String,
@@ -22,7 +23,7 @@ pub struct Told {
 }
 
 /// Whether it is on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct State {
     /// Whether packets leave past the stack.
     pub on: bool,

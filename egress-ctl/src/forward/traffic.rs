@@ -2,10 +2,8 @@
 
 use rustix::io::Errno;
 
-use super::{
-    device::Device,
-    netlink::{Question, ROUTE, attribute, dump, number, text},
-};
+use super::device::Device;
+use crate::netlink::{Question, ROUTE, attribute, dump, number, text};
 
 /// Kinds of the queueing disciplines of a device; nothing where the kernel does not tell.
 pub(super) fn disciplines(device: &Device) -> Option<Vec<Discipline>> {

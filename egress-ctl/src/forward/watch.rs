@@ -18,9 +18,9 @@ use rustix::{
 use tokio::sync::Notify;
 use tracing::{error, warn};
 
-use super::{
-    device::Netdev,
-    epoch::Epoch,
+use super::epoch::Epoch;
+use crate::{
+    driver::netdev::Netdev,
     netlink::{ROUTE, messages, open},
 };
 

@@ -8,6 +8,7 @@ use egress_common::{dns::Outcome, event, lesson, limits};
 
 use super::{
     facts::{Bypass, Facts, Feed, Fill, Interface, Trial},
+    paced::Pace,
     process,
 };
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     feed::{schedule::Schedule, settings::Settings, standing::Feeds, store::Folder},
     in_force,
     lever::{bypass, deadline::Now, trial},
+    policy::ids::Ids,
     proxy::Told,
     state::Snapshot,
 };
@@ -29,11 +31,30 @@ use crate::{
 /// Whoever asks again so soon is told the same: asking costs a walk through large maps.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// Entries of large maps, which are counted by walking through them.
+#[derive(Clone, Copy, Default)]
+struct Fills {
+    learned: u64,
+    connections: u64,
+}
+
+impl Fills {
+    fn count(pinned: Pinned<'_>) -> Result<Self> {
+        Ok(Self {
+            learned: count(pinned.learned()?.keys()),
+            connections: count(pinned.flows()?.keys()),
+        })
+    }
+}
+
 /// Looks, whenever it is asked to.
 pub struct Gatherer {
     places: Places,
     /// The text of a config, and its feeds.
     feeds: (String, Vec<Settings>),
+    ids: Ids,
+    fills: Fills,
+    pace: Pace,
     last: Option<(Instant, Facts)>,
 }
 
@@ -43,6 +64,9 @@ impl Gatherer {
         Self {
             places: places.clone(),
             feeds: Default::default(),
+            ids: Ids::default(),
+            fills: Fills::default(),
+            pace: Pace::default(),
             last: None,
         }
     }
@@ -62,12 +86,25 @@ impl Gatherer {
         Ok(facts)
     }
 
-    fn look(&mut self) -> Result<Facts> {
+    /// What names had which ids when it was looked last.
+    pub fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// What there is to tell at this moment; what takes long may have been counted a while ago.
+    ///
+    /// # Errors
+    /// Nothing is loaded, or maps and state cannot be read.
+    pub fn look(&mut self) -> Result<Facts> {
         let snapshot = in_force::snapshot(&self.places)?;
         self.know_feeds(&snapshot.text);
+        self.ids.clone_from(&snapshot.ids);
         let Places { state_dir, pin_dir } = &self.places;
         let pinned = Pinned(pin_dir);
         let groups = groups(&snapshot);
+        if let Some(fills) = self.pace.when_due(|| Fills::count(pinned)) {
+            self.fills = fills?;
+        }
         let daemon = daemon::holder(state_dir);
         Ok(Facts {
             interfaces: interfaces(&self.places, &snapshot.summary.lan)?,
@@ -86,11 +123,11 @@ impl Gatherer {
                 &counters::events(pinned)?,
             ),
             learned: Fill {
-                used: count(pinned.learned()?.keys()),
+                used: self.fills.learned,
                 limit: limits::LEARNED.into(),
             },
             connections: Fill {
-                used: count(pinned.flows()?.keys()),
+                used: self.fills.connections,
                 limit: limits::FLOWS.into(),
             },
             dns_tcp: dns_tcp(&self.places, daemon.is_some()),

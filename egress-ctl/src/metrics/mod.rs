@@ -10,6 +10,7 @@ mod families;
 pub mod family;
 pub mod gather;
 mod http;
+pub mod paced;
 mod process;
 pub mod service;
 pub mod text;

@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What becomes of DNS over TCP.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Told {
     /// Whether it goes through the proxy; it does not where the daemon was killed.
     pub active: bool,
@@ -21,7 +22,7 @@ pub struct Told {
 }
 
 /// What the proxy did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Count {
     /// Connections that clients began.

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use egress_common::{flow::proto, parse::parse};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::stage::Outcome;
 
 /// Packets and their bytes on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Sum {
     /// How many.
     pub packets: u64,
@@ -24,7 +25,7 @@ impl Sum {
 }
 
 /// A destination as a client asks for it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 pub struct Destination {
     /// Its address.
     pub address: IpAddr,

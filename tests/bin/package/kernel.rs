@@ -14,7 +14,7 @@ const PINS: &str = "/sys/fs/bpf";
 const OF_THE_KERNEL: [&str; 2] = ["maps.debug", "progs.debug"];
 
 /// What is there, each with a name; none where the filter is gone.
-pub(super) fn traces(gateway: &Host, interface: &'static str) -> Result<Vec<String>> {
+pub(crate) fn traces(gateway: &Host, interface: &'static str) -> Result<Vec<String>> {
     let mut traces = gateway.run_mounted(|| pins(Path::new(PINS)))??;
     let link = ask(gateway, &["-details", "link", "show", interface])?;
     if link.contains("prog/xdp") {

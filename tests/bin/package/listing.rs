@@ -25,22 +25,22 @@ const LEFT_OUT: [&str; 12] = [
 ];
 
 /// Owner, group, kind with rights, and a hash of what it holds, of every path below a root.
-pub(super) struct Listing(BTreeMap<PathBuf, (u32, u32, u32, u64)>);
+pub(crate) struct Listing(BTreeMap<PathBuf, (u32, u32, u32, u64)>);
 
 impl Listing {
-    pub(super) fn of(root: &Path) -> Result<Self> {
+    pub(crate) fn of(root: &Path) -> Result<Self> {
         let mut listing = Self(BTreeMap::new());
         listing.add(root, root)?;
         Ok(listing)
     }
 
     /// How many.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// What is not the same in both: paths with `+` where this has more, `-` less, and `~` something else.
-    pub(super) fn since(&self, before: &Self) -> Vec<String> {
+    pub(crate) fn since(&self, before: &Self) -> Vec<String> {
         let told = |sign: char, path: &Path| format!("{sign}{}", path.display());
         let gone = before.0.keys().filter(|path| !self.0.contains_key(*path));
         let here = self.0.iter().filter_map(|(path, now)| {

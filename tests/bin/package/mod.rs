@@ -3,11 +3,11 @@
 //! In: the package, the archive of a clean root, and by `EGRESS_CTL` another build of the program, for a package
 //! of an earlier version. Out: a line for each step. `cargo xtask dist --check` starts it.
 
-mod kernel;
-mod listing;
-mod other;
+pub(crate) mod kernel;
+pub(crate) mod listing;
+pub(crate) mod other;
 mod root;
-mod steps;
+pub(crate) mod steps;
 mod unit;
 
 use std::fs;

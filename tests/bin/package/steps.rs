@@ -19,7 +19,7 @@ use super::unit::Unit;
 use crate::stream::{Seen, Stream, Target};
 
 /// Of Microsoft 365, section Skype: media of meetings, over UDP.
-const TARGET: Target = Target {
+pub(crate) const TARGET: Target = Target {
     address: Ipv4Addr::new(52, 112, 0, 5),
     allowed: 3479,
     denied: 4501,
@@ -161,7 +161,7 @@ impl<'a> Trial<'a> {
 }
 
 /// Of the packets that the policy does not allow all arrive, or none does; of the others all.
-fn judged(seen: &Seen, passes: bool) -> Result<String> {
+pub(crate) fn judged(seen: &Seen, passes: bool) -> Result<String> {
     let (allowed, denied) = (seen.allowed(), seen.denied(0, u64::MAX));
     let told = format!("allowed {allowed} arrived, not allowed {denied}");
     ensure!(allowed.all(true) && denied.all(passes), "{told}");

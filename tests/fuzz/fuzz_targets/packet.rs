@@ -2,7 +2,10 @@
 
 #![no_main]
 
-use std::{net::IpAddr, sync::OnceLock};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::OnceLock,
+};
 
 use egress_common::{
     dns::{
@@ -25,18 +28,12 @@ use egress_ctl::{
 };
 use libfuzzer_sys::fuzz_target;
 
-const CONFIG: &str = r#"
-[gateway]
-mode = "enforce"
-lan = ["lan0"]
-default-group = "all"
-[group.all]
-allow = []
-default = "reject"
-[[group.all.rule]]
-action = "allow"
-to = ["192.0.2.0/24", "2001:db8::/32", "*.x.y"]
-"#;
+/// What golden packets, the seeds, are judged by.
+const POLICY: &str = include_str!("../../golden/policy.toml");
+const OWN: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(10, 20, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x20, 0, 0, 0, 0, 0, 1)),
+];
 
 fuzz_target!(|frame: &[u8]| {
     let Ok(datagram) = parse(frame) else {
@@ -66,10 +63,9 @@ fuzz_target!(|frame: &[u8]| {
 fn generation() -> &'static Generation {
     static GENERATION: OnceLock<Generation> = OnceLock::new();
     GENERATION.get_or_init(|| {
-        let config = Config::parse(CONFIG).expect("a config");
-        let own: [IpAddr; 1] = ["192.0.2.1".parse().expect("an address")];
+        let config = Config::parse(POLICY).expect("a config");
         let circumstances = Circumstances {
-            own: &own,
+            own: &OWN,
             today: "2026-01-01".parse().expect("a date"),
         };
         compile(&config, circumstances, &mut Ids::default()).expect("a generation")

@@ -17,6 +17,7 @@ use crate::config;
 use crate::gateway::Egress;
 use crate::host::Life;
 use crate::site::Site;
+use crate::told;
 use crate::wait;
 use crate::zone::Zone;
 
@@ -133,7 +134,7 @@ impl Followed {
     /// What `egress-ctl feed ARGUMENTS --json` prints, whatever its exit code.
     pub fn feed(&self, arguments: &[&str]) -> Result<Value> {
         let output = self.run(&[&["feed"], arguments, &["--json"]].concat())?;
-        serde_json::from_slice(&output.stdout)
+        told::object(&output.stdout)
             .with_context(|| format!("egress-ctl feed {}: {output:?}", arguments.join(" ")))
     }
 

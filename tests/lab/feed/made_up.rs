@@ -5,6 +5,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
+use anyhow::Result;
+
 use super::archive::Archive;
 use super::edition::{Edition, Set};
 
@@ -30,6 +32,20 @@ pub fn archive(instance: &str) -> Archive {
         archive.put(instance, version, edition);
     }
     archive
+}
+
+/// Three editions: the second loses and gains, the third gains more.
+pub fn three_small_steps(instance: &str, versions: [&str; 3]) -> Result<Archive> {
+    let editions = [
+        edition(0..165, 150..344),
+        edition(20..173, 150..344),
+        edition(20..180, 150..350),
+    ];
+    let mut archive = Archive::default();
+    for (version, edition) in versions.into_iter().zip(editions) {
+        archive.put(instance, version.parse()?, edition);
+    }
+    Ok(archive)
 }
 
 /// An edition of items by number.

@@ -34,11 +34,16 @@ pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
 /// What runs in the kernel, and builds for no host.
 pub(crate) const BPF_CRATES: [&str; 2] = ["egress-ebpf", "egress-bench-ebpf"];
 
+/// Brings libFuzzer, whose C++ takes long, and has what both need built with other features, so a second time.
+pub(crate) const FUZZ: &str = "egress-fuzz";
+
 #[derive(Clone, Copy)]
 pub(crate) enum Profile {
     /// For tests and demo, on the host and in VMs alike: static, quick enough for an emulator, and with the
     /// checks of a debug build.
     Checked,
+    /// For a try on this very machine: as cargo builds by itself.
+    Quick,
     /// For use, and for whatever is measured.
     Release,
     /// For packages: static, small, and long to build.
@@ -67,6 +72,7 @@ impl Profile {
     pub(crate) fn folder(self) -> PathBuf {
         match self {
             Self::Checked => Path::new(toolchain::STATIC).join("debug"),
+            Self::Quick => "debug".into(),
             Self::Release => "release".into(),
             Self::Packaged => Path::new(toolchain::STATIC).join(PACKAGED),
         }
@@ -82,6 +88,7 @@ impl Profile {
                 }
                 choose_compiler(cargo);
             }
+            Self::Quick => {}
             Self::Release => {
                 cargo.arg("--release");
             }

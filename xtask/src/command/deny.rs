@@ -11,7 +11,7 @@ use crate::{checkout::Checkout, step, tool::Tool};
 const CARGO_DENY: Tool = Tool {
     name: "cargo-deny",
     version: "0.20.2",
-    takes: "three minutes",
+    takes: "a minute",
 };
 
 pub(crate) fn run(checkout: &Checkout) -> Result<ExitCode> {

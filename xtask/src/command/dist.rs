@@ -12,6 +12,12 @@ pub(crate) struct Args {
     /// Install, upgrade and purge the package in a clean Debian 12, with packets (root)
     #[arg(long)]
     check: bool,
+    /// And under systemd, on a machine of its own in QEMU
+    #[arg(long, requires = "check")]
+    boot: bool,
+    /// Only try the checks, with a package of a quick build that is good for nothing else
+    #[arg(long, requires = "check")]
+    quick: bool,
     /// Check as well that all compiles for aarch64
     #[arg(long)]
     cross: bool,
@@ -29,12 +35,16 @@ pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
         dist::cross::check(checkout)?;
         eprintln!("dist: egress-ctl and its kernel programs compile for aarch64");
     }
+    if args.quick {
+        let deb = dist::quick(checkout)?;
+        return check(checkout, &deb, args);
+    }
     let made = dist::make(checkout)?;
     for file in [&made.program, &made.deb, &made.tarball, &made.sums] {
         eprintln!("{}", told(file)?);
     }
     if args.check {
-        return check(checkout, &made.deb, args.json);
+        return check(checkout, &made.deb, args);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -47,12 +57,20 @@ fn told(file: &Path) -> Result<String> {
 }
 
 /// The lab tries it, and the program of the tests is the build of before.
-fn check(checkout: &Checkout, deb: &Path, json: bool) -> Result<ExitCode> {
+fn check(checkout: &Checkout, deb: &Path, how: &Args) -> Result<ExitCode> {
     setup::for_clean_root(checkout)?;
     let root = dist::clean_root::obtain(checkout)?;
+    let profile = if how.quick {
+        Profile::Quick
+    } else {
+        Profile::Checked
+    };
+    if how.boot && !dist::boot::check(checkout, (deb, &root), profile)? {
+        return Ok(ExitCode::FAILURE);
+    }
     let mut args: Vec<OsString> = vec!["--deb".into(), deb.into(), "--root".into(), root.into()];
-    if json {
+    if how.json {
         args.push("--json".into());
     }
-    lab::hand_over(checkout, ("package", Profile::Checked), &args)
+    lab::hand_over(checkout, ("package", profile), &args)
 }

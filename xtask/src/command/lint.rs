@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::{
-    build::{BPF_CRATES, cargo},
+    build::{BPF_CRATES, FUZZ, cargo},
     setup,
 };
 use crate::{checkout::Checkout, step, toolchain};
@@ -31,7 +31,7 @@ fn format(checkout: &Checkout) -> Result<()> {
 fn host_crates(checkout: &Checkout) -> Result<()> {
     let mut clippy = cargo(checkout, "clippy");
     clippy.args(["--workspace", "--all-targets"]);
-    for package in BPF_CRATES {
+    for package in BPF_CRATES.into_iter().chain([FUZZ]) {
         clippy.args(["--exclude", package]);
     }
     step::run(clippy.args(["--", "--deny", "warnings"]))

@@ -27,7 +27,7 @@ pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
     let built = build::both(checkout, Profile::Checked)?;
     let mut tests = build::cargo(checkout, "test");
     tests.args(["--workspace", "--no-fail-fast"]);
-    for package in build::BPF_CRATES {
+    for package in build::BPF_CRATES.into_iter().chain([build::FUZZ]) {
         tests.args(["--exclude", package]);
     }
     Profile::Checked.choose(&mut tests);
@@ -43,6 +43,9 @@ pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
         Some(_) => Short::NotRun("only some tests were asked for".to_owned()),
     };
     let seconds = start.elapsed().as_secs();
+    if !tally.said().is_empty() {
+        println!("\ntest: what failed said:\n{}", tally.said().join("\n"));
+    }
     println!("\ntest: {tally}\ntest: {vm}\ntest: {seconds} s");
     if tally.is_empty() {
         println!("test: no test ran");

@@ -6,10 +6,12 @@
 //! ```
 //! In: a checkout. Out: the files, in `target/dist`.
 
+pub(crate) mod boot;
 pub(crate) mod clean_root;
 pub(crate) mod cross;
 mod deb;
 mod manual;
+pub(crate) mod sbom;
 mod sums;
 mod tarball;
 
@@ -31,7 +33,7 @@ use crate::{
 pub(crate) const CARGO_DEB: Tool = Tool {
     name: "cargo-deb",
     version: "3.8.0",
-    takes: "two minutes",
+    takes: "a minute",
 };
 
 /// What the program may take, in bytes: routers have little room.
@@ -48,13 +50,14 @@ pub(crate) struct Made {
 }
 
 pub(crate) fn make(checkout: &Checkout) -> Result<Made> {
-    let built = build(checkout)?;
+    let profile = Profile::Packaged;
+    let built = build(checkout, profile)?;
     let program = built.join("egress-ctl");
     check_size(&program)?;
     manual::write(&built)?;
     let out = emptied(&checkout.target().join("dist"))?;
     let epoch = epoch(checkout);
-    let deb = deb::make(checkout, &out, &epoch)?;
+    let deb = deb::make(checkout, (&out, profile), &epoch)?;
     let tarball = tarball::make(checkout, &deb, &epoch)?;
     Ok(Made {
         program,
@@ -64,18 +67,26 @@ pub(crate) fn make(checkout: &Checkout) -> Result<Made> {
     })
 }
 
+/// A package of a quick build, which is good for nothing but to try the checks.
+pub(crate) fn quick(checkout: &Checkout) -> Result<PathBuf> {
+    let profile = Profile::Quick;
+    manual::write(&build(checkout, profile)?)?;
+    let out = emptied(&checkout.target().join("dist-quick"))?;
+    deb::make(checkout, (&out, profile), &epoch(checkout))
+}
+
 /// Builds the program as it is handed out, and says where it is.
 pub(crate) fn program(checkout: &Checkout) -> Result<PathBuf> {
-    Ok(build(checkout)?.join("egress-ctl"))
+    Ok(build(checkout, Profile::Packaged)?.join("egress-ctl"))
 }
 
 /// Builds the program and what writes its manual, and says where they are.
-fn build(checkout: &Checkout) -> Result<PathBuf> {
+fn build(checkout: &Checkout, profile: Profile) -> Result<PathBuf> {
     let mut cargo = build::cargo(checkout, "build");
     cargo.args(["-p", "egress-ctl", "-p", "egress-manual", "--bins"]);
-    Profile::Packaged.choose(&mut cargo);
+    profile.choose(&mut cargo);
     step::run(&mut cargo)?;
-    Ok(checkout.target().join(Profile::Packaged.folder()))
+    Ok(checkout.target().join(profile.folder()))
 }
 
 fn check_size(program: &Path) -> Result<()> {

@@ -3,9 +3,16 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     io::{self, Write},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{FileTypeExt as _, MetadataExt as _},
+    },
     path::{Component, Path},
 };
+
+use rustix::fs::{major, minor};
 
 const FILE: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
@@ -49,6 +56,31 @@ impl<W: Write> Archive<W> {
         self.add(at, CHARACTER_DEVICE | 0o600, &[], number)
     }
 
+    /// Whatever stands there, with its owner and rights. Sockets and pipes are left out.
+    pub(crate) fn as_is(&mut self, at: &Path, from: &Path) -> io::Result<()> {
+        let about = from.symlink_metadata()?;
+        let kind = about.file_type();
+        let (content, device) = if kind.is_symlink() {
+            let target = fs::read_link(from)?;
+            (target.as_os_str().as_bytes().to_vec(), (0, 0))
+        } else if kind.is_file() {
+            (fs::read(from)?, (0, 0))
+        } else if kind.is_char_device() {
+            let number = about.rdev();
+            (Vec::new(), (major(number), minor(number)))
+        } else if kind.is_dir() {
+            (Vec::new(), (0, 0))
+        } else {
+            return Ok(());
+        };
+        let name = name(at)?;
+        if !self.written.insert(name.clone()) {
+            return Ok(());
+        }
+        let owner = (about.uid(), about.gid());
+        self.owned(&name, (about.mode(), owner), &content, device)
+    }
+
     /// Writes the end, without which the kernel takes nothing.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.entry("TRAILER!!!", 0, &[], (0, 0))?;
@@ -73,6 +105,16 @@ impl<W: Write> Archive<W> {
         name: &str,
         mode: u32,
         content: &[u8],
+        device: (u32, u32),
+    ) -> io::Result<()> {
+        self.owned(name, (mode, (0, 0)), content, device)
+    }
+
+    fn owned(
+        &mut self,
+        name: &str,
+        (mode, (owner, group)): (u32, (u32, u32)),
+        content: &[u8],
         (major, minor): (u32, u32),
     ) -> io::Result<()> {
         let too_large = |_| io::Error::other(format!("{name} is too large for an archive"));
@@ -83,8 +125,8 @@ impl<W: Write> Archive<W> {
         for field in [
             self.entries,
             mode,
-            0, // owner
-            0, // group
+            owner,
+            group,
             1, // links
             0, // time
             size,

@@ -12,6 +12,7 @@ use crate::{
     checkout::Checkout,
     command::build::{Profile, cargo},
     step,
+    vm::plan::Tests,
 };
 
 /// Binaries by absolute path; they stand at the same paths in the guest.
@@ -45,6 +46,34 @@ impl Guest {
             tests: built.tests,
         })
     }
+}
+
+impl Guest {
+    /// Binaries with a test that is asked for: an archive of all of them takes most of a guest's memory.
+    pub(crate) fn wanted(&self, asked: &Tests) -> Result<Vec<(String, PathBuf)>> {
+        if !asked.self_tests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut wanted = Vec::new();
+        for (name, file) in &self.tests {
+            if asked.patterns.is_empty() || asked.select(&listed(name, file)?) {
+                wanted.push((name.clone(), file.clone()));
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// Full names of a binary's tests; it runs on the host as it does in a guest.
+fn listed(name: &str, file: &Path) -> Result<Vec<String>> {
+    let mut list = Command::new(file);
+    list.args(["--list", "--format", "terse"]);
+    let listed = step::output(&mut list)
+        .with_context(|| format!("{} does not list its tests", file.display()))?;
+    let tests = listed
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test"));
+    Ok(tests.map(|test| format!("{name}::{test}")).collect())
 }
 
 fn guest_cargo(checkout: &Checkout, command: &str, offline: bool) -> Command {

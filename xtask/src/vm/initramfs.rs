@@ -144,6 +144,8 @@ impl<W: io::Write> Contents<W> {
             ("EGRESS_CTL", &guest.controller.display().to_string()),
             // An emulated processor; tests/lab/pace.rs asks for it.
             ("EGRESS_SLOW", "1"),
+            // Where tests/lab/warm.rs keeps programs for the next test.
+            ("EGRESS_WARM", "/sys/fs/bpf/egress-warm"),
         ] {
             self.plan.set(name, value);
         }
@@ -152,16 +154,14 @@ impl<W: io::Write> Contents<W> {
         match purpose {
             Purpose::Tests(tests) => {
                 self.copy(&guest.object, &guest.object)?;
-                for (_, file) in &guest.tests {
+                let wanted = guest.wanted(tests)?;
+                for (_, file) in &wanted {
                     self.copy(file, file)?;
                 }
-                let wanted = if tests.self_tests.is_empty() {
+                if tests.self_tests.is_empty() {
                     self.plan.object(&guest.object);
-                    guest.tests.as_slice()
-                } else {
-                    &[]
-                };
-                self.plan.tests(tests, wanted);
+                }
+                self.plan.tests(tests, &wanted);
             }
             Purpose::Shell => {
                 for program in [&guest.controller, &guest.lab] {

@@ -22,7 +22,7 @@ use super::{
     pin::Pins,
     plan::Tests,
     qemu::{Boot, Qemu, Serial},
-    run::{Machine, Run},
+    run::{Machine, Run, START_LIMIT},
     share::Share,
 };
 use crate::checkout::Checkout;
@@ -119,6 +119,7 @@ impl VmLab {
             kernel: guest.kernel.line.name,
             console: guest.place.console(guest.share),
             command: &command,
+            start_limit: START_LIMIT,
             limit,
         };
         machine.run()

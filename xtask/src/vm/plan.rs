@@ -63,6 +63,14 @@ impl Display for Plan {
     }
 }
 
+impl Tests {
+    /// Whether one of these is asked for by a pattern.
+    pub(crate) fn select(&self, names: &[String]) -> bool {
+        let is_asked_for = |name: &String| self.patterns.iter().any(|part| name.contains(part));
+        names.iter().any(is_asked_for)
+    }
+}
+
 /// Which tests run, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct Tests {

@@ -23,7 +23,7 @@ const PACKAGE: &str = "qemu-system-x86";
 /// 7.2 crashes at times when it emulates two CPUs.
 const OLDEST: u32 = 8;
 /// Half of it holds what the initramfs has.
-const MEMORY: &str = "1536M";
+const MEMORY: &str = "3G";
 /// Two guests with a CPU each get more done than one guest with two, which wait for each other.
 const CPUS: &str = "1";
 
@@ -51,6 +51,8 @@ pub(crate) struct Boot<'a> {
 pub(crate) enum Serial<'a> {
     /// The console into a file, and the second port to standard output.
     Tests { console: &'a Path, share: Share },
+    /// The same for a machine with a service manager, which is told these words.
+    Services { console: &'a Path, words: &'a str },
     /// The console to the terminal.
     Terminal,
 }
@@ -108,6 +110,12 @@ impl Qemu {
                     "-append",
                     &format!("{COMMAND_LINE} {}={share}", share::VARIABLE),
                 ]);
+                let mut file = OsString::from("file:");
+                file.push(console);
+                command.arg("-serial").arg(file).args(["-serial", "stdio"]);
+            }
+            Serial::Services { console, words } => {
+                command.args(["-append", &format!("{COMMAND_LINE} {words}")]);
                 let mut file = OsString::from("file:");
                 file.push(console);
                 command.arg("-serial").arg(file).args(["-serial", "stdio"]);

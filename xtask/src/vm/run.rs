@@ -20,7 +20,7 @@ use super::{
 };
 
 /// A kernel boots in seconds; a loaded machine may take longer.
-const START_LIMIT: Duration = Duration::from_secs(90);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(90);
 /// For powering off, after all was told.
 const OFF_LIMIT: Duration = Duration::from_secs(10);
 
@@ -40,6 +40,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) console: PathBuf,
     /// Makes the command anew for every try.
     pub(crate) command: &'a dyn Fn(&Path) -> Command,
+    /// Until its init is heard of.
+    pub(crate) start_limit: Duration,
     /// For all tries together.
     pub(crate) limit: Duration,
 }
@@ -93,7 +95,7 @@ impl Machine<'_> {
         loop {
             let limit = match transcript.release {
                 Some(_) => end,
-                None => end.min(began + START_LIMIT),
+                None => end.min(began + self.start_limit),
             };
             let left = limit.saturating_duration_since(Instant::now());
             match lines.recv_timeout(left) {
@@ -184,6 +186,7 @@ mod tests {
                 command.args(["-c", script, "sh"]).arg(console);
                 command
             },
+            start_limit: START_LIMIT,
             limit: Duration::from_secs(seconds),
         };
         let run = machine.run().expect("a run");

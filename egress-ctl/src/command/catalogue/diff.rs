@@ -4,14 +4,19 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use comfy_table::{Table, presets};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Which, import};
-use crate::catalogue::{
-    diff::{Change, Kind, Place, diff},
-    set::EndpointSet,
-    source::format::Format,
+use crate::{
+    catalogue::{
+        diff::{Change, Kind, Place, diff},
+        set::EndpointSet,
+        source::format::Format,
+    },
+    command::output::{json, room},
+    schema,
+    sheet::sheet,
 };
 
 /// What to compare.
@@ -31,8 +36,12 @@ pub struct Diff {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: schema::Kind =
+    schema::Kind::of::<Report<'_>>("egress.diff/1", "egress-ctl catalogue diff --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report<'a> {
     schema: &'static str,
     added: usize,
@@ -47,7 +56,7 @@ impl Diff {
         let changes = diff(&self.sets(&self.old)?, &self.sets(&self.new)?);
         let count = |kind| changes.iter().filter(|change| change.kind == kind).count();
         let report = Report {
-            schema: "egress.diff/1",
+            schema: KIND.name,
             added: count(Kind::Added),
             removed: count(Kind::Removed),
             moved: count(Kind::Moved),
@@ -55,7 +64,7 @@ impl Diff {
             changes: &changes,
         };
         if self.json {
-            return Ok(serde_json::to_string_pretty(&report)? + "\n");
+            return json(&report);
         }
         let Report {
             added,
@@ -86,14 +95,11 @@ impl Diff {
 }
 
 fn table(changes: &[Change]) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(["", "name or prefix", "from", "to"]);
-    for change in changes {
+    let rows = changes.iter().map(|change| {
         let text = |place: &Option<Place>| place.as_ref().map(Place::text).unwrap_or_default();
         let (from, to) = (text(&change.from), text(&change.to));
-        table.add_row([change.kind.name(), &change.what, &from, &to]);
-    }
-    table.trim_fmt()
+        vec![change.kind.name().to_owned(), change.what.clone(), from, to]
+    });
+    let rows: Vec<_> = rows.collect();
+    sheet(&["", "name or prefix", "from", "to"], &rows, room())
 }

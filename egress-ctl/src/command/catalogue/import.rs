@@ -7,15 +7,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::say_findings;
-use crate::catalogue::{
-    listing::table,
-    page::{Page, PageText},
-    record::SetRecord,
-    set::EndpointSet,
-    source::{file, format::Format},
+use crate::{
+    catalogue::{
+        listing::table,
+        page::{Page, PageText},
+        record::SetRecord,
+        set::EndpointSet,
+        source::{file, format::Format},
+    },
+    command::output::{json_line, room},
+    schema::Kind,
 };
 
 /// Which file to read, and how.
@@ -53,7 +58,7 @@ impl Import {
             let head = if self.facts { HEAD } else { "" };
             return Ok(format!("{head}{}", toml::to_string_pretty(&text)?));
         }
-        Ok(table(&page.sets.iter().collect::<Vec<_>>()))
+        Ok(table(&page.sets.iter().collect::<Vec<_>>(), room()))
     }
 }
 
@@ -97,10 +102,17 @@ fn source_name(path: &Path) -> String {
     }
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind = Kind::of::<Row<'_>>(
+    "egress.catalogue-row/1",
+    "egress-ctl catalogue import --json, a line a row",
+);
+
 /// One row as JSON; every key is always there.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row<'a> {
+    schema: &'static str,
     /// Headings above the row, from the outermost.
     section: &'a str,
     /// The path that selectors know.
@@ -129,6 +141,7 @@ impl<'a> Row<'a> {
         let demands = set.demands.iter().map(ToString::to_string).collect();
         let record = SetRecord::from(set.clone());
         Self {
+            schema: KIND.name,
             section,
             path: record.section,
             key: record.key,
@@ -157,7 +170,7 @@ fn lines(page: &Page) -> Result<String> {
     let empty = String::new();
     for (at, set) in page.sets.iter().enumerate().filter(|(_, set)| !set.extra) {
         let section = page.headings.get(at).unwrap_or(&empty);
-        text += &serde_json::to_string(&Row::new(set, section))?;
+        text += &json_line(&Row::new(set, section))?;
         text.push('\n');
     }
     Ok(text)

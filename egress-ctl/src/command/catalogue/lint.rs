@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use jiff::Zoned;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Which, import};
@@ -16,7 +17,9 @@ use crate::{
         lint::lint,
         source::format::Format,
     },
+    command::output::json,
     command::output::print,
+    schema::Kind,
 };
 
 /// What to look at.
@@ -46,8 +49,12 @@ enum Fail {
     Never,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind =
+    Kind::of::<Report<'_>>("egress.lint/1", "egress-ctl catalogue lint --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report<'a> {
     schema: &'static str,
     findings: &'a [Finding],
@@ -88,10 +95,10 @@ impl Lint {
     fn text(&self, findings: &[Finding]) -> Result<String> {
         if self.json {
             let report = Report {
-                schema: "egress.lint/1",
+                schema: KIND.name,
                 findings,
             };
-            return Ok(serde_json::to_string_pretty(&report)? + "\n");
+            return json(&report);
         }
         let mut text: String = findings.iter().map(|finding| self.line(finding)).collect();
         let count = |severity| findings.iter().filter(|f| f.severity == severity).count();

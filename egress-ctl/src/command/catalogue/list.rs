@@ -2,13 +2,15 @@
 
 use anyhow::Result;
 use clap::Args;
-use serde::Serialize;
 
-use super::{SCHEMA, Which};
-use crate::catalogue::{
-    Catalogue,
-    listing::table,
-    set::{Category, EndpointSet},
+use super::{Which, printed::json};
+use crate::{
+    catalogue::{
+        Catalogue,
+        listing::table,
+        set::{Category, EndpointSet},
+    },
+    command::output::room,
 };
 
 /// Which sets to list.
@@ -33,24 +35,13 @@ pub struct List {
     json: bool,
 }
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Listing<'a> {
-    schema: &'static str,
-    sets: &'a [&'a EndpointSet],
-}
-
 impl List {
     pub(super) fn render(&self, catalogue: &Catalogue) -> Result<String> {
         let sets = self.filter(catalogue)?;
         if !self.json {
-            return Ok(table(&sets));
+            return Ok(table(&sets, room()));
         }
-        let listing = Listing {
-            schema: SCHEMA,
-            sets: &sets,
-        };
-        Ok(serde_json::to_string_pretty(&listing)? + "\n")
+        json(None, &sets)
     }
 
     fn filter<'a>(&self, catalogue: &'a Catalogue) -> Result<Vec<&'a EndpointSet>> {

@@ -6,6 +6,7 @@ mod diff;
 mod import;
 mod lint;
 mod list;
+mod printed;
 mod select;
 mod show;
 
@@ -31,7 +32,9 @@ use crate::{
     catalogue::{Catalogue, finding::Finding},
     config::Config,
     daemon::Places,
+    explain::words::printable,
     feed::standing::Feeds,
+    schema::Kind,
 };
 
 /// Show, read and compare endpoint sets
@@ -77,8 +80,8 @@ impl Which {
     }
 }
 
-/// Of what `--json` prints.
-const SCHEMA: &str = "egress.catalogue/1";
+/// What is printed as JSON.
+pub(crate) const KINDS: &[Kind] = &[diff::KIND, import::KIND, lint::KIND, printed::KIND];
 
 impl CatalogueCommand {
     /// Prints what was asked for. A reader that closed the pipe has had enough: no error.
@@ -143,9 +146,10 @@ fn say_findings(file: &Path, findings: &[Finding]) {
         // Nobody may be listening; the result counts.
         let _: io::Result<()> = writeln!(
             io::stderr(),
-            "{}:{line} {}: {message}",
+            "{}:{line} {}: {}",
             file.display(),
-            severity.name()
+            severity.name(),
+            printable(message)
         );
     }
 }

@@ -2,15 +2,16 @@
 
 use anyhow::Result;
 use clap::Args;
-use serde::Serialize;
 
-use super::{SCHEMA, Which};
-use crate::catalogue::{
-    Catalogue,
-    listing::{about, details, table},
-    page::About,
-    selector::Selector,
-    set::EndpointSet,
+use super::{Which, printed::json};
+use crate::{
+    catalogue::{
+        Catalogue,
+        listing::{about, details, table},
+        selector::Selector,
+        set::EndpointSet,
+    },
+    command::output::room,
 };
 
 /// What to show.
@@ -25,31 +26,18 @@ pub struct Show {
     json: bool,
 }
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Shown<'a> {
-    schema: &'static str,
-    /// Only of a source.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    about: Option<&'a About>,
-    sets: Vec<&'a EndpointSet>,
-}
-
 impl Show {
     pub(super) fn render(&self, catalogue: &Catalogue) -> Result<String> {
         let (source, sets) = self.found(catalogue)?;
         let about_it = source.and_then(|source| catalogue.about(source));
         if self.json {
-            let shown = Shown {
-                schema: SCHEMA,
-                about: about_it,
-                sets,
-            };
-            return Ok(serde_json::to_string_pretty(&shown)? + "\n");
+            return json(about_it, &sets);
         }
         Ok(match (source, about_it) {
-            (Some(source), Some(known)) => format!("{}\n{}", about(source, known), table(&sets)),
-            (Some(_), None) => table(&sets),
+            (Some(source), Some(known)) => {
+                format!("{}\n{}", about(source, known), table(&sets, room()))
+            }
+            (Some(_), None) => table(&sets, room()),
             (None, _) => details(&sets),
         })
     }

@@ -126,6 +126,7 @@ fn an_import_prints_one_object_a_row_with_all_keys() {
         .collect();
     assert_eq!(rows.len(), 2);
     let expected = serde_json::json!({
+        "schema": "egress.catalogue-row/1",
         "section": "Core", "path": "core", "key": "page:7", "id": 7, "description": "", "category": "Allow",
         "required": true, "expressRoute": false, "urls": ["a.example"], "ips": ["192.0.2.0/24"],
         "tcpPorts": "443", "udpPorts": "", "notes": null, "lost": null, "cloud": null, "region": null,

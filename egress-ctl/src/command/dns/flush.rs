@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use anyhow::{Result, bail};
 use clap::Args;
 use egress_common::flow::Addr;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::seen::Seen;
@@ -14,6 +15,7 @@ use crate::{
     dataplane::{learned::end_connections, maps::Pinned},
     dns::{known::Known, saved},
     explain::words::printable,
+    schema::Kind,
 };
 
 /// Forget learned addresses; new connections to them need a new answer, live ones go on.
@@ -37,8 +39,12 @@ pub struct Flush {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind =
+    Kind::of::<Report>("egress.dns-flush/1", "egress-ctl dns flush --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     /// Addresses that were forgotten, or at least by the patterns of the name.
@@ -69,7 +75,7 @@ impl Flush {
             false => 0,
         };
         let report = Report {
-            schema: "egress.dns-flush/1",
+            schema: KIND.name,
             addresses,
             connections,
         };

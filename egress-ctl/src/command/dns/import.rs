@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::seen::Seen;
@@ -21,6 +22,7 @@ use crate::{
         file::NamesFile,
     },
     explain::words::printable,
+    schema::Kind,
 };
 
 /// Learn the addresses of an export, for the rest of their time and no longer than `ttl-cap`.
@@ -37,8 +39,12 @@ pub struct Import {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind =
+    Kind::of::<Report>("egress.dns-import/1", "egress-ctl dns import --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     dry_run: bool,
@@ -62,7 +68,7 @@ impl Import {
             NamesFile::of(&places.state_dir).import(document.lines())?;
         }
         let report = Report {
-            schema: "egress.dns-import/1",
+            schema: KIND.name,
             dry_run: self.dry_run,
             told: plan.told,
         };

@@ -4,13 +4,16 @@ use std::{fmt::Write as _, net::IpAddr};
 
 use anyhow::Result;
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use egress_common::limits;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::seen::{Seen, client, first_of};
 use crate::{
     command::{
         keys::check_set,
+        live,
         output::{print, print_json},
         table::table,
     },
@@ -19,6 +22,7 @@ use crate::{
         known::Known,
         time::{ago, span},
     },
+    schema::Kind,
 };
 
 /// Learned addresses: names, patterns, groups, time left, connections.
@@ -28,15 +32,18 @@ pub struct List {
     #[arg(long, value_name = "ADDRESS", value_parser = client)]
     client: Option<IpAddr>,
     /// Only what this endpoint set or rule allows.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", add = ArgValueCompleter::new(live::sets))]
     set: Option<String>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind = Kind::of::<Report>("egress.dns-list/1", "egress-ctl dns list --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     generation: u64,
@@ -55,7 +62,7 @@ impl List {
         let mut addresses = seen.known();
         addresses.retain(|known| self.wants(known));
         let report = Report {
-            schema: "egress.dns-list/1",
+            schema: KIND.name,
             generation: seen.force.snapshot.number,
             learned: seen.entries.len(),
             capacity: limits::LEARNED,

@@ -18,7 +18,18 @@ use self::{
     export::Export, flush::Flush, import::Import, list::List, overruns::Overruns, refused::Refused,
     show::Show, unresolved::Unresolved,
 };
-use crate::daemon::Places;
+use crate::{daemon::Places, schema::Kind};
+
+/// What is printed as JSON.
+pub(crate) const KINDS: &[Kind] = &[
+    flush::KIND,
+    import::KIND,
+    list::KIND,
+    overruns::KIND,
+    refused::KIND,
+    show::KIND,
+    unresolved::KIND,
+];
 
 /// See, take away and bring back what DNS answers taught
 #[derive(Subcommand)]

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::seen::names;
@@ -17,6 +18,7 @@ use crate::{
         time::{Clocks, ago, span},
     },
     explain::words::printable,
+    schema::Kind,
 };
 
 /// New connections that were denied as `expired`, by the name whose answer had ended.
@@ -27,8 +29,12 @@ pub struct Overruns {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind =
+    Kind::of::<Report>("egress.dns-overruns/1", "egress-ctl dns overruns --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     names: Vec<Overrun>,
@@ -39,7 +45,7 @@ impl Overruns {
         let all = missed::all(Pinned(&places.pin_dir))?;
         let clocks = Clocks::now();
         let report = Report {
-            schema: "egress.dns-overruns/1",
+            schema: KIND.name,
             names: overruns(&all, &names(places), clocks),
         };
         match self.json {

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::seen::names;
@@ -16,6 +17,7 @@ use crate::{
         time::{Clocks, ago},
     },
     explain::words::printable,
+    schema::Kind,
 };
 
 /// Addresses that answers gave and nobody may learn: private, local, internal, the gateway's own.
@@ -26,8 +28,12 @@ pub struct Refused {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind =
+    Kind::of::<Report>("egress.dns-refused/1", "egress-ctl dns refused --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     addresses: Vec<Address>,
@@ -36,7 +42,7 @@ struct Report {
 impl Refused {
     pub(super) fn run(self, places: &Places) -> Result<()> {
         let report = Report {
-            schema: "egress.dns-refused/1",
+            schema: KIND.name,
             addresses: names(places).refused().cloned().collect(),
         };
         match self.json {

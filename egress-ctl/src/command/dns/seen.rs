@@ -1,15 +1,10 @@
 //! What the commands see: learned addresses, the generation in force, and names.
 
-use std::{
-    io::{self, Write as _},
-    net::IpAddr,
-    time::Duration,
-};
-
-use anyhow::Result;
+use std::{net::IpAddr, time::Duration};
 
 use crate::{
     command::force::Force,
+    command::output::complain,
     daemon::{self, Places},
     dataplane::{
         learned::{Entry, Table},
@@ -23,6 +18,7 @@ use crate::{
     },
     explain::words,
 };
+use anyhow::Result;
 
 /// All of it, at one moment.
 pub(super) struct Seen {
@@ -77,8 +73,7 @@ pub(super) fn names(places: &Places) -> Names {
     }
     let (names, complaints) = file.read();
     for complaint in complaints {
-        // Where nobody listens, names are missing all the same.
-        let _: io::Result<()> = writeln!(io::stderr(), "egress-ctl: {complaint}");
+        complain(complaint);
     }
     names
 }

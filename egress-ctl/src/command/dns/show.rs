@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use egress_common::flow::Addr;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{list::left, seen::Seen};
@@ -18,6 +19,7 @@ use crate::{
         time::ago,
     },
     explain::words::printable,
+    schema::Kind,
 };
 
 /// All that is known of a name, a pattern or an address.
@@ -31,8 +33,11 @@ pub struct Show {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind = Kind::of::<Report>("egress.dns-show/1", "egress-ctl dns show --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     asked: String,
@@ -45,7 +50,7 @@ struct Report {
     refused: Vec<Refused>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Remembered {
     address: IpAddr,
     #[serde(flatten)]
@@ -84,7 +89,7 @@ impl Report {
             None => refused.name.eq_ignore_ascii_case(what),
         };
         Self {
-            schema: "egress.dns-show/1",
+            schema: KIND.name,
             asked: what.to_owned(),
             remembered: remembered(what, address, seen),
             addresses,

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 use anyhow::Result;
 use clap::Args;
 use egress_common::limits;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::seen::{client, first_of, names};
@@ -21,6 +22,7 @@ use crate::{
         time::{Clocks, ago},
     },
     explain::words::printable,
+    schema::Kind,
 };
 
 /// Destinations that clients tried and nobody looked up; every try is counted.
@@ -40,8 +42,14 @@ pub struct Unresolved {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind = Kind::of::<Report>(
+    "egress.dns-unresolved/1",
+    "egress-ctl dns unresolved --json",
+);
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     capacity: u32,
@@ -58,7 +66,7 @@ impl Unresolved {
             self.add_names(&mut destinations);
         }
         let report = Report {
-            schema: "egress.dns-unresolved/1",
+            schema: KIND.name,
             capacity: limits::MISSED,
             destinations,
         };

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, process::ExitCode};
 use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Takeover, Which, take_over};
@@ -16,7 +17,9 @@ use crate::{
         difference::Line,
         intake::Intake,
         person::{By, Person},
+        settings::Settings,
     },
+    schema::Kind,
 };
 
 /// What all decisions take.
@@ -61,9 +64,15 @@ pub struct Rollback {
     how: How,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind = Kind::of::<Report>(
+    "egress.feed-decision/1",
+    "egress-ctl feed approve, reject and rollback --json",
+);
+
 /// What `--json` prints.
-#[derive(Serialize)]
-struct Report {
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Report {
     schema: &'static str,
     source: String,
     dry_run: bool,
@@ -115,23 +124,12 @@ impl How {
     ) -> Result<ExitCode> {
         let settings = self.which.settings(places, source)?;
         let by = By::Person(Person::here());
-        // The lock is let go of before the daemon is asked.
-        let decided = {
-            let mut intake = Intake::new(&places.state_dir, &settings, Timestamp::now())?;
-            decision(&mut intake, &by)?
-        };
-        let asks = changes_what_holds && !self.dry_run;
-        let daemon = asks.then(|| take_over(places, &settings.source));
-        let fine = daemon.as_ref().is_none_or(Takeover::is_fine);
-        let report = Report {
-            schema: "egress.feed-decision/1",
-            source: settings.source,
-            dry_run: self.dry_run,
-            generation: decided.number,
-            what: decided.what,
-            changes: decided.difference.lines(),
-            daemon,
-        };
+        let mut report = decide(places, settings, |intake| Ok(decision(intake, &by)?))?;
+        report.dry_run = self.dry_run;
+        if changes_what_holds && !self.dry_run {
+            report.take_over(places);
+        }
+        let fine = report.daemon.as_ref().is_none_or(Takeover::is_fine);
         match self.json {
             true => print_json(&report)?,
             false => print(&report.text())?,
@@ -144,13 +142,46 @@ impl How {
     }
 }
 
+/// Decides about a feed. The lock is let go of before the daemon is asked.
+///
+/// # Errors
+/// There is nothing to decide, or the files of the feed cannot be used.
+pub(crate) fn decide(
+    places: &Places,
+    settings: Settings,
+    decision: impl FnOnce(&mut Intake<'_>) -> Result<Decided>,
+) -> Result<Report> {
+    let mut intake = Intake::new(&places.state_dir, &settings, Timestamp::now())?;
+    let decided = decision(&mut intake)?;
+    drop(intake);
+    Ok(Report {
+        schema: KIND.name,
+        source: settings.source,
+        dry_run: false,
+        generation: decided.number,
+        what: decided.what,
+        changes: decided.difference.lines(),
+        daemon: None,
+    })
+}
+
 impl Report {
+    /// Has a running daemon take over what holds now.
+    pub(crate) fn take_over(&mut self, places: &Places) {
+        self.daemon = Some(take_over(places, &self.source));
+    }
+
     fn text(&self) -> String {
         let mut text = String::new();
         for line in &self.changes {
             // Writing into a string cannot fail.
             let _: std::fmt::Result = writeln!(text, "{line}");
         }
+        text + &self.summary()
+    }
+
+    /// What was decided, and what became of it.
+    pub(crate) fn summary(&self) -> String {
         let Self {
             source,
             generation,
@@ -158,7 +189,7 @@ impl Report {
             ..
         } = self;
         let would = if self.dry_run { "would be " } else { "" };
-        text += &format!("{source}: {would}generation {generation} of the feed: {what}\n");
+        let mut text = format!("{source}: {would}generation {generation} of the feed: {what}\n");
         if let Some(daemon) = &self.daemon {
             text += &format!("{}\n", daemon.text());
         }

@@ -5,6 +5,7 @@ use std::{cmp::Reverse, fmt::Write as _, process::ExitCode};
 use anyhow::Result;
 use clap::Args;
 use jiff::{Span, Zoned};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Which, quarantine::Used};
@@ -19,6 +20,7 @@ use crate::{
         traffic::{Origin, Traffic},
         version::Version,
     },
+    schema::Kind,
     state::StateDir,
 };
 
@@ -40,9 +42,13 @@ pub struct Diff {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind =
+    Kind::of::<Report>("egress.feed-diff/1", "egress-ctl feed diff --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
-struct Report {
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Report {
     schema: &'static str,
     source: String,
     /// Of what is approved.
@@ -58,7 +64,7 @@ struct Report {
 }
 
 /// What used something that goes.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Use {
     #[serde(flatten)]
     traffic: Traffic,
@@ -70,22 +76,29 @@ struct Use {
 impl Diff {
     pub(super) fn run(self, places: &Places) -> Result<ExitCode> {
         let settings = self.which.settings(places, self.source.as_deref())?;
-        let report = self.report(places, &settings)?;
+        let days = self.against_traffic.then_some(self.days);
+        let report = Report::read(places, &settings, days)?;
         match self.json {
             true => print_json(&report)?,
             false => print(&report.text(self.days))?,
         }
         Ok(ExitCode::SUCCESS)
     }
+}
 
-    fn report(&self, places: &Places, settings: &Settings) -> Result<Report> {
+impl Report {
+    /// What the candidate would change; and, of so many days, what used that.
+    ///
+    /// # Errors
+    /// The files of the feed cannot be used.
+    pub(crate) fn read(places: &Places, settings: &Settings, days: Option<u8>) -> Result<Self> {
         let folder = Folder::of(&places.state_dir, &settings.source);
         let state = folder.read()?.state;
         let newest = StateDir(&places.state_dir).newest().ok().flatten();
         let in_force = newest.map(|snapshot| snapshot.feeds).unwrap_or_default();
         let (_, approved) = Feeds::approved(&places.state_dir, in_force).edition(settings)?;
-        let mut report = Report {
-            schema: "egress.feed-diff/1",
+        let mut report = Self {
+            schema: KIND.name,
             source: settings.source.clone(),
             approved: approved.version.clone(),
             candidate: None,
@@ -104,37 +117,36 @@ impl Diff {
             let records = folder.records(waiting.records.as_ref())?;
             let difference = Difference::between(&approved, &candidate, &records);
             report.changes = difference.lines();
-            if self.against_traffic {
-                report.traffic = Some(self.traffic(settings, &Used::read(places), &difference));
-            }
+            report.traffic =
+                days.map(|days| uses(days, settings, &Used::read(places), &difference));
             report.candidate = Some(waiting.version);
             report.waits = waiting.waits;
         }
         Ok(report)
     }
+}
 
-    /// What used the sets that lose something, most first.
-    fn traffic(&self, settings: &Settings, used: &Used, difference: &Difference) -> Vec<Use> {
-        let days = Span::new().days(i64::from(self.days) - 1);
-        let first = Zoned::now().date().saturating_sub(days);
-        let used = used.since(first).into_iter();
-        let losers = difference.sets.iter().filter(|set| !set.removed.is_empty());
-        let losers: Vec<&SetDifference> = losers.collect();
-        let mut all: Vec<Use> = used
-            .filter_map(|traffic| {
-                let is_of = |set: &&&SetDifference| is_of(&traffic, &settings.source, set.id);
-                let removed = losers.iter().find(is_of)?.removed.iter();
-                let entries: Vec<_> = removed.clone().map(|one| one.piece.entry.clone()).collect();
-                traffic.concerns(&entries).then(|| Use {
-                    removes: removed.map(|one| one.piece.to_string()).collect(),
-                    days: self.days,
-                    traffic,
-                })
+/// What used the sets that lose something, most first.
+fn uses(days: u8, settings: &Settings, used: &Used, difference: &Difference) -> Vec<Use> {
+    let before = Span::new().days(i64::from(days) - 1);
+    let first = Zoned::now().date().saturating_sub(before);
+    let used = used.since(first).into_iter();
+    let losers = difference.sets.iter().filter(|set| !set.removed.is_empty());
+    let losers: Vec<&SetDifference> = losers.collect();
+    let mut all: Vec<Use> = used
+        .filter_map(|traffic| {
+            let is_of = |set: &&&SetDifference| is_of(&traffic, &settings.source, set.id);
+            let removed = losers.iter().find(is_of)?.removed.iter();
+            let entries: Vec<_> = removed.clone().map(|one| one.piece.entry.clone()).collect();
+            traffic.concerns(&entries).then(|| Use {
+                removes: removed.map(|one| one.piece.to_string()).collect(),
+                days,
+                traffic,
             })
-            .collect();
-        all.sort_by_key(|one| Reverse(one.traffic.packets));
-        all
-    }
+        })
+        .collect();
+    all.sort_by_key(|one| Reverse(one.traffic.packets));
+    all
 }
 
 /// Whether it was counted for the set of this id, or for a part of it.

@@ -4,6 +4,7 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Which;
@@ -14,6 +15,7 @@ use crate::{
         state::{Event, Generation},
         store::Folder,
     },
+    schema::Kind,
 };
 
 /// Who decided what, when.
@@ -28,8 +30,12 @@ pub struct History {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind =
+    Kind::of::<Report>("egress.feed-history/1", "egress-ctl feed history --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     source: String,
@@ -45,7 +51,7 @@ impl History {
             .read()?
             .state;
         let report = Report {
-            schema: "egress.feed-history/1",
+            schema: KIND.name,
             source: settings.source,
             events: state.history,
             generations: state.generations,

@@ -1,6 +1,7 @@
 //! What the service area MEM lacks of Microsoft's Intune document.
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// The document against the feed.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct Intune {
     pub(super) note: &'static str,
     /// Names and prefixes with ports.

@@ -1,11 +1,11 @@
 //! `egress-ctl feed`: what the web service brought, and what becomes of it.
 
-mod decide;
-mod diff;
+pub(crate) mod decide;
+pub(crate) mod diff;
 mod history;
 mod intune;
-mod quarantine;
-mod status;
+pub(crate) mod quarantine;
+pub(crate) mod status;
 mod takeover;
 mod which;
 
@@ -14,17 +14,18 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
+pub(super) use self::takeover::{Takeover, take_over};
+pub(crate) use self::which::Which;
 use self::{
     decide::{Approve, Reject, Rollback},
     diff::Diff,
     history::History,
     status::Status,
 };
-pub(super) use self::{
-    takeover::{Takeover, take_over},
-    which::Which,
-};
-use crate::daemon::Places;
+use crate::{daemon::Places, schema::Kind};
+
+/// What is printed as JSON.
+pub(crate) const KINDS: &[Kind] = &[decide::KIND, diff::KIND, history::KIND, status::KIND];
 
 /// See and decide what the Microsoft 365 web service changes
 #[derive(Subcommand)]
@@ -45,8 +46,8 @@ pub enum FeedCommand {
 }
 
 /// Of `feed` and `sync`.
-pub(super) const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 the command failed; 2 wrong arguments; \
-     3 the service's last answer was refused, and what was approved before stays";
+pub(super) const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 the command failed; 3 the service's last \
+     answer was refused, and what was approved before stays; 64 words that it does not know";
 
 /// Exit code where a refusal stands.
 pub(super) const REFUSED: u8 = 3;

@@ -1,6 +1,7 @@
 //! What is in quarantine, and what still used it.
 
 use jiff::{Timestamp, Zoned, civil::Date, tz::TimeZone};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// A part of a set that is no longer published.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct Part {
     /// Its key.
     pub(super) set: String,
@@ -31,14 +32,14 @@ pub(super) struct Part {
 }
 
 /// What the counters and the files of the last days say.
-pub(super) struct Used {
+pub(crate) struct Used {
     log: TrafficLog,
     counted: Vec<Traffic>,
 }
 
 impl Used {
     /// Reads them; without rights to the counters, what was written down.
-    pub(super) fn read(places: &Places) -> Self {
+    pub(crate) fn read(places: &Places) -> Self {
         let newest = StateDir(&places.state_dir).newest().ok().flatten();
         let pinned = Pinned(&places.pin_dir);
         let counted = newest.and_then(|snapshot| daemon::counted(pinned, &snapshot.ids).ok());

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, process::ExitCode};
 use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -24,6 +25,7 @@ use crate::{
         store::Folder,
         version::Version,
     },
+    schema::Kind,
     state::StateDir,
 };
 
@@ -39,15 +41,19 @@ pub struct Status {
     json: bool,
 }
 
+/// Of what `--json` prints.
+pub(super) const KIND: Kind =
+    Kind::of::<Report>("egress.feed-status/1", "egress-ctl feed status --json");
+
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Report {
     schema: &'static str,
     feeds: Vec<FeedReport>,
 }
 
-#[derive(Serialize)]
-struct FeedReport {
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct FeedReport {
     source: String,
     instance: String,
     service_areas: Vec<String>,
@@ -85,7 +91,7 @@ impl Status {
             .into_iter()
             .map(|feed| FeedReport::read(places, feed, &used));
         let report = Report {
-            schema: "egress.feed-status/1",
+            schema: KIND.name,
             feeds: feeds.collect::<Result<_>>()?,
         };
         match self.json {
@@ -105,7 +111,11 @@ impl Status {
 }
 
 impl FeedReport {
-    fn read(places: &Places, feed: Feed, used: &Used) -> Result<Self> {
+    /// All that is known of a feed.
+    ///
+    /// # Errors
+    /// Its files cannot be used.
+    pub(crate) fn read(places: &Places, feed: Feed, used: &Used) -> Result<Self> {
         let Feed {
             settings,
             blob,

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Which source is meant, and where it is described.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Which {
     /// The config; without it that of the generation in force
     #[arg(long, value_name = "FILE", env = "EGRESS_CONFIG")]
@@ -25,11 +25,7 @@ pub struct Which {
 
 impl Which {
     /// The sources that follow the web service; `source` alone, if it is named.
-    pub(in crate::command) fn feeds(
-        &self,
-        places: &Places,
-        source: Option<&str>,
-    ) -> Result<Vec<Feed>> {
+    pub(crate) fn feeds(&self, places: &Places, source: Option<&str>) -> Result<Vec<Feed>> {
         let newest = StateDir(&places.state_dir).newest().ok().flatten();
         let path = self.config.clone();
         let path = path.or_else(|| newest.as_ref().map(|snapshot| snapshot.config.clone()));
@@ -60,11 +56,7 @@ impl Which {
     }
 
     /// The one source that is meant.
-    pub(in crate::command) fn settings(
-        &self,
-        places: &Places,
-        source: Option<&str>,
-    ) -> Result<Settings> {
+    pub(crate) fn settings(&self, places: &Places, source: Option<&str>) -> Result<Settings> {
         let feeds = self.feeds(places, source)?;
         match <[Feed; 1]>::try_from(feeds) {
             Ok([feed]) => Ok(feed.settings),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -12,14 +13,14 @@ use crate::{
 };
 
 /// The fast paths of the config, and what became of packets.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct FastPaths {
     pairs: Vec<Told>,
     pub(super) packets: Vec<PacketCount>,
 }
 
 /// Packets by what became of them.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct PacketCount {
     pub(super) fate: &'static str,
     pub(super) packets: u64,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -16,14 +17,14 @@ use crate::{
 };
 
 /// One interface.
-#[derive(Default, Serialize)]
+#[derive(Default, JsonSchema, Serialize)]
 pub(super) struct Interface {
     /// As the config names it.
-    name: String,
+    pub(super) name: String,
     /// What it is called now, where that differs.
     called: Option<String>,
     /// Whether it is not there.
-    waiting: bool,
+    pub(super) waiting: bool,
     /// How XDP judges.
     xdp: Option<&'static str>,
     /// How TC judges, where XDP does not.
@@ -114,6 +115,16 @@ impl Interface {
             }
         }
         interface
+    }
+
+    /// Whether its packets are judged.
+    pub(super) fn is_judged(&self) -> bool {
+        self.xdp.is_some() || self.ingress.is_some()
+    }
+
+    /// Whether DNS answers to its clients teach.
+    pub(super) fn learns(&self) -> bool {
+        self.tc.is_some()
     }
 
     /// What the administrator should know of it.

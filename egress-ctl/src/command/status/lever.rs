@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use anyhow::Result;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -16,8 +17,8 @@ use crate::{
 };
 
 /// The emergency lever, while it is pulled.
-#[derive(Serialize)]
-pub(super) struct Bypass {
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Bypass {
     /// Since when, and who pulled it, as far as the disk says.
     since: Option<Timestamp>,
     by: Option<String>,
@@ -29,7 +30,7 @@ pub(super) struct Bypass {
 
 impl Bypass {
     /// The lever, if it is pulled now.
-    pub(super) fn now(places: &Places) -> Result<Option<Self>> {
+    pub(crate) fn now(places: &Places) -> Result<Option<Self>> {
         let state = bypass::now(places)?;
         Ok(state.map(|State { noted, left }| Self {
             since: noted.as_ref().map(|noted| noted.since),
@@ -63,8 +64,8 @@ impl fmt::Display for Bypass {
 }
 
 /// A config on trial, or one that nobody confirmed.
-#[derive(Serialize)]
-pub(super) struct Trial {
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Trial {
     /// In words.
     what: String,
     by: String,
@@ -79,7 +80,7 @@ pub(super) struct Trial {
     fell_back: Option<FellBack>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct FellBack {
     at: Timestamp,
     why: String,
@@ -87,7 +88,7 @@ struct FellBack {
 
 impl Trial {
     /// The trial that the disk knows. One whose time is over has fallen back, also where no daemon noted it.
-    pub(super) fn known(places: &Places) -> Option<Self> {
+    pub(crate) fn known(places: &Places) -> Option<Self> {
         let now = Now::read();
         let record = trial::Trial::read(&places.state_dir).ok().flatten()?;
         let left = record.deadline.left(&now);
@@ -111,8 +112,13 @@ impl Trial {
         })
     }
 
+    /// Whether it does not hold any more.
+    pub(super) fn fell_back(&self) -> bool {
+        self.fell_back.is_some()
+    }
+
     /// What its line is called.
-    pub(super) fn title(&self) -> &'static str {
+    pub(crate) fn title(&self) -> &'static str {
         match self.fell_back {
             Some(_) => "FELL BACK",
             None => "ON TRIAL",

@@ -1,10 +1,14 @@
-//! `egress-ctl watch`: what is dropped, as it happens. Works with and without a daemon.
+//! `egress-ctl watch`: what is dropped, as it happens, and what was. Works with and without a daemon.
 //!
-//! Events are taken from the kernel every few hundredths of a second: it wakes nobody up. Each is shown once
-//! the names of its destination were looked up, a moment later.
+//! A daemon takes events from the kernel and holds the newest; any number of commands ask it for them. Without
+//! one the command takes them itself, every few hundredths of a second, and there is no past.
 
+mod kernel;
+mod moment;
 mod queue;
-mod told;
+mod show;
+pub(crate) mod source;
+pub(crate) mod told;
 
 use std::{
     io::{self, Write as _},
@@ -13,79 +17,66 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use egress_common::verdict::Reason;
-use ipnet::IpNet;
+use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    time::interval,
+    time::{MissedTickBehavior, interval},
 };
 
-use self::{
-    queue::Queue,
-    told::{Teller, Told},
-};
-use super::keys::{check_group, check_set};
+use self::{moment::moment, show::Show, source::Source};
+use super::narrow::Narrow;
 use crate::{
-    catalogue::nearest::nearest,
+    command::output::complain,
+    control::Request,
     daemon::Places,
-    dataplane::{counters, events, maps::Pinned},
+    filter::{Filter, FilterError, Known},
+    in_force,
 };
 
-/// Show packets that are not allowed, as they come, at most 5 a second of one client and reason.
+/// Show packets that are not allowed, at most 5 a second of one client and reason.
+///
+/// Without --last, --since and --until those to come are shown. With any of these, those that the daemon holds in
+/// memory: the newest 10,000 (`run --events`), since it was started; then it ends, unless --follow is given as well.
+/// Without a daemon there is no past, and events come from the kernel directly, to one command at a time.
 #[derive(Args)]
 pub struct Watch {
-    /// Only what does not pass; without it also what would not pass in mode enforce.
+    #[command(flatten)]
+    narrow: Narrow,
+    /// Only what does not pass; without it also what would not pass in mode enforce: not action=would-drop
     #[arg(long)]
     drop: bool,
-    /// Only packets of this client, or of these.
-    #[arg(long, value_name = "ADDRESS|PREFIX", value_parser = client)]
-    client: Option<IpNet>,
-    /// Only packets of this group.
-    #[arg(long, value_name = "NAME")]
-    group: Option<String>,
-    /// Only packets that this endpoint set or rule decided, or that it is nearest to.
-    #[arg(long, value_name = "KEY")]
-    set: Option<String>,
-    /// Only packets that do not pass for this reason.
-    #[arg(long, value_name = "REASON", value_parser = reason)]
-    reason: Option<&'static str>,
-    /// End after so many events.
+    /// The newest N that are held
+    #[arg(long, value_name = "N")]
+    last: Option<usize>,
+    /// Those held since then: 10m ago, 07:19, or 2026-11-22T07:19:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Those until then
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Timestamp>,
+    /// Go on with those to come
+    #[arg(long)]
+    follow: bool,
+    /// End after so many events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Print a JSON object a line.
+    /// Print a JSON object a line
     #[arg(long)]
     json: bool,
 }
 
-/// How often events are taken from the kernel.
-const EVERY: Duration = Duration::from_millis(40);
-/// How often the kernel is told that they still are.
-const BEATS: u32 = 25;
-
-/// A prefix, or an address.
-fn client(text: &str) -> Result<IpNet, String> {
-    let addr = text
-        .parse()
-        .map(|addr: std::net::IpAddr| addr.to_canonical());
-    let prefix = addr.map(IpNet::from).or_else(|_| text.parse());
-    prefix.map_err(|_| "write an address or a prefix, as 10.20.0.0/16".to_owned())
-}
-
-/// The name of a reason for which packets do not pass.
-fn reason(text: &str) -> Result<&'static str, String> {
-    let denials = Reason::ALL.iter().filter(|reason| !reason.passes());
-    let names: Vec<_> = denials.map(|reason| reason.name()).collect();
-    let mut near = nearest(text, names.iter().copied(), |name| (*name).to_owned());
-    match near.next() {
-        Some(name) if name == text => Ok(name),
-        near => Err(format!(
-            "there is no such reason, the nearest is `{}`; there are {}",
-            near.unwrap_or_default(),
-            names.join(", ")
-        )),
-    }
-}
+/// The term that `--drop` stands for.
+const NOT_PASSING: &str = "not action=would-drop";
+/// What is asked of a daemon that was started meanwhile.
+const TO_COME: Request = Request::Events {
+    last: Some(0),
+    follow: true,
+};
+/// How often a daemon is looked for where none runs.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether somebody still reads what is shown.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Whether to go on.
 #[derive(PartialEq, Eq)]
@@ -98,144 +89,103 @@ impl Watch {
     /// Runs the command, until it is interrupted, nobody reads its output, or it has shown enough.
     ///
     /// # Errors
-    /// Nothing is loaded, somebody else watches, or output cannot be written.
+    /// The filter is none, nothing is loaded, or output cannot be written.
     pub fn run(self, places: &Places) -> Result<()> {
-        if !places.pin_dir.exists() {
-            bail!(
-                "nothing is loaded: there is no {}; `egress-ctl run --config FILE` loads it",
-                places.pin_dir.display()
-            );
+        let filter = self.filter()?;
+        if self.narrow.prints(&filter)? {
+            return Ok(());
+        }
+        if let Ok(snapshot) = in_force::snapshot(places) {
+            filter.check(&Known::from(&snapshot.ids))?;
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot start")?;
-        runtime.block_on(self.follow(places))
+        runtime.block_on(self.show(places, filter))
     }
 
-    async fn follow(&self, places: &Places) -> Result<()> {
+    /// What it is narrowed to.
+    fn filter(&self) -> Result<Filter, FilterError> {
+        match self.drop {
+            true => self.narrow.filter_and(&[NOT_PASSING]),
+            false => self.narrow.filter(),
+        }
+    }
+
+    /// Whether the past is asked for.
+    fn looks_back(&self) -> bool {
+        self.last.is_some() || self.since.is_some() || self.until.is_some()
+    }
+
+    fn follows(&self) -> bool {
+        self.follow || !self.looks_back()
+    }
+
+    fn request(&self) -> Request {
+        let last = match self.looks_back() {
+            true => None,
+            false => Some(0),
+        };
+        let follow = self.follows();
+        Request::Events { last, follow }
+    }
+
+    async fn show(&self, places: &Places, filter: Filter) -> Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let mut ticks = interval(EVERY);
-        let mut watch = events::Watch::begin(&places.pin_dir)?;
-        let mut show = Show::new(self, places)?;
-        self.check_keys(&show.teller)?;
-        for tick in (0..BEATS).cycle() {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
-            }
-            if tick == 0 {
-                watch.beat()?;
-                show.tell_lost()?;
-            }
-            if show.drain(&mut watch)? == Flow::Ended || !is_read() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that what it is narrowed to may come at all.
-    fn check_keys(&self, teller: &Teller<'_>) -> Result<()> {
-        let Some(ids) = teller.ids() else {
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ask = interval(ASK_EVERY);
+        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut show = Show::new(self, places, filter);
+        let mut source = self.open(places, show.seen_ns()).await?;
+        if show.begin(source.head())? == Flow::Ended {
             return Ok(());
-        };
-        if let Some(set) = &self.set {
-            check_set(set, ids)?;
         }
-        match &self.group {
-            Some(group) => check_group(group, ids),
-            None => Ok(()),
-        }
-    }
-
-    fn wants(&self, told: &Told) -> bool {
-        let passes = told.action == "would-drop";
-        let is_of = |prefix: IpNet| told.client.is_some_and(|client| prefix.contains(&client));
-        let is_set = |key: &String| {
-            let nearest = told.nearest.as_ref().map(|nearest| &nearest.set);
-            told.set.as_ref() == Some(key) || nearest == Some(key)
-        };
-        !(self.drop && passes)
-            && self.client.is_none_or(is_of)
-            && self
-                .group
-                .as_ref()
-                .is_none_or(|group| told.group.as_ref() == Some(group))
-            && self.set.as_ref().is_none_or(is_set)
-            && self.reason.is_none_or(|reason| told.reason == reason)
-    }
-}
-
-/// What is shown of the events.
-struct Show<'a> {
-    watch: &'a Watch,
-    places: &'a Places,
-    teller: Teller<'a>,
-    queue: Queue,
-    left: Option<u64>,
-    lost: u64,
-}
-
-impl<'a> Show<'a> {
-    fn new(watch: &'a Watch, places: &'a Places) -> Result<Self> {
-        Ok(Self {
-            watch,
-            places,
-            teller: Teller::new(places)?,
-            queue: Queue::start(places)?,
-            left: watch.count,
-            lost: lost(places)?,
-        })
-    }
-
-    /// Takes the events that are there, and shows those that need not wait for a name.
-    fn drain(&mut self, watch: &mut events::Watch) -> Result<Flow> {
-        for event in watch {
-            self.queue.push(event);
-        }
-        while let Some((event, names)) = self.queue.pop() {
-            let told = self.teller.tell(&event, &names);
-            if !self.watch.wants(&told) {
-                continue;
-            }
-            let line = match self.watch.json {
-                true => serde_json::to_string(&told).context("cannot write JSON")?,
-                false => told.to_string(),
+        loop {
+            let flow = tokio::select! {
+                line = source.next() => match line? {
+                    Some(line) => show.line(line)?,
+                    None if self.follows() => {
+                        complain("the daemon has ended: events are read from the kernel");
+                        source = self.open(places, show.seen_ns()).await?;
+                        Flow::On
+                    }
+                    None => show.end()?,
+                },
+                _ = ask.tick() => {
+                    source = source.settle(places, &TO_COME).await;
+                    Flow::On
+                }
+                _ = look.tick() => show.look()?,
+                _ = interrupt.recv() => Flow::Ended,
+                _ = terminate.recv() => Flow::Ended,
             };
-            if line_out(&line)? == Flow::Ended {
-                return Ok(Flow::Ended);
-            }
-            self.left = self.left.map(|left| left - 1);
-            if self.left == Some(0) {
-                return Ok(Flow::Ended);
+            if flow == Flow::Ended {
+                return Ok(());
             }
         }
-        Ok(Flow::On)
     }
 
-    /// Says how many events the kernel had no room for since it was said last.
-    fn tell_lost(&mut self) -> Result<()> {
-        let now = lost(self.places)?;
-        let more = now.saturating_sub(self.lost);
-        if more > 0 {
-            // Where nobody listens, `status` still tells.
-            let _: io::Result<()> = writeln!(
-                io::stderr(),
-                "egress-ctl: {more} events are lost: they came faster than they were read"
+    /// Asks the daemon, or reads from the kernel where that will do.
+    async fn open<'a>(&self, places: &'a Places, seen_ns: u64) -> Result<Source<'a>> {
+        let (source, why) = Source::open(places, &self.request(), seen_ns).await?;
+        let Some(why) = why else {
+            return Ok(source);
+        };
+        if !self.follows() {
+            bail!(
+                "{why}, and so nothing is held: start it with `systemctl start egress`, or see what comes with --follow"
             );
         }
-        self.lost = now;
-        Ok(())
+        if self.looks_back() {
+            complain(format!(
+                "{why}: no event is held, those to come are from the kernel"
+            ));
+        }
+        Ok(source)
     }
-}
-
-fn lost(places: &Places) -> Result<u64> {
-    let fates = counters::events(Pinned(&places.pin_dir))?.into_iter();
-    let lost = fates.filter(|(fate, _)| *fate == egress_common::event::Fate::Lost);
-    Ok(lost.map(|(_, events)| events).sum())
 }
 
 /// Prints a line at once; nobody may read it.
@@ -249,7 +199,7 @@ fn line_out(line: &str) -> Result<Flow> {
 }
 
 /// Whether somebody still reads standard output: a pipe without a reader is in error.
-fn is_read() -> bool {
+pub(super) fn is_read() -> bool {
     let out = io::stdout();
     let mut polled = [PollFd::new(&out, PollFlags::empty())];
     let now = Timespec {

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const WAITING: usize = 4096;
 
 /// The events, and who looks names up.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     asks: SyncSender<(u64, IpAddr)>,
     told: Receiver<(u64, Vec<Naming>)>,
     waiting: VecDeque<Waiting>,
@@ -42,7 +42,7 @@ struct Waiting {
 
 impl Queue {
     /// Starts the thread, which ends with the queue.
-    pub(super) fn start(places: &Places) -> Result<Self> {
+    pub(crate) fn start(places: &Places) -> Result<Self> {
         let (asks, asked) = sync_channel::<(u64, IpAddr)>(WAITING);
         let (tell, told) = channel();
         let mut lookup = Lookup::of(places.state_dir.clone());
@@ -64,7 +64,7 @@ impl Queue {
     }
 
     /// Takes an event in.
-    pub(super) fn push(&mut self, event: Event) {
+    pub(crate) fn push(&mut self, event: Event) {
         let address = IpAddr::from(event.dst.learned_as());
         let is_asked =
             !address.is_unspecified() && self.asks.try_send((self.next, address)).is_ok();
@@ -77,7 +77,7 @@ impl Queue {
     }
 
     /// The next event that need not wait any more.
-    pub(super) fn pop(&mut self) -> Option<(Event, Vec<Naming>)> {
+    pub(crate) fn pop(&mut self) -> Option<(Event, Vec<Naming>)> {
         self.hear();
         let is_full = self.waiting.len() > WAITING;
         let is_ready =

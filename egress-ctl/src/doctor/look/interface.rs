@@ -12,7 +12,7 @@ use rtnetlink::{
     },
 };
 
-use super::{Wanted, ethtool, netdev};
+use super::Wanted;
 use crate::{
     catalogue::nearest::nearest,
     dataplane::{
@@ -21,7 +21,11 @@ use crate::{
         interface::Device as Bare,
         occupants::occupants,
     },
-    doctor::interface::{Device, Lan},
+    doctor::interface::{Device, Lan, Offloads, XdpFeatures},
+    driver::{
+        ethtool::{self, Driver},
+        netdev,
+    },
 };
 
 /// An interface, and its addresses.
@@ -128,16 +132,19 @@ impl Asked<'_> {
             .pinned
             .iter()
             .filter(|at| at.index == bare.index && at.hook.role() == Role::Judge);
-        let told = ethtool::ask(&bare.name);
+        let driver = Driver::of(&bare.name).ok();
         Device {
             name: bare.name.clone(),
             is_up: link.header.flags.contains(LinkFlags::Up),
             layer: bare.layer,
-            driver: told.driver,
-            xdp: netdev::xdp_features(bare.index),
+            driver: driver.as_ref().and_then(named),
+            xdp: netdev::features(bare.index).map(|bits| XdpFeatures {
+                is_native: bits & netdev::NATIVE != 0,
+                has_fragments: bits & netdev::FRAGMENTS != 0,
+            }),
             judged: judging.next().map(|at| at.hook.mode()),
             occupants: occupants(self.pin_dir, bare).await,
-            offloads: told.offloads,
+            offloads: driver.as_ref().map(offloads).unwrap_or_default(),
             mtu: conf.mtu,
             gro_max: conf.gro_max,
             forwards_v4: has(IpAddr::is_ipv4).then_some(conf.forwards_v4),
@@ -145,6 +152,22 @@ impl Asked<'_> {
             rp_filter: conf.rp_filter.max(rp_filter_of_all()),
             tells_vlans: false,
         }
+    }
+}
+
+/// A driver's name, where it tells one.
+fn named(driver: &Driver<'_>) -> Option<String> {
+    driver.name().ok().filter(|name| !name.is_empty())
+}
+
+/// Offloads that are on, as far as a driver tells.
+fn offloads(driver: &Driver<'_>) -> Offloads {
+    let on = driver.features().unwrap_or_default();
+    let is_on = |name: &str| on.iter().any(|feature| feature == name);
+    Offloads {
+        lro: is_on(ethtool::LRO),
+        gro_hw: is_on(ethtool::GRO_HW),
+        vlan: is_on(ethtool::VLAN),
     }
 }
 

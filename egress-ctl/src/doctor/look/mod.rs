@@ -2,11 +2,9 @@
 
 mod caller;
 mod clock;
-mod ethtool;
 mod feed;
 mod interface;
 mod kernel;
-mod netdev;
 mod resolver;
 mod running;
 mod sockets;

@@ -37,7 +37,7 @@ fn pins_are_held(places: &Places, daemon: Option<u32>) -> Option<bool> {
 }
 
 fn in_force(places: &Places) -> InForce {
-    let number = match swap::current(Pinned(&places.pin_dir)) {
+    let number = match swap::enforced(Pinned(&places.pin_dir)) {
         Ok(0) | Err(SwapError::Pinned(PinnedError::NotLoaded(_))) => return InForce::Nothing,
         Ok(number) => number,
         Err(fault) => return InForce::Unreadable(fault.to_string()),

@@ -23,7 +23,7 @@ const HEADERS: usize = 34;
 /// Frames that the kernel makes at a time.
 const BATCH: u32 = 64;
 /// Frames of one system call.
-const AT_ONCE: u32 = 8192;
+const AT_ONCE: u32 = 1 << 17;
 
 /// The program that sends, and a frame of it.
 pub(super) struct Source {

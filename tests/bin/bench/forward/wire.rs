@@ -49,7 +49,7 @@ impl Wire {
     pub(super) fn new() -> Result<Self> {
         let lab = Lab::build(Life::Bound)?;
         let internet = mac(&lab.internet, UPLINK)?;
-        neighbour(&lab.gateway, WAN_INTERFACE, INTERNET.v4, internet)?;
+        neighbour(&lab.gateway, WAN_INTERFACE, INTERNET.v4.into(), internet)?;
         // Both ends of a link must have NAPI before one may send frames of XDP.
         for (host, link) in [(&lab.client, UPLINK), (&lab.internet, UPLINK)] {
             NapiThread::of(host, link)?.pin(OTHERS_CPU)?;

@@ -5,7 +5,6 @@ use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use ipnet::IpNet;
 use lab::address::CLIENT;
 use lab::answer::query_of;
 use lab::config;
@@ -13,25 +12,19 @@ use lab::flow::Family;
 use lab::frame::Frame;
 use lab::gateway::Egress;
 use lab::host::{Host, Life};
-use lab::link;
 use lab::raw::Raw;
-use lab::topology::{LAN_INTERFACE, Lab, UPLINK};
+use lab::second_lan::{self, SECOND_LAN};
+use lab::topology::{LAN_INTERFACE, Lab};
 use lab::wait;
 
 use super::kinds::{Exchange, From, PORT, trusted};
 
-/// The gateway's interface towards the attacker.
-const ATTACKED: &str = "lan2";
 const LIMIT: Duration = Duration::from_secs(10);
 const SETS: &str = r#"[[source.lab.set]]
 id = 1
 urls = ["*.forge.example"]
 tcpPorts = "443"
 "#;
-/// Addresses between gateway and attacker, in both families.
-const OF_GATEWAY: [&str; 2] = ["10.21.0.1/24", "fd00:21::1/64"];
-const OF_ATTACKER: [&str; 2] = ["10.21.0.2/24", "fd00:21::2/64"];
-
 /// Everything that takes part; the daemon ends before the hosts do.
 pub(super) struct Ground {
     egress: Egress,
@@ -61,7 +54,7 @@ pub(super) struct Tally {
 impl Ground {
     pub(super) fn prepare() -> Result<Self> {
         let lab = Lab::build(Life::Bound)?;
-        let attacker = attacker(&lab)?;
+        let attacker = second_lan::client(&lab)?;
         let egress = Egress::start(&lab, &config())?;
         let side = |family| Side::open(family, &lab, &attacker);
         Ok(Self {
@@ -167,25 +160,6 @@ impl Tally {
     }
 }
 
-/// Another client, on an interface of its own.
-fn attacker(lab: &Lab) -> Result<Host> {
-    let attacker = Host::new("attacker", &lab.path("client-resolv.conf"), Life::Bound)?;
-    attacker.set(&[
-        ("ipv6/conf/default/accept_dad", "0"),
-        ("ipv6/conf/default/accept_ra", "0"),
-        ("ipv6/conf/default/router_solicitations", "0"),
-    ])?;
-    link::veth((&lab.gateway, ATTACKED), (&attacker, UPLINK))?;
-    let nets = |texts: [&str; 2]| texts.map(|text| text.parse::<IpNet>().expect("a network"));
-    let (of_gateway, of_attacker) = (nets(OF_GATEWAY), nets(OF_ATTACKER));
-    link::addresses(&lab.gateway, ATTACKED, &of_gateway)?;
-    link::addresses(&attacker, UPLINK, &of_attacker)?;
-    for (gateway, own) in of_gateway.into_iter().zip(of_attacker) {
-        link::default_route(&attacker, gateway.addr(), own.addr())?;
-    }
-    Ok(attacker)
-}
-
 /// Trusts two resolvers in each family, and lets clients reach each other: so the attacker's packets come by.
 fn config() -> String {
     let trusted: Vec<_> = [Family::Ipv4, Family::Ipv6]
@@ -198,6 +172,6 @@ fn config() -> String {
         .replace("resolvers = [\"gateway\"]", &resolvers)
         .replace(
             &format!("lan = [\"{LAN_INTERFACE}\"]"),
-            &format!("lan = [\"{LAN_INTERFACE}\", \"{ATTACKED}\"]"),
+            &format!("lan = [\"{LAN_INTERFACE}\", \"{SECOND_LAN}\"]"),
         )
 }

@@ -151,14 +151,7 @@ impl Rounds<'_> {
 
 /// What is less or other than it was.
 pub(super) fn lost(before: &Status, now: &Status) -> Vec<String> {
-    let mut lost = Vec::new();
-    let counted = counters(now);
-    for (name, earlier) in counters(before) {
-        let now = counted.get(&name).copied().unwrap_or_default();
-        if now < earlier {
-            lost.push(format!("counter {name} fell from {earlier} to {now}"));
-        }
-    }
+    let mut lost = now.fallen_since(before);
     let [had, has] = [before, now].map(|status| status.learned.addresses);
     if has < had {
         lost.push(format!("of {had} learned addresses {has} are left"));
@@ -168,20 +161,6 @@ pub(super) fn lost(before: &Status, now: &Status) -> Vec<String> {
         lost.push(format!("attached as {has:?}, before as {had:?}"));
     }
     lost
-}
-
-fn counters(status: &Status) -> BTreeMap<String, u64> {
-    let verdicts = status.verdicts.iter();
-    let verdicts = verdicts.map(|one| (format!("{} {}", one.action, one.reason), one.packets));
-    let sets = status.sets.iter();
-    let sets = sets.map(|one| (one.set.clone(), one.packets));
-    let dns = status.dns.iter();
-    let dns = dns.map(|one| (format!("dns {}", one.outcome), one.messages));
-    let mut sums = BTreeMap::new();
-    for (name, count) in verdicts.chain(sets).chain(dns) {
-        *sums.entry(name).or_default() += count;
-    }
-    sums
 }
 
 fn hooks(status: &Status) -> Vec<[Option<String>; 4]> {

@@ -1,0 +1,25 @@
+//! A short soak: nothing that is thrown at the gateway breaks what it promises.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use lab::pace;
+use lab::soak;
+
+/// Where the machine is slow a daemon alone starts for half a minute.
+fn length() -> Duration {
+    Duration::from_secs(if pace::is_slow() { 60 } else { 25 })
+}
+
+#[test]
+fn a_gateway_under_everything_keeps_what_it_promises() -> Result<()> {
+    let report = soak::run(length(), 7)?;
+    ensure!(report.passed, "{:#?}", report.violations);
+    ensure!(report.samples.len() > 1, "nothing was looked at");
+    for (what, why) in report.skipped {
+        println!("skipped: soak: {what}: {why}");
+    }
+    let traffic: u64 = report.thrown.iter().map(|(_, count)| count).sum();
+    ensure!(traffic > 1000, "{:?}", report.thrown);
+    Ok(())
+}
