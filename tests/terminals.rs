@@ -245,7 +245,11 @@ impl Stage {
                 false => command.arg(argument),
             };
         }
-        command.env_remove("NO_COLOR").env("TERM", "xterm-256color");
+        for asks in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(asks);
+        }
+        // Libraries take this for a wish to see colours.
+        command.env("CI", "true").env("TERM", "xterm-256color");
         command
     }
 

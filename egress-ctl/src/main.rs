@@ -3,11 +3,11 @@
 use std::{io, process::ExitCode};
 
 use anyhow::Result;
-use clap::FromArgMatches as _;
+use clap::{ColorChoice, FromArgMatches as _};
 use clap_complete::CompleteEnv;
 use egress_ctl::{
     cli::{Cli, Command, examples},
-    command::complain,
+    command::{complain, is_dumb},
     daemon::Places,
     filter::FilterError,
 };
@@ -41,9 +41,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// What was typed.
+/// What was typed. Of dumb terminals too, colours would be shown where `CI` is set.
 fn parsed() -> Result<Cli, clap::Error> {
-    let matches = examples::command().try_get_matches()?;
+    let colours = match is_dumb() {
+        true => ColorChoice::Never,
+        false => ColorChoice::Auto,
+    };
+    let matches = examples::command().color(colours).try_get_matches()?;
     Cli::from_arg_matches(&matches)
 }
 

@@ -11,7 +11,8 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 /// What a command wrote to its terminal, on standard output and standard error, and how it ended.
 pub fn run(mut command: Command, columns: u16) -> Result<(String, ExitStatus)> {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    // Programs that other tests start meanwhile must not keep it open.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let ours = openpt(flags).context("no terminal")?;
     unlockpt(&ours)?;
     let size = Winsize {

@@ -29,7 +29,7 @@ pub mod top;
 pub mod ui;
 pub mod watch;
 
-pub use self::output::complain;
+pub use self::output::{complain, is_dumb};
 use crate::schema::Kind;
 
 /// What is printed as JSON by commands that have none below them.

@@ -53,7 +53,7 @@ pub fn complain(what: impl Display) {
 }
 
 /// Whether the terminal knows more than lines of text.
-pub(super) fn is_dumb() -> bool {
+pub fn is_dumb() -> bool {
     env::var("TERM").map_or(true, |term| matches!(term.as_str(), "" | "dumb"))
 }
 
