@@ -17,9 +17,7 @@ use lab::kernel::with;
 use lab::table::{Row, config, judge_all};
 use lab::topology::Lab;
 
-#[path = "adversaries/answers.rs"]
 mod answers;
-#[path = "adversaries/senders.rs"]
 mod senders;
 
 const C4: &str = "10.20.0.2";

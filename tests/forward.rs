@@ -1,8 +1,6 @@
 //! The fast path beside plain forwarding, packet by packet, and what takes it back.
 
-#[path = "forward/crossing.rs"]
 mod crossing;
-#[path = "forward/traffic.rs"]
 mod traffic;
 
 use std::time::Duration;

@@ -15,7 +15,6 @@ use egress_ctl::policy::tables::HostTables;
 use lab::kernel::{Kernel, Seen, TODAY, with};
 use lab::table;
 
-#[path = "golden/frame.rs"]
 mod frame;
 
 use frame::frame;

@@ -1,7 +1,6 @@
 //! Upgrades that change the layout of maps: nothing is lost, whenever a daemon is killed, and maps that a version does
 //! not know are left alone.
 
-#[path = "layout/traffic.rs"]
 mod traffic;
 
 use std::fs;

@@ -18,15 +18,10 @@ use lab::stage::Stage as Gateway;
 use scene::{SCENES, Scene};
 use scenes::manual;
 
-#[path = "readme/block.rs"]
 mod block;
-#[path = "readme/compare.rs"]
 mod compare;
-#[path = "readme/scene.rs"]
 mod scene;
-#[path = "readme/scenes/mod.rs"]
 mod scenes;
-#[path = "readme/stage.rs"]
 mod stage;
 
 const README: &str = include_str!("../README.md");

@@ -16,8 +16,8 @@ pub struct Plan {
     pub environment: Vec<(String, String)>,
     /// The kernel object that the verifier is asked about.
     pub object: Option<PathBuf>,
-    /// Test binaries, by the name that their tests bear in front.
-    pub binaries: Vec<(String, PathBuf)>,
+    /// The program that holds the tests.
+    pub program: Option<PathBuf>,
     /// Tests of the harness itself.
     pub self_tests: Vec<String>,
     /// Only tests whose names contain one of these; all if there is none.
@@ -51,7 +51,7 @@ impl Plan {
             ["module", path] => self.modules.push(path.into()),
             ["set", name, value] => self.environment.push((name.to_owned(), value.to_owned())),
             ["object", path] => self.object = Some(path.into()),
-            ["binary", name, path] => self.binaries.push((name.to_owned(), path.into())),
+            ["program", path] => self.program = Some(path.into()),
             ["self-test", name] => self.self_tests.push(name.to_owned()),
             ["pattern", pattern] => self.patterns.push(pattern.to_owned()),
             ["limit", seconds] => self.limit = Duration::from_secs(seconds.parse()?),

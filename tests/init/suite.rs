@@ -1,5 +1,5 @@
-//! The tests: some of one binary in one process, for what they share is dear here; one that hangs or kills
-//! the process is known by name, and the others go on in another one.
+//! The tests: some of them in one process, for what they share is dear here; one that hangs or kills the process is
+//! known by name, and the others go on in another one.
 
 use std::{
     collections::VecDeque,
@@ -29,25 +29,27 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(20);
 /// Tests of one process, at most: so many that what they share pays, so few that processes end together.
 const TOGETHER: usize = 6;
-/// The binary whose tests change what is the whole machine's: they run when all others are through.
-const ALONE: &str = "clock";
+/// Tests that change what is the whole machine's: they run when all others are through.
+const ALONE: &str = "clock::";
 
 /// Runs all tests that the plan wants, as far as they are this guest's.
 pub fn run(plan: &Plan, share: Share, report: &Report) -> Result<()> {
     let mut batches = self_tests(plan);
-    for (name, binary) in &plan.binaries {
-        let mut tests = within(name, binary)?;
-        tests.retain(|test| plan.wants(&full(name, test)));
-        batches.extend(tests.chunks(TOGETHER).map(|tests| Batch {
-            binary: name.clone(),
-            program: Program::Tests(binary.clone()),
-            left: tests.iter().cloned().collect(),
-        }));
+    let mut alone = Vec::new();
+    if let Some(program) = &plan.program {
+        let mut tests = within(program)?;
+        tests.retain(|test| plan.wants(test));
+        let (last, first): (Vec<_>, Vec<_>) =
+            tests.into_iter().partition(|test| test.starts_with(ALONE));
+        batches.extend(together(program, &first));
+        alone.extend(together(program, &last));
     }
-    let own = batches.into_iter().skip(share.number).step_by(share.of);
-    let (alone, together): (Vec<_>, Vec<_>) = own.partition(|batch| batch.binary == ALONE);
-    run_all(together, plan.jobs, plan.limit, report);
-    run_all(alone, 1, plan.limit, report);
+    let own = |batches: Vec<Batch>| -> Vec<Batch> {
+        let batches = batches.into_iter();
+        batches.skip(share.number).step_by(share.of).collect()
+    };
+    run_all(own(batches), plan.jobs, plan.limit, report);
+    run_all(own(alone), 1, plan.limit, report);
     Ok(())
 }
 
@@ -69,22 +71,30 @@ fn run_all(mut batches: Vec<Batch>, jobs: usize, limit: Duration, report: &Repor
 
 fn self_tests(plan: &Plan) -> Vec<Batch> {
     let tests = plan.self_tests.iter().map(|name| Batch {
-        binary: "self-test".to_owned(),
         program: Program::SelfTest,
         left: [name.clone()].into(),
     });
     tests.collect()
 }
 
-/// The tests that a binary holds, without those that are ignored.
-fn within(name: &str, binary: &Path) -> Result<Vec<String>> {
-    let output = Command::new(binary)
+fn together(program: &Path, tests: &[String]) -> Vec<Batch> {
+    let batches = tests.chunks(TOGETHER).map(|tests| Batch {
+        program: Program::Tests(program.to_owned()),
+        left: tests.iter().cloned().collect(),
+    });
+    batches.collect()
+}
+
+/// The tests that a program holds, without those that are ignored.
+fn within(program: &Path) -> Result<Vec<String>> {
+    let output = Command::new(program)
         .args(["--list", "--format", "terse"])
         .output()
-        .with_context(|| format!("cannot start {}", binary.display()))?;
+        .with_context(|| format!("cannot start {}", program.display()))?;
     ensure!(
         output.status.success(),
-        "{name} does not list its tests: {}",
+        "{} does not list its tests: {}",
+        program.display(),
         String::from_utf8_lossy(&output.stderr)
     );
     let listed = String::from_utf8(output.stdout)?;
@@ -94,13 +104,8 @@ fn within(name: &str, binary: &Path) -> Result<Vec<String>> {
     Ok(tests.map(str::to_owned).collect())
 }
 
-fn full(binary: &str, test: &str) -> String {
-    format!("{binary}::{test}")
-}
-
 /// Tests that share a process as long as none of them spoils it.
 struct Batch {
-    binary: String,
     program: Program,
     left: VecDeque<String>,
 }
@@ -125,7 +130,7 @@ impl Batch {
                     || "its process ended without running it".to_owned(),
                     |fault| format!("{fault:#}"),
                 );
-                Running::begin(full(&self.binary, &test), report).end(End::Failed, &fault);
+                self.begin(&test, report).end(End::Failed, &fault);
             }
         }
     }
@@ -160,8 +165,7 @@ impl Batch {
             }
             let status = child.wait()?;
             if let Some(one) = running {
-                self.left
-                    .retain(|test| full(&self.binary, test) != one.test);
+                self.left.retain(|test| self.program.full(test) != one.test);
                 match (hung, status.success()) {
                     (true, _) => one.end(End::Hung, ""),
                     (false, true) => one.end(End::Passed, ""),
@@ -198,7 +202,7 @@ impl Batch {
     }
 
     fn begin<'a>(&self, test: &str, report: &'a Report) -> Running<'a> {
-        Running::begin(full(&self.binary, test), report)
+        Running::begin(self.program.full(test), report)
     }
 
     fn take<'a>(&mut self, line: &str, running: &mut Option<Running<'a>>, report: &'a Report) {
@@ -212,7 +216,17 @@ impl Batch {
             }
             (Some(Told::Other), _) => {}
             (None, Some(one)) => report.said(&one.test, line),
-            (None, None) => report.said(&self.binary, line),
+            (None, None) => report.said("tests", line),
+        }
+    }
+}
+
+impl Program {
+    /// What a test of it is called.
+    fn full(&self, test: &str) -> String {
+        match self {
+            Self::Tests(_) => test.to_owned(),
+            Self::SelfTest => format!("self-test::{test}"),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::block::Block;
-use crate::scenes::{dns, doctor, feed, staging, start, strict, trial, walk};
-use crate::stage::Stage;
+use crate::readme::block::Block;
+use crate::readme::scenes::{dns, doctor, feed, staging, start, strict, trial, walk};
+use crate::readme::stage::Stage;
 
 /// A block, and what it needs.
 pub struct Scene {

@@ -12,7 +12,7 @@ use lab::topology::Lab;
 use lab::wait;
 use rustix::process::Signal;
 
-use crate::block::Shown;
+use crate::readme::block::Shown;
 
 /// Commands that go on until they are interrupted.
 const ENDLESS: [&str; 2] = ["egress-ctl watch", "egress-ctl top"];

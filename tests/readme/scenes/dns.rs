@@ -12,7 +12,7 @@ use lab::site::Site;
 use lab::zone::Zone;
 
 use super::{connect, knock, resolve, send};
-use crate::stage::Stage;
+use crate::readme::stage::Stage;
 
 const SETS: &str = r#"
 [[source.lab.set]]

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use lab::stage::Stage as Gateway;
 
-use crate::stage::Stage;
+use crate::readme::stage::Stage;
 
 /// The daemon judges behind the other program.
 pub fn set() -> Result<Stage> {

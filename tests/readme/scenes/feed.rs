@@ -15,8 +15,8 @@ use lab::host::Life;
 use lab::topology::Lab;
 use lab::wait;
 
-use crate::block::Shown;
-use crate::stage::Stage;
+use crate::readme::block::Shown;
+use crate::readme::stage::Stage;
 
 const PUBLISHED: &str = include_str!("../../../egress-ctl/data/m365-worldwide-2026-05-31.json");
 const INSTANCE: &str = "Worldwide";

@@ -4,7 +4,7 @@ use anyhow::Result;
 use lab::config::catalogue;
 
 use super::{feed, resolve, staging};
-use crate::stage::Stage;
+use crate::readme::stage::Stage;
 
 const NAME: &str = "enterpriseregistration.windows.net";
 

@@ -12,7 +12,7 @@ use lab::site::Site;
 use lab::topology::Lab;
 
 use super::{knock, resolve};
-use crate::stage::Stage;
+use crate::readme::stage::Stage;
 
 /// Inside of Intune's set 163: TCP 80 and 443.
 const LISTED: &str = "104.46.162.100";

@@ -8,7 +8,7 @@ use lab::config::catalogue;
 use lab::server::HTTPS;
 
 use super::{connect, knock, resolve, staging};
-use crate::stage::Stage;
+use crate::readme::stage::Stage;
 
 const NAME: &str = "enterpriseregistration.windows.net";
 const UNLISTED_NAME: &str = "www.example.net";

@@ -6,7 +6,7 @@ use lab::config::catalogue;
 use lab::host::Life;
 use lab::site::Site;
 
-use crate::stage::Stage;
+use crate::readme::stage::Stage;
 
 const STAGING: &str = r#"[group.staging]
 clients = ["10.20.0.0/16", "fd00:20::/64"]

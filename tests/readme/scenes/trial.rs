@@ -5,7 +5,7 @@ use lab::config::catalogue;
 use lab::host::Life;
 use lab::topology::Lab;
 
-use crate::stage::Stage;
+use crate::readme::stage::Stage;
 
 /// Nothing has happened.
 pub fn set() -> Result<Stage> {

@@ -28,7 +28,7 @@ use lab::zone::Zone;
 
 use super::feed::{OLD_NAME, SERVED, VERSIONS, archive};
 use super::{knock, staging};
-use crate::stage::Stage;
+use crate::readme::stage::Stage;
 
 const LAPTOP: Ipv4Addr = Ipv4Addr::new(10, 20, 0, 7);
 const LISTED_NAME: &str = "enterpriseregistration.windows.net";

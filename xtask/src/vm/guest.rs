@@ -12,8 +12,10 @@ use crate::{
     checkout::Checkout,
     command::build::{Profile, cargo},
     step,
-    vm::plan::Tests,
 };
+
+/// As tests/Cargo.toml names them.
+const TESTS: &str = "integration";
 
 /// Binaries by absolute path; they stand at the same paths in the guest.
 pub(crate) struct Guest {
@@ -22,8 +24,8 @@ pub(crate) struct Guest {
     pub(crate) lab: PathBuf,
     /// The kernel programs, as they are embedded in the controller.
     pub(crate) object: PathBuf,
-    /// Integration tests by name.
-    pub(crate) tests: Vec<(String, PathBuf)>,
+    /// The integration tests, in one program.
+    pub(crate) tests: PathBuf,
 }
 
 impl Guest {
@@ -33,7 +35,7 @@ impl Guest {
         build.args(packages).arg("--bins");
         let mut built = Built::by(&mut build)?;
         let mut tests = guest_cargo(checkout, "test", offline);
-        tests.args(["--no-run", "--package", "egress-tests", "--test", "*"]);
+        tests.args(["--no-run", "--package", "egress-tests", "--test", TESTS]);
         built.add(Built::by(&mut tests)?);
         Ok(Self {
             init: built.binary("egress-init")?,
@@ -43,37 +45,9 @@ impl Guest {
                 .object
                 .clone()
                 .context("cargo built no kernel object")?,
-            tests: built.tests,
+            tests: built.tests.context("cargo built no integration tests")?,
         })
     }
-}
-
-impl Guest {
-    /// Binaries with a test that is asked for: an archive of all of them takes most of a guest's memory.
-    pub(crate) fn wanted(&self, asked: &Tests) -> Result<Vec<(String, PathBuf)>> {
-        if !asked.self_tests.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut wanted = Vec::new();
-        for (name, file) in &self.tests {
-            if asked.patterns.is_empty() || asked.select(&listed(name, file)?) {
-                wanted.push((name.clone(), file.clone()));
-            }
-        }
-        Ok(wanted)
-    }
-}
-
-/// Full names of a binary's tests; it runs on the host as it does in a guest.
-fn listed(name: &str, file: &Path) -> Result<Vec<String>> {
-    let mut list = Command::new(file);
-    list.args(["--list", "--format", "terse"]);
-    let listed = step::output(&mut list)
-        .with_context(|| format!("{} does not list its tests", file.display()))?;
-    let tests = listed
-        .lines()
-        .filter_map(|line| line.strip_suffix(": test"));
-    Ok(tests.map(|test| format!("{name}::{test}")).collect())
 }
 
 fn guest_cargo(checkout: &Checkout, command: &str, offline: bool) -> Command {
@@ -90,7 +64,7 @@ fn guest_cargo(checkout: &Checkout, command: &str, offline: bool) -> Command {
 #[derive(Debug, Default)]
 struct Built {
     binaries: Vec<(String, PathBuf)>,
-    tests: Vec<(String, PathBuf)>,
+    tests: Option<PathBuf>,
     object: Option<PathBuf>,
 }
 
@@ -130,18 +104,18 @@ impl Built {
         else {
             return;
         };
-        let binary = (name.to_owned(), PathBuf::from(file));
         match target["kind"][0].as_str() {
-            Some("test") => self.tests.push(binary),
-            Some("bin") if message["profile"]["test"] == false => self.binaries.push(binary),
+            Some("test") => self.tests = Some(file.into()),
+            Some("bin") if message["profile"]["test"] == false => {
+                self.binaries.push((name.to_owned(), file.into()));
+            }
             _ => {}
         }
     }
 
     fn add(&mut self, other: Self) {
         self.binaries.extend(other.binaries);
-        self.tests.extend(other.tests);
-        self.tests.sort();
+        self.tests = self.tests.take().or(other.tests);
     }
 
     fn binary(&self, name: &str) -> Result<PathBuf> {
@@ -167,7 +141,7 @@ mod tests {
 {"reason":"compiler-artifact","target":{"kind":["lib"],"name":"lab"},"profile":{"test":false},"executable":null}
 {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"egress-ctl"},"profile":{"test":false},"executable":"/t/egress-ctl"}
 {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"egress-init"},"profile":{"test":true},"executable":"/t/deps/egress_init-1"}
-{"reason":"compiler-artifact","target":{"kind":["test"],"name":"flows"},"profile":{"test":true},"executable":"/t/deps/flows-1"}
+{"reason":"compiler-artifact","target":{"kind":["test"],"name":"integration"},"profile":{"test":true},"executable":"/t/deps/integration-1"}
 {"reason":"build-finished","success":true}
 "#;
 
@@ -179,8 +153,8 @@ mod tests {
             Some(Path::new("/t/ctl/out/egress"))
         );
         assert_eq!(
-            built.tests,
-            [("flows".to_owned(), "/t/deps/flows-1".into())]
+            built.tests.as_deref(),
+            Some(Path::new("/t/deps/integration-1"))
         );
         assert_eq!(
             built.binary("egress-ctl").expect("a binary"),

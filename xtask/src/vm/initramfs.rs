@@ -153,15 +153,14 @@ impl<W: io::Write> Contents<W> {
         self.copy(&guest.lab, &guest.lab)?;
         match purpose {
             Purpose::Tests(tests) => {
-                self.copy(&guest.object, &guest.object)?;
-                let wanted = guest.wanted(tests)?;
-                for (_, file) in &wanted {
-                    self.copy(file, file)?;
-                }
                 if tests.self_tests.is_empty() {
+                    for file in [&guest.object, &guest.tests] {
+                        self.copy(file, file)?;
+                    }
                     self.plan.object(&guest.object);
+                    self.plan.program(&guest.tests);
                 }
-                self.plan.tests(tests, &wanted);
+                self.plan.tests(tests);
             }
             Purpose::Shell => {
                 for program in [&guest.controller, &guest.lab] {

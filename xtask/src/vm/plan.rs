@@ -2,7 +2,7 @@
 
 use std::{
     fmt::{self, Display, Formatter},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -28,10 +28,11 @@ impl Plan {
         self.line("object", &[&file.display()]);
     }
 
-    pub(crate) fn tests(&mut self, tests: &Tests, binaries: &[(String, PathBuf)]) {
-        for (name, file) in binaries {
-            self.line("binary", &[name, &file.display()]);
-        }
+    pub(crate) fn program(&mut self, file: &Path) {
+        self.line("program", &[&file.display()]);
+    }
+
+    pub(crate) fn tests(&mut self, tests: &Tests) {
         for name in &tests.self_tests {
             self.line("self-test", &[name]);
         }
@@ -60,14 +61,6 @@ impl Display for Plan {
         self.lines
             .iter()
             .try_for_each(|line| writeln!(out, "{line}"))
-    }
-}
-
-impl Tests {
-    /// Whether one of these is asked for by a pattern.
-    pub(crate) fn select(&self, names: &[String]) -> bool {
-        let is_asked_for = |name: &String| self.patterns.iter().any(|part| name.contains(part));
-        names.iter().any(is_asked_for)
     }
 }
 
