@@ -1,6 +1,7 @@
 //! The integration tests: one program, since each that holds the lab takes its time to link, and what tests share in
 //! a process is dear in an emulator.
 
+mod abuse;
 mod adoption;
 mod adversaries;
 mod answers;
@@ -53,7 +54,6 @@ mod schemas;
 mod scope;
 mod security;
 mod service;
-mod soak;
 mod steer;
 mod streams;
 mod strict;

@@ -25,7 +25,7 @@ const FILES: [(&str, bool, &str); 10] = [
     ("devices", false, include_str!("devices.rs")),
     ("interfaces", false, include_str!("interfaces.rs")),
     ("metrics", false, include_str!("metrics.rs")),
-    ("soak", false, include_str!("soak.rs")),
+    ("abuse", false, include_str!("abuse.rs")),
     ("trial", false, include_str!("trial.rs")),
     ("ui", false, include_str!("ui.rs")),
 ];

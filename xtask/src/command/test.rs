@@ -1,8 +1,12 @@
 //! `cargo xtask test`: every test of the workspace, a few of them in a VM as well, then their sum.
 
 use std::{
+    env,
+    ffi::OsString,
     io::{BufRead as _, BufReader},
+    num::NonZero,
     process::{Command, ExitCode, ExitStatus, Stdio},
+    thread,
     time::Instant,
 };
 
@@ -14,6 +18,9 @@ use super::{
     vm_test::{self, Short},
 };
 use crate::{checkout::Checkout, privilege, step, tally::Tally};
+
+/// Names how many tests of a program run at once, to the harness that Rust builds around tests.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -35,7 +42,8 @@ pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
         .args(&args.filter)
         // What a test that passes says of a skip.
         .args(["--", "--show-output"])
-        .env("EGRESS_CTL", &built.controller);
+        .env("EGRESS_CTL", &built.controller)
+        .env(THREADS, threads());
     let start = Instant::now();
     let (status, tally) = watch(&mut tests)?;
     let vm = match args.filter {
@@ -55,6 +63,15 @@ pub(crate) fn run(checkout: &Checkout, args: &Args) -> Result<ExitCode> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+/// How many tests run at once: as somebody says, or one more than there are CPUs, since tests wait for packets that do
+/// not come.
+fn threads() -> OsString {
+    env::var_os(THREADS).unwrap_or_else(|| {
+        let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+        (cpus + 1).to_string().into()
     })
 }
 
