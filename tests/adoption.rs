@@ -7,8 +7,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use aya::maps::MapData;
 use aya::programs::{ProgramInfo, Xdp};
 use aya_obj::programs::XdpAttachType;
+use egress_ctl::dataplane::load::load;
 use lab::pace::is_slow;
 use lab::pins::{PIN_DIR, attached};
 use lab::process::Process;
@@ -177,6 +179,23 @@ fn what_does_not_fit_is_loaded_anew() -> Result<()> {
         daemon.kill()?;
     }
     Ok(())
+}
+
+#[test]
+fn maps_of_a_daemon_that_ended_before_anything_was_in_force_are_used() -> Result<()> {
+    let stage = Stage::new()?;
+    let gateway = &stage.lab.gateway;
+    let number = || -> Result<u32> {
+        let map = MapData::from_pin(Path::new(PIN_DIR).join("GENERATION"))?;
+        Ok(map.info()?.id())
+    };
+    let left = gateway.run_mounted(|| -> Result<u32> {
+        load(Path::new(PIN_DIR))?;
+        number()
+    })??;
+    let daemon = stage.start(&[])?;
+    ensure!(gateway.run_mounted(number)?? == left, "{}", daemon.log());
+    daemon.kill()
 }
 
 #[test]

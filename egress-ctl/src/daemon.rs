@@ -326,7 +326,11 @@ fn adopt(places: &Places) -> Result<Past> {
             "generation {number} is in force, but {why}: learned addresses and counters begin anew"
         );
     }
-    attach::remove_maps(&places.pin_dir)?;
+    // By maps that a daemon left before anything was in force no packet was judged: they are as good as new ones.
+    let is_bare = number == 0 && layout::known(Pinned(&places.pin_dir))? == Some(layout::VERSION);
+    if !is_bare {
+        attach::remove_maps(&places.pin_dir)?;
+    }
     Ok(Past {
         in_force: 0,
         last: number.max(newest),
