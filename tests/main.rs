@@ -31,6 +31,7 @@ mod golden;
 mod groups;
 mod hooks;
 mod interfaces;
+mod kernel_log;
 mod lab_leaves_nothing;
 mod layout;
 mod lessons;
