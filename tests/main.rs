@@ -54,6 +54,7 @@ mod schemas;
 mod scope;
 mod security;
 mod service;
+mod silent;
 mod soak;
 mod steer;
 mod streams;
