@@ -17,6 +17,8 @@ use lab::pace::is_slow;
 use lab::process::Process;
 use lab::stage::{Daemon, Stage};
 use lab::wait;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -95,6 +97,34 @@ fn one_that_is_stopped_is_told_of_within_seconds_and_the_maps_are_shown() -> Res
     ensure!(text.contains("egress_client_packets_total"), "{text}");
     drop(stopped);
     Ok(())
+}
+
+#[test]
+fn one_that_too_many_wait_for_is_told_of_as_well() -> Result<()> {
+    let stage = Stage::new()?;
+    let daemon = stage.start(&[])?;
+    let stopped = Stopped::begin(&daemon)?;
+    let address = SocketAddrUnix::new(stage.lab.path("state/control.sock"))?;
+    // Who has gone away still waits to be accepted.
+    let full = (0..1_000_000).find_map(|_| {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let kind = SocketType::STREAM;
+        let socket = socket_with(AddressFamily::UNIX, kind, flags, None);
+        socket.and_then(|socket| connect(socket, &address)).err()
+    });
+    ensure!(full == Some(Errno::AGAIN), "{full:?}");
+    let began = Instant::now();
+    let status = String::from_utf8(stage.ask(&["status"])?.stdout)?;
+    ensure!(status.contains("it does not answer"), "{status}");
+    let complaint = stage.refused(&["watch", "--last", "5"])?;
+    ensure!(complaint.contains(SILENT), "{complaint}");
+    let took = began.elapsed();
+    ensure!(is_slow() || took < 2 * SOON, "{took:?}");
+    drop(stopped);
+    wait::until("it to answer", LIMIT, || {
+        let output = stage.ask(&["status"])?;
+        Ok(output.status.success().then_some(()))
+    })
 }
 
 /// The first object of a command that is as it should be.
