@@ -252,7 +252,7 @@ fn the_terminal_comes_back_after_a_panic() -> Result<()> {
     }
     let stage = Stage::set()?;
     let program = env::current_exe()?.display().to_string();
-    let test = "the_terminal_comes_back_after_a_panic";
+    let test = "top::the_terminal_comes_back_after_a_panic";
     let command = format!("{PANICS}=1 {program} --exact {test} --nocapture");
     let tmux = stage.shell("panic", (80, 24), &command)?;
     let screen = stage.ended(&tmux, "panic", 101)?;

@@ -83,7 +83,7 @@ mod tests {
         for (name, near) in [
             ("egress.statu/1", "egress.status/1"),
             ("statu", "egress.status/1"),
-            ("feed-hist", "egress.feed-history/1"),
+            ("feed-histry", "egress.feed-history/1"),
         ] {
             let told = found(name).err().map(|fault| fault.to_string());
             let told = told.unwrap_or_default();
