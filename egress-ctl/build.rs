@@ -7,6 +7,11 @@ fn main() -> Result<()> {
     let object = Object {
         package: "egress-ebpf",
         name: "egress",
+        features: if cfg!(feature = "bpf-log") {
+            &["log"]
+        } else {
+            &[]
+        },
         sources: &[
             "egress-ebpf/src",
             "egress-ebpf/Cargo.toml",

@@ -116,6 +116,10 @@ fn a_learned_address_is_listed_with_all_that_is_known_of_it() -> Result<()> {
         complaint.contains("no answer that a client got"),
         "{complaint}"
     );
+    let misspelt = format!("x{ALIAS}");
+    let complaint = stage.refused(&["dns", "show", &misspelt])?;
+    let near = format!("`{misspelt}`, the nearest name is `{ALIAS}`");
+    ensure!(complaint.contains(&near), "{complaint}");
     Ok(())
 }
 

@@ -53,7 +53,7 @@ use crate::{
         attach::{self, Needs},
         bind::Bound,
         hook::{Choice, attached},
-        layout,
+        kernel_log, layout,
         load::{Loaded, prepare},
         maps::{Pinned, PinnedError},
         swap::{self, SwapError},
@@ -113,6 +113,8 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
     let mut timer = traffic::timer();
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut kernel_log = interval(kernel_log::EVERY);
+    kernel_log.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let trial_left = daemon.trial_left();
         tokio::select! {
@@ -120,6 +122,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
             _ = signs_of_life.tick() => service::alive(),
             () = watch.changed() => daemon.follow().await,
             () = daemon.forwarding.changed() => daemon.follow().await,
+            _ = kernel_log.tick() => daemon.loaded.tell_log(),
             _ = look.tick() => daemon.follow().await,
             () = daemon.following.news() => daemon.take_news().await,
             order = daemon.control.order() => daemon.obey(order).await,
@@ -140,6 +143,7 @@ pub async fn run(config: &Path, places: &Places, options: Options) -> Result<()>
         history.end();
     }
     daemon.names.end();
+    daemon.loaded.tell_log();
     info!("ends; what is pinned goes on enforcing, learning and counting");
     Ok(())
 }

@@ -26,6 +26,7 @@ use egress_common::{
 
 use crate::{
     datagram::last_parsed,
+    log,
     maps::{FORWARD_EPOCH, FORWARD_PAIRS, FORWARD_TO, FORWARDS, HOPS, ROUTE_ASKED},
     tables::{Generation, now_ms},
     view::{Frame, View},
@@ -42,6 +43,7 @@ pub extern "C" fn forward(ctx: *mut xdp_md, code: u32, half: u32) -> u32 {
         Err(fate) => fate,
     };
     count(fate);
+    log::given_up(fate);
     match fate {
         Fate::Forwarded => XDP_REDIRECT,
         _ => XDP_PASS,

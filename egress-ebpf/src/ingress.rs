@@ -15,7 +15,7 @@ use crate::{
     bypass::lenient,
     datagram::{Parsed, decide, parsed},
     events::{is_watched, note_sender, report},
-    missed,
+    log, missed,
     stats::count_verdict,
     tables::Generation,
 };
@@ -31,6 +31,9 @@ pub trait Hook {
     fn interface(&self) -> u32;
     /// The machine that sent it; zeros where there is no link layer.
     fn sender(&self) -> [u8; 6];
+    /// Says that it cannot be parsed for this reason, by its number; see [`log::unparsed`].
+    #[cfg(feature = "log")]
+    fn say_unparsed(&self, reason: u32);
     /// Parses it.
     fn parse(&self, datagram: *mut Datagram) -> u32;
     /// Reads its IPv4 options.
@@ -105,6 +108,7 @@ pub fn judged<H: Hook>(hook: &H) -> Option<Judged> {
     if let Ok(datagram) = parsed {
         missed::note(&datagram.flow, verdict.reason);
     }
+    log::unparsed(hook, parsed);
     tell(hook, parsed, generation.number(), verdict, action, bytes);
     if matches!(action, Action::Allow | Action::WouldDrop) {
         note_query(hook, parsed, generation);

@@ -18,6 +18,7 @@ mod events;
 mod forward;
 mod fragments;
 mod ingress;
+mod log;
 mod maps;
 mod missed;
 mod refuse;

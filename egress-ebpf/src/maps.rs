@@ -334,6 +334,11 @@ pub static FORWARDS: PerCpuArray<u64, { forward::FATES }> = PerCpuArray::new();
 #[btf_map]
 pub static HOPS: PerCpuArray<forward::Hop, { forward::PLACES as usize }> = PerCpuArray::new();
 
+/// When this CPU says the next line of a kind. Written and read by every program that says something.
+#[cfg(feature = "log")]
+#[btf_map]
+pub static LOG_PACES: PerCpuArray<crate::log::Pace, { crate::log::KINDS }> = PerCpuArray::new();
+
 /// The question for a next hop. Written and read at LAN ingress.
 #[btf_map]
 pub static ROUTE_ASKED: PerCpuArray<Asked, 1> = PerCpuArray::new();

@@ -78,6 +78,12 @@ impl<const ETHERNET: bool> Hook for Buffer<'_, ETHERNET> {
         sender(&View::of_headers::<HEADERS_BYTES>(self.0))
     }
 
+    #[cfg(feature = "log")]
+    #[inline(always)]
+    fn say_unparsed(&self, reason: u32) {
+        crate::log::buffer_unparsed(self.skb(), reason, ETHERNET.into());
+    }
+
     #[inline(always)]
     fn parse(&self, datagram: *mut Datagram) -> u32 {
         if ETHERNET {

@@ -78,6 +78,12 @@ impl Hook for XdpContext {
         sender(&View::of_frame(self))
     }
 
+    #[cfg(feature = "log")]
+    #[inline(always)]
+    fn say_unparsed(&self, reason: u32) {
+        crate::log::frame_unparsed(self.ctx, reason);
+    }
+
     #[inline(always)]
     fn parse(&self, datagram: *mut Datagram) -> u32 {
         parse_frame(self.ctx, datagram)

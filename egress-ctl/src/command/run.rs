@@ -35,7 +35,8 @@ pub struct Run {
     #[arg(long, value_name = "N", default_value_t = 10_000, env = "EGRESS_EVENTS", value_parser = events)]
     events: usize,
     /// How to log: lines or JSON objects on standard error, or entries of systemd's journal with their priorities.
-    /// What is logged, EGRESS_LOG says: info, unless it is error, warn, debug or trace.
+    /// What is logged, EGRESS_LOG says: info, unless it is error, warn, debug or trace. Of a build with the feature
+    /// `bpf-log`, that is also what the kernel programs say, as `egress_ebpf`.
     #[arg(long, value_enum, default_value_t = log::Format::Text, env = "EGRESS_LOG_FORMAT")]
     log_format: log::Format,
 }

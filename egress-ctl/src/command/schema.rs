@@ -38,7 +38,11 @@ impl Schema {
 }
 
 fn found(name: &str) -> Result<Kind> {
-    let mut near = nearest(name, kinds(), |kind| kind.name.to_owned());
+    let is_short = !name.contains(['.', '/']);
+    let mut near = nearest(name, kinds(), |kind| match is_short {
+        true => short(kind).to_owned(),
+        false => kind.name.to_owned(),
+    });
     match near.next() {
         Some(kind) if kind.name == name => Ok(kind),
         Some(kind) => bail!(
@@ -47,6 +51,12 @@ fn found(name: &str) -> Result<Kind> {
         ),
         None => bail!("there is no kind of JSON `{name}`"),
     }
+}
+
+/// A name without what all of them begin and end with.
+fn short(kind: &Kind) -> &str {
+    let name = kind.name.trim_start_matches("egress.");
+    name.split_once('/').map_or(name, |(name, _)| name)
 }
 
 fn listed() -> String {
@@ -62,4 +72,23 @@ fn candidates() -> Vec<CompletionCandidate> {
     let all = kinds().into_iter();
     all.map(|kind| CompletionCandidate::new(kind.name).help(Some(StyledStr::from(kind.printed_by))))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_kind_is_told_with_the_nearest() {
+        for (name, near) in [
+            ("egress.statu/1", "egress.status/1"),
+            ("statu", "egress.status/1"),
+            ("feed-histry", "egress.feed-history/1"),
+        ] {
+            let told = found(name).err().map(|fault| fault.to_string());
+            let told = told.unwrap_or_default();
+            assert!(told.contains(&format!("the nearest is `{near}`")), "{told}");
+        }
+        assert!(found("egress.status/1").is_ok());
+    }
 }

@@ -3,10 +3,12 @@
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::Shutdown,
-    os::unix::net::UnixStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::{Path, PathBuf},
     time::Duration,
 };
+
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{Hello, Reply, Request, path};
 use crate::history::record::Line;
@@ -115,7 +117,7 @@ fn reply(state_dir: &Path, request: &Request, patience: Duration) -> Result<Repl
 }
 
 fn connect(path: &Path) -> Result<UnixStream, AskError> {
-    UnixStream::connect(path).map_err(|fault| match fault.kind() {
+    connect_within(path, GREETING).map_err(|fault| match fault.kind() {
         io::ErrorKind::PermissionDenied => AskError::Denied(path.to_owned()),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             AskError::NoDaemon(path.to_owned())
@@ -125,6 +127,17 @@ fn connect(path: &Path) -> Result<UnixStream, AskError> {
             source: fault,
         },
     })
+}
+
+/// Connects, or gives up in time: for a daemon that stands still, too many may wait already.
+///
+/// # Errors
+/// Nobody listens, this user may not connect, or it is too late.
+pub fn connect_within(path: &Path, limit: Duration) -> io::Result<UnixStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_write_timeout(Some(limit))?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(OwnedFd::from(socket).into())
 }
 
 fn exchange(mut stream: UnixStream, request: &Request, patience: Duration) -> io::Result<Reply> {

@@ -20,6 +20,7 @@ use super::{
     ask::{AskError, ask},
     hook::{Hook, LINKS},
     interface::Layer,
+    kernel_log::Rings,
     layout::{self, LayoutError},
     maps::{Pinned, PinnedError},
     running::{self, Build, KeepError, Programs},
@@ -133,6 +134,8 @@ pub struct Loaded {
     running: Programs,
     /// The object; where programs ran already, only once another one is asked for.
     object: Option<Ebpf>,
+    /// What programs say.
+    log: Rings,
 }
 
 /// Takes over what runs, where it is what this build would load; else loads the maps, which are pinned in
@@ -143,15 +146,19 @@ pub struct Loaded {
 pub fn take_over(pin_dir: &Path) -> Result<Loaded, LoadError> {
     prepare(pin_dir)?;
     let found = Build::of(pin_dir).map(|build| (running::find(pin_dir, &build), build));
-    match found {
-        Some((programs, build)) if !programs.is_empty() => Ok(Loaded {
+    if let Some((programs, build)) = found
+        && !programs.is_empty()
+        && let Some(log) = Rings::of_running(&programs)
+    {
+        return Ok(Loaded {
             pin_dir: pin_dir.to_owned(),
             build: Some(build),
             running: programs,
             object: None,
-        }),
-        _ => load(pin_dir),
+            log,
+        });
     }
+    load(pin_dir)
 }
 
 /// Loads the maps; they are pinned in `pin_dir`.
@@ -160,7 +167,8 @@ pub fn take_over(pin_dir: &Path) -> Result<Loaded, LoadError> {
 /// What could not be loaded. Nothing that enforces is touched.
 pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
     prepare(pin_dir)?;
-    let object = object(pin_dir)?;
+    let mut log = Rings::default();
+    let object = object(pin_dir, &mut log)?;
     seed(Pinned(pin_dir))?;
     layout::note(Pinned(pin_dir))?;
     Ok(Loaded {
@@ -168,14 +176,17 @@ pub fn load(pin_dir: &Path) -> Result<Loaded, LoadError> {
         build: Build::of(pin_dir),
         running: Programs::default(),
         object: Some(object),
+        log,
     })
 }
 
-fn object(pin_dir: &Path) -> Result<Ebpf, LoadError> {
-    EbpfLoader::new()
+fn object(pin_dir: &Path, log: &mut Rings) -> Result<Ebpf, LoadError> {
+    let mut object = EbpfLoader::new()
         .default_map_pin_directory(pin_dir)
         .load(OBJECT)
-        .map_err(|source| LoadError::Object { source })
+        .map_err(|source| LoadError::Object { source })?;
+    log.add_of(&mut object);
+    Ok(object)
 }
 
 /// Gives new maps what they hash names with; nobody gets to know it.
@@ -271,6 +282,11 @@ impl Loaded {
         running::keep(&self.pin_dir, build, running.chain(loaded))
     }
 
+    /// Logs what the programs said since the last time, in a build that has them say it.
+    pub fn tell_log(&mut self) {
+        self.log.tell();
+    }
+
     /// Loads programs at the same time, as far as they are not in the kernel yet: the verifier takes its time for
     /// each. What it refuses is told when it is asked for.
     pub(super) fn load_ahead(&mut self, names: &[&'static str]) {
@@ -307,7 +323,7 @@ impl Loaded {
                 if Build::of(&self.pin_dir) != self.build {
                     return Err(LoadError::Unpinned(self.pin_dir.display().to_string()));
                 }
-                none.insert(object(&self.pin_dir)?)
+                none.insert(object(&self.pin_dir, &mut self.log)?)
             }
         };
         object.program_mut(name).ok_or(LoadError::Missing(name))
@@ -420,10 +436,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_program_writes_a_log() {
+    fn no_program_writes_a_log_unless_it_is_built_to() {
         let object = Object::parse(OBJECT).unwrap();
-        let logs = object.maps.keys().find(|name| name.contains("LOG"));
-        assert_eq!(logs, None, "a packet costs what its log costs");
+        let logs = object.maps.keys().any(|name| name.contains("LOG"));
+        let may_log = cfg!(feature = "bpf-log");
+        assert_eq!(logs, may_log, "a packet costs what its log costs");
         assert!(object.maps.contains_key("LEARNED"));
     }
 }

@@ -16,6 +16,8 @@ pub mod events;
 mod grace;
 pub mod hook;
 pub mod interface;
+#[cfg_attr(not(feature = "bpf-log"), path = "no_kernel_log.rs")]
+pub(crate) mod kernel_log;
 pub mod layout;
 pub mod learned;
 pub(crate) mod link;

@@ -15,6 +15,7 @@ use std::{
 
 use super::names::Naming;
 use crate::{
+    control::client::connect_within,
     durable::{self, FileError},
     privilege,
 };
@@ -35,7 +36,7 @@ fn path(state_dir: &Path) -> PathBuf {
 /// # Errors
 /// None runs, or it does not answer in time.
 pub fn ask(state_dir: &Path, address: IpAddr) -> io::Result<Vec<Naming>> {
-    let mut stream = UnixStream::connect(path(state_dir))?;
+    let mut stream = connect_within(&path(state_dir), LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
     writeln!(stream, "{address}")?;

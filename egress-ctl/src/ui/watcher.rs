@@ -24,6 +24,7 @@ use tokio::{
 use super::ring::Ring;
 use crate::{
     command::watch::{
+        pulse::{Pulse, SILENT},
         source::Source,
         told::{Generations, Told},
     },
@@ -167,19 +168,30 @@ async fn watch(seen: &Weak<Seen>, places: &Places) {
                 let Some(seen) = seen.upgrade() else { return };
                 ear.ask(&seen).await;
             }
-            line = ear.line() => {
+            news = ear.news() => {
                 let Some(seen) = seen.upgrade() else { return };
-                ear.hear(&seen, line);
+                match news {
+                    News::Line(line) => ear.hear(&seen, line),
+                    News::Answers(answers) => ear.miss(&seen, answers),
+                }
             }
         }
     }
+}
+
+/// What is heard.
+enum News {
+    /// A line; none once there will be none.
+    Line(Result<Option<Line>>),
+    /// That the daemon has fallen silent, or answers again.
+    Answers(bool),
 }
 
 /// Hears of events.
 struct Ear<'a> {
     places: &'a Places,
     /// Nothing while nobody wants events, or nobody has them.
-    source: Option<Source<'a>>,
+    source: Option<(Source<'a>, Pulse)>,
     generations: Generations<'a>,
     /// The start of the daemon that told, and the number of its last event.
     last: Option<(Timestamp, u64)>,
@@ -209,8 +221,11 @@ impl<'a> Ear<'a> {
             follow: true,
         };
         let source = match self.source.take() {
-            Some(source @ Source::Daemon(_)) => Ok(source),
-            Some(source) => Ok(source.settle(self.places, &request).await),
+            Some(daemon @ (Source::Daemon(_), _)) => {
+                self.source = Some(daemon);
+                return;
+            }
+            Some((source, _)) => Ok(source.settle(self.places, &request).await),
             None => {
                 let opened = Source::open(self.places, &request, self.seen_ns).await;
                 opened.map(|(source, _)| source)
@@ -228,11 +243,7 @@ impl<'a> Ear<'a> {
         match source.head() {
             Some(head) => {
                 hearing.since = held_since(head);
-                hearing.fault = head.reader.map(|pid| {
-                    format!(
-                        "process {pid} reads events in the daemon's place: end it to see them here"
-                    )
-                });
+                hearing.fault = elsewhere(head);
                 if self.last.is_none_or(|(began, _)| began != head.began) {
                     self.last = Some((head.began, 0));
                 }
@@ -244,14 +255,29 @@ impl<'a> Ear<'a> {
             }
         }
         drop(state);
-        self.source = Some(source);
+        let pulse = Pulse::begin(self.places.state_dir.clone());
+        self.source = Some((source, pulse));
     }
 
-    /// The next line; waits for ever where nobody tells any.
-    async fn line(&mut self) -> Result<Option<Line>> {
+    /// What is heard next; waits for ever where nobody tells anything.
+    async fn news(&mut self) -> News {
         match &mut self.source {
-            Some(source) => source.next().await,
+            Some((source, pulse)) => tokio::select! {
+                line = source.next() => News::Line(line),
+                answers = pulse.changed() => News::Answers(answers),
+            },
             None => pending().await,
+        }
+    }
+
+    /// Tells that the daemon has fallen silent, or no longer.
+    fn miss(&self, seen: &Seen, answers: bool) {
+        let source = self.source.as_ref();
+        if let Some(head) = source.and_then(|(source, _)| source.head()) {
+            seen.state().hearing.fault = match answers {
+                true => elsewhere(head),
+                false => Some(SILENT.to_owned()),
+            };
         }
     }
 
@@ -288,6 +314,14 @@ impl<'a> Ear<'a> {
         *last = number.max(*last);
         is_new
     }
+}
+
+/// Why a daemon tells of no events, where somebody else takes them away.
+fn elsewhere(head: &Head) -> Option<String> {
+    let reader = head.reader?;
+    Some(format!(
+        "process {reader} reads events in the daemon's place: end it to see them here"
+    ))
 }
 
 /// Since when all that happened is held.

@@ -35,6 +35,8 @@ pub struct Object<'a> {
     pub package: &'a str,
     /// Its name.
     pub name: &'a str,
+    /// Features of the crate that it is built with.
+    pub features: &'a [&'a str],
     /// What it alone is made from, relative to the checkout.
     pub sources: &'a [&'a str],
 }
@@ -65,7 +67,7 @@ impl Object<'_> {
 
     fn build_in(self, checkout: &Path) -> Result<()> {
         let out = PathBuf::from(variable("OUT_DIR")?);
-        let target = target_folder(&out).join("bpf");
+        let target = target_folder(&out).join(self.folder());
         let mut cargo = Command::new(variable("CARGO")?);
         cargo
             .args([
@@ -77,6 +79,7 @@ impl Object<'_> {
                 "--bin",
                 self.name,
             ])
+            .args(["--features", &self.features.join(",")])
             .args(["--target", TARGET, "-Z", "build-std=core", "--target-dir"])
             .arg(&target)
             .current_dir(checkout)
@@ -100,6 +103,17 @@ impl Object<'_> {
         );
         let object = target.join(TARGET).join("release").join(self.name);
         strip(&object, &out.join(self.name))
+    }
+}
+
+impl Object<'_> {
+    /// Where cargo builds it: builds with other features would put their objects in the place of this one, between
+    /// its making and its taking.
+    fn folder(&self) -> String {
+        let features = self.features.iter();
+        features.fold("bpf".to_owned(), |folder, feature| {
+            format!("{folder}-{feature}")
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use egress_common::{
 };
 
 use crate::{
+    log,
     maps::{NO_EXIST, QUERIES, SHARES},
     stats::count_dns,
     tables::now_ms,
@@ -23,11 +24,17 @@ use crate::{
 pub fn note(flow: &Flow, message: &Message) {
     let now_ms = now_ms();
     if !may_note(flow, now_ms) {
-        return count_dns(Outcome::ShareExceeded);
+        count_dns(Outcome::ShareExceeded);
+        return log::unnoted(flow, Outcome::ShareExceeded);
     }
     let key = QueryKey::asked(flow, message.id());
     // Without a place the answer teaches nothing.
-    let _: Result<(), i32> = QUERIES.insert(&key, &query(message, flow.mac, now_ms), 0);
+    if QUERIES
+        .insert(&key, &query(message, flow.mac, now_ms), 0)
+        .is_err()
+    {
+        log::unnoted(flow, Outcome::NoPlace);
+    }
 }
 
 /// Takes the note that an answer belongs to, so that it teaches once; the message notes which machine asked.

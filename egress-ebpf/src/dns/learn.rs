@@ -15,6 +15,7 @@ use super::{
     lessons::{self, note_refused},
 };
 use crate::{
+    log,
     maps::{LEARNED, NO_EXIST, REFUSED},
     stats::count_dns,
     tables::{Generation, MapSlots, now_ms},
@@ -74,6 +75,7 @@ pub extern "C" fn dns_allowed(message: *mut Message, i: u32, pattern: u32, half:
         return i;
     }
     count_dns(Outcome::AddressRefused);
+    log::address_untaught(Outcome::AddressRefused);
     // SAFETY: it is not null, and of this CPU; nothing of it is read any more.
     unsafe { note_refused(message) };
     REFUSED_ADDRESS
@@ -119,6 +121,7 @@ pub extern "C" fn dns_teach_step(
         let may_add = || unsafe { (*message).take_room() };
         if let Err(outcome) = learn(&key, slot, now_ms, may_add) {
             count_dns(outcome);
+            log::address_untaught(outcome);
         }
     }
     0

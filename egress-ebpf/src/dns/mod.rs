@@ -33,6 +33,7 @@ use self::{
 };
 use crate::{
     datagram::{buffer, leaving},
+    log,
     maps::{LAN, MESSAGE},
     replies,
     stats::{count_dns, count_dns_of},
@@ -56,6 +57,7 @@ pub fn lan_egress<const ETHERNET: bool>(ctx: &TcContext) {
         proto::UDP => {
             if let Err(outcome) = of_datagram(ctx, &headers, datagram) {
                 count_dns(outcome);
+                log::untaught(flow, outcome);
             }
         }
         proto::TCP => of_segment(ctx, &headers, datagram),
@@ -138,7 +140,10 @@ pub extern "C" fn dns_learn(
     let generation = Generation::of_half(half);
     count_dns(match read(&buffer(ctx), flow, payload, generation) {
         Ok(lesson) => teach_all(lesson, flow),
-        Err(outcome) => outcome,
+        Err(outcome) => {
+            log::untaught(flow, outcome);
+            outcome
+        }
     });
     0
 }

@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     datagram::buffer,
+    log,
     maps::QUERY,
     stats::count_dns,
     tables::{Generation, seed},
@@ -251,6 +252,7 @@ fn note_one<C: Carrier>(carrier: &C, datagram: *const Datagram, at: u32, len: u3
         // A segment may hold a part of anything.
         if is_datagram {
             count_dns(Outcome::NoQuery);
+            log::unnoted(&datagram.flow, Outcome::NoQuery);
         }
         return;
     };

@@ -12,6 +12,7 @@ use egress_common::{
 
 use super::{asked::may_begin, is_made_here, learn, trusting};
 use crate::{
+    log,
     maps::STREAMS,
     stats::count_dns,
     tables::Generation,
@@ -36,7 +37,10 @@ pub fn of_segment(ctx: &TcContext, headers: &View, datagram: &Datagram) {
         Ok(generation) => generation,
         // The proxy on this machine relays it, and has taught already.
         Err(Outcome::ResolverNotTrusted) if is_made_here(ctx) => return,
-        Err(outcome) => return count_dns(outcome),
+        Err(outcome) => {
+            count_dns(outcome);
+            return log::untaught(&datagram.flow, outcome);
+        }
     };
     let key = datagram.flow.key();
     if begins {
@@ -104,6 +108,7 @@ fn read(
             learn(ctx, &datagram.flow, message, generation);
         } else {
             count_dns(Outcome::InPieces);
+            log::untaught(&datagram.flow, Outcome::InPieces);
         }
         offset = next.at + next.len;
     }

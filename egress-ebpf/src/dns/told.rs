@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     datagram::told,
+    log,
     maps::TOLD,
     stats::count_dns,
     tables::{Generation, seed},
@@ -41,7 +42,8 @@ pub fn teach(ctx: &TcContext) -> Outcome {
 #[inline(always)]
 fn taught(ctx: &TcContext) -> Result<Outcome, Outcome> {
     let datagram = told(ctx).map_err(|_| Outcome::Malformed)?;
-    let lesson = read(ctx, datagram)?;
+    let lesson = read(ctx, datagram);
+    let lesson = lesson.inspect_err(|outcome| log::untaught(&datagram.flow, *outcome))?;
     Ok(teach_all(lesson, &datagram.flow))
 }
 

@@ -14,7 +14,9 @@ pub(crate) fn run(checkout: &Checkout) -> Result<ExitCode> {
     setup::for_building(checkout)?;
     format(checkout)?;
     host_crates(checkout)?;
-    bpf_crates(checkout)?;
+    with_log(checkout)?;
+    bpf_crates(checkout, &[])?;
+    bpf_crates(checkout, &["--features", "egress-ebpf/log"])?;
     eprintln!("lint: formatting and clippy have nothing to say");
     Ok(ExitCode::SUCCESS)
 }
@@ -37,10 +39,18 @@ fn host_crates(checkout: &Checkout) -> Result<()> {
     step::run(clippy.args(["--", "--deny", "warnings"]))
 }
 
+/// The controller as it is built for logs of the kernel programs.
+fn with_log(checkout: &Checkout) -> Result<()> {
+    let mut clippy = cargo(checkout, "clippy");
+    clippy.args(["--package", "egress-ctl", "--all-targets"]);
+    clippy.args(["--features", "bpf-log"]);
+    step::run(clippy.args(["--", "--deny", "warnings"]))
+}
+
 /// Flags and linker come from .cargo/config.toml, as for the build itself.
-fn bpf_crates(checkout: &Checkout) -> Result<()> {
+fn bpf_crates(checkout: &Checkout, features: &[&str]) -> Result<()> {
     let mut clippy = toolchain::command("cargo");
-    clippy.args(["clippy", "--release"]);
+    clippy.args(["clippy", "--release"]).args(features);
     for package in BPF_CRATES {
         clippy.args(["--package", package]);
     }

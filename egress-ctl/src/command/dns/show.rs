@@ -1,6 +1,6 @@
 //! `dns show`: all that is known of a name, a pattern or an address.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -11,11 +11,12 @@ use serde::Serialize;
 
 use super::{list::left, seen::Seen};
 use crate::{
+    catalogue::nearest::nearest,
     command::output::{print, print_json},
     daemon::Places,
     dns::{
         known::{Known, Teaching},
-        names::{Naming, Refused},
+        names::{Line, Naming, Refused},
         time::ago,
     },
     explain::words::printable,
@@ -64,14 +65,31 @@ impl Show {
         if report.addresses.is_empty() && report.remembered.is_empty() && report.refused.is_empty()
         {
             bail!(
-                "no answer that a client got was about `{}`; `egress-ctl dns list` shows what is learned, `egress-ctl dns unresolved` what was tried without an answer",
-                printable(&self.what)
+                "no answer that a client got was about `{}`{}; `egress-ctl dns list` shows what is learned, `egress-ctl dns unresolved` what was tried without an answer",
+                printable(&self.what),
+                near(&self.what, &seen)
             );
         }
         match self.json {
             true => print_json(&report),
             false => print(&report.text(seen.clocks.wall)),
         }
+    }
+}
+
+/// The name that is most like one that no answer was about; nothing for an address, or where no name is known.
+fn near(what: &str, seen: &Seen) -> String {
+    if what.parse::<IpAddr>().is_ok() {
+        return String::new();
+    }
+    let answered = seen.names.lines().flat_map(|line| match line {
+        Line::Address { names, .. } => names.into_iter().map(|naming| naming.name).collect(),
+        Line::Refused(refused) => vec![refused.name],
+    });
+    let names: BTreeSet<String> = answered.collect();
+    match nearest(what, names, Clone::clone).next() {
+        Some(name) => format!(", the nearest name is `{}`", printable(&name)),
+        None => String::new(),
     }
 }
 

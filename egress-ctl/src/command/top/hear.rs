@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::happening::Happening;
 use crate::{
     command::watch::{
+        pulse::{Pulse, SILENT},
         source::Source,
         told::{Generations, Told},
     },
@@ -81,6 +82,7 @@ impl<'a> Ear<'a> {
         let places: &'a Places = self.places;
         let (mut source, _) = Source::open(places, &request(self.past), self.seen_ns).await?;
         self.past = 0;
+        let mut pulse = Pulse::begin(places.state_dir.clone());
         let mut deaf = elsewhere(&source);
         let mut heard = Vec::new();
         let mut due = interval(TELL_EVERY);
@@ -106,6 +108,10 @@ impl<'a> Ear<'a> {
                         return Ok(None);
                     }
                 }
+                answers = pulse.changed() => deaf = match (&source, answers) {
+                    (Source::Daemon(_), false) => Some(SILENT.to_owned()),
+                    _ => elsewhere(&source),
+                },
                 _ = ask.tick() => source = source.settle(places, &request(0)).await,
             }
         }

@@ -5,6 +5,7 @@
 
 mod kernel;
 mod moment;
+pub(crate) mod pulse;
 mod queue;
 mod show;
 pub(crate) mod source;
@@ -24,7 +25,12 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use self::{moment::moment, show::Show, source::Source};
+use self::{
+    moment::moment,
+    pulse::{Pulse, SILENT},
+    show::Show,
+    source::{NoDaemon, Source},
+};
 use super::narrow::Narrow;
 use crate::{
     command::output::complain,
@@ -140,6 +146,7 @@ impl Watch {
         ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut show = Show::new(self, places, filter);
         let mut source = self.open(places, show.seen_ns()).await?;
+        let mut pulse = Pulse::begin(places.state_dir.clone());
         if show.begin(source.head())? == Flow::Ended {
             return Ok(());
         }
@@ -156,6 +163,12 @@ impl Watch {
                 },
                 _ = ask.tick() => {
                     source = source.settle(places, &TO_COME).await;
+                    Flow::On
+                }
+                answers = pulse.changed() => {
+                    if let Source::Daemon(_) = source {
+                        complain(if answers { "the daemon answers again" } else { SILENT });
+                    }
                     Flow::On
                 }
                 _ = look.tick() => show.look()?,
@@ -179,7 +192,7 @@ impl Watch {
                 "{why}, and so nothing is held: start it with `systemctl start egress`, or see what comes with --follow"
             );
         }
-        if self.looks_back() {
+        if self.looks_back() || !matches!(why, NoDaemon::None) {
             complain(format!(
                 "{why}: no event is held, those to come are from the kernel"
             ));

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long a daemon may take to say what it holds.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A source of lines.
 pub(crate) enum Source<'a> {
