@@ -53,6 +53,7 @@ fn pinned() -> Result<BTreeMap<String, PathBuf>> {
 fn a_restart_takes_over_what_runs() -> Result<()> {
     let stage = Stage::new()?;
     let gateway = &stage.lab.gateway;
+    gateway.borrow_nothing();
     let first = stage.start(&[])?;
     ensure!(taken_over(&first.log()).is_empty(), "{}", first.log());
     first.kill()?;

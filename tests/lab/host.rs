@@ -89,6 +89,11 @@ impl Host {
         Ok(())
     }
 
+    /// Has the host begin with nothing loaded, for a test that is about that.
+    pub fn borrow_nothing(&self) {
+        self.loan.get_or_init(|| None);
+    }
+
     /// Leaves programs that were loaded since to the next test.
     pub(crate) fn leave(&self) -> Result<()> {
         match self.loan.get() {
