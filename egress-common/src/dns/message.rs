@@ -433,3 +433,6 @@ impl Default for Message {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Every way through the reader of answers.
 
+use std::collections::HashSet;
+
 use super::{
     message::{ADDRESSES, MESSAGE_MAX, Message},
     wire::{A, AAAA, ASKED, CNAME, HTTPS, IN, RECORDS_AT, SVCB, TXT, Wire},
@@ -37,6 +39,16 @@ fn headers() {
     read_all([
         ("sound", sound.clone(), addresses(&[V4])),
         ("cut off", short, Err(Outcome::CutOff)),
+        (
+            "cut off in front of its flags",
+            Wire(sound.0[..2].to_vec()),
+            Err(Outcome::CutOff),
+        ),
+        (
+            "a query's header alone",
+            Wire(sound.0[..12].to_vec()).with(2, 0x01),
+            Err(Outcome::NoAnswer),
+        ),
         (
             "a query",
             sound.clone().with(2, 0x01),
@@ -565,4 +577,10 @@ fn steps_survive_a_global_function() {
     }
     assert_eq!(Step::from_code(3), Step::Bad(Outcome::Malformed));
     assert_eq!(Step::from_code(30), Step::Bad(Outcome::Malformed));
+}
+
+#[test]
+fn names_of_outcomes_are_distinct() {
+    let names: HashSet<_> = Outcome::ALL.iter().map(|one| one.name()).collect();
+    assert_eq!(names.len(), Outcome::ALL.len());
 }

@@ -92,11 +92,13 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
+    use core::cell::Cell;
+
     use super::*;
 
     #[test]
     fn options_are_read_to_their_end() {
-        let table: [(&str, &[u8], Result<(), Reason>); 12] = [
+        let table: [(&str, &[u8], Result<(), Reason>); 15] = [
             ("none", &[], Ok(())),
             ("padding", &[1; 40], Ok(())),
             ("record route", &[7, 7, 4, 0, 0, 0, 0, 0], Ok(())),
@@ -123,6 +125,17 @@ mod tests {
             ),
             ("a length of 0", &[7, 0, 4, 0], Err(Reason::Malformed)),
             ("a length of 1", &[7, 1, 4, 0], Err(Reason::Malformed)),
+            (
+                "a length of 1 in front of what is sound",
+                &[7, 1, 1, 0],
+                Err(Reason::Malformed),
+            ),
+            ("no data", &[7, 2, 0, 0], Ok(())),
+            (
+                "behind much padding",
+                &[1, 1, 1, 1, 1, 7, 3, 4, 0, 0, 0, 0],
+                Ok(()),
+            ),
             ("beyond the header", &[7, 5, 4, 0], Err(Reason::Malformed)),
             ("without its length", &[1, 1, 1, 7], Err(Reason::Malformed)),
         ];
@@ -132,5 +145,16 @@ mod tests {
             options.len = bytes.len() as u32;
             assert_eq!(check(&options, step), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn a_step_that_cannot_read_is_the_last_one() {
+        let steps = Cell::new(0);
+        let refused = |_: &Options, _| {
+            steps.set(steps.get() + 1);
+            REFUSED
+        };
+        assert_eq!(check(&Options::NONE, refused), Err(Reason::Malformed));
+        assert_eq!(steps.get(), 1);
     }
 }

@@ -245,6 +245,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_besides_an_edition_is_not_compared() {
+        let mut more = sets(OLD);
+        let mut extra = sets(&OLD.replace("id=2", "id=3"));
+        extra.iter_mut().for_each(|set| set.extra = true);
+        more.extend(extra);
+        assert_eq!(diff(&sets(OLD), &more), []);
+        assert_eq!(diff(&more, &sets(OLD)), []);
+    }
+
+    #[test]
+    fn places_say_their_ports_category_and_need() {
+        let table = [
+            ("id=7\ntcpPorts='443'", "7: tcp 443, Default, optional"),
+            (
+                "id=7\nudpPorts='53'\ncategory='Allow'\nrequired=true",
+                "7: udp 53, Allow, required",
+            ),
+            (
+                "id=7\ntcpPorts='80,443'\nudpPorts='443'",
+                "7: tcp 80,443 udp 443, Default, optional",
+            ),
+            ("id=7", "7: no port, Default, optional"),
+        ];
+        for (set, expected) in table {
+            let sets = sets(&format!("[[set]]\nurls=['a.b']\n{set}\n"));
+            assert_eq!(place(&sets[0]).text(), expected);
+        }
+    }
+
+    #[test]
+    fn kinds_have_one_name_for_people_and_programs() {
+        for kind in [Kind::Added, Kind::Removed, Kind::Moved, Kind::Changed] {
+            let name = serde_json::to_value(kind).unwrap();
+            assert_eq!(name.as_str(), Some(kind.name()));
+        }
+    }
+
+    #[test]
     fn an_edition_equals_itself_in_any_order() {
         let catalogue = Catalogue::builtin().unwrap();
         let mut turned = catalogue.sets().to_vec();

@@ -102,9 +102,7 @@ pub fn compile(
         names,
     } = names::compiled(&patterns, &mut rulesets, ids)?;
     let membership = Membership::of(&config.groups);
-    check_size("clients", membership.clients.len(), limits::CLIENTS)?;
-    check_size("machines", 2 * membership.machines.len(), limits::MACHINES)?;
-    check_size("destinations", destinations.len(), limits::DESTINATIONS)?;
+    check_sizes(&membership, destinations.len())?;
     let steered = Steered::of(&config.groups, ids)?;
     Ok(Generation {
         settings: Settings {
@@ -335,6 +333,13 @@ const fn bit(holds: bool, bit: u32) -> u32 {
 fn is_strict(groups: &[Group]) -> bool {
     let mut policies = groups.iter().map(|group| group.dns);
     policies.any(|dns| dns == DnsPolicy::Strict)
+}
+
+fn check_sizes(membership: &Membership, destinations: usize) -> Result<(), CompileError> {
+    check_size("clients", membership.clients.len(), limits::CLIENTS)?;
+    // One table holds those of both generations.
+    check_size("machines", 2 * membership.machines.len(), limits::MACHINES)?;
+    check_size("destinations", destinations, limits::DESTINATIONS)
 }
 
 fn check_size(what: &'static str, count: usize, limit: u32) -> Result<(), CompileError> {

@@ -134,3 +134,27 @@ impl Generation {
         patterns.chain(self.meetings.iter().map(|one| (one.id, one.ruleset)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_count_the_bits_in_front_of_an_address_too() {
+        let prefix = |text: &str| text.parse::<IpNet>().unwrap();
+        let table = [
+            ("10.0.0.0/8", 96 + 8),
+            ("0.0.0.0/0", 96),
+            ("192.0.2.1/32", 128),
+            ("2001:db8::/32", 32),
+            ("::/0", 0),
+        ];
+        for (text, bits) in table {
+            let addr = Addr::from(prefix(text).network());
+            assert_eq!(prefix_key(prefix(text)), PrefixKey { bits, addr }, "{text}");
+            let client = client_key(0x0102_0304, prefix(text));
+            assert_eq!((client.bits, client.addr), (32 + bits, addr), "{text}");
+            assert_eq!(client.zone.to_ne_bytes(), [1, 2, 3, 4]);
+        }
+    }
+}

@@ -154,12 +154,57 @@ mod tests {
     }
 
     #[test]
+    fn names_and_ids_are_told_in_both_directions() {
+        let mut ids = Ids::default();
+        for pattern in ["*.c.d", "*.a.b", "*.a.b & *.c.d"] {
+            ids.pattern(pattern).unwrap();
+        }
+        for set in ["m365:2", "m365:1"] {
+            ids.set(set).unwrap();
+        }
+        for group in ["staff", "guests"] {
+            ids.group(group).unwrap();
+        }
+        let patterns = [(1, "*.c.d"), (2, "*.a.b"), (3, "*.a.b & *.c.d")];
+        let named = patterns.map(|(id, text)| (id, text.to_owned()));
+        assert_eq!(ids.patterns(), HashMap::from(named));
+        assert_eq!(ids.patterns_given(), 3);
+        for (id, text) in patterns {
+            assert_eq!(ids.pattern_id(text), Some(id));
+            assert_eq!(ids.pattern_named(id), Some(text));
+        }
+        assert_eq!(ids.pattern_id("*.e.f"), None);
+        let meetings: Vec<_> = ids.meetings().collect();
+        assert_eq!(meetings, [("*.a.b & *.c.d".to_owned(), 3)]);
+        let sets: Vec<_> = ids.sets().collect();
+        assert_eq!(sets, [("m365:1", 1), ("m365:2", 0)]);
+        assert_eq!(ids.set_named(1), Some("m365:1"));
+        assert_eq!(ids.set_named(2), None);
+        let groups: Vec<_> = ids.groups().collect();
+        assert_eq!(groups, [("guests", 2), ("staff", 1)]);
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         let mut ids = Ids::default();
         for i in 1..limits::PATTERNS {
             ids.pattern(&i.to_string()).unwrap();
         }
-        assert!(ids.pattern("one more").is_err());
+        let refused = ids.pattern("one more").unwrap_err().to_string();
+        assert!(
+            refused.starts_with("more than 65535 name patterns"),
+            "{refused}"
+        );
         assert_eq!(ids.pattern("7").unwrap(), 7, "the ids given stay");
+        for i in 0..limits::SETS {
+            ids.set(&i.to_string()).unwrap();
+        }
+        assert!(ids.set("one more").is_err());
+        assert_eq!(ids.set("7").unwrap(), 7, "the ids given stay");
+        for i in 1..=limits::GROUP_NAMES {
+            assert_eq!(u32::from(ids.group(&i.to_string()).unwrap()), i);
+        }
+        assert!(ids.group("one more").is_err());
+        assert_eq!(ids.group("7").unwrap(), 7, "the ids given stay");
     }
 }

@@ -60,5 +60,6 @@ mod tests {
             assert_eq!(text(&again.iter().collect::<Vec<_>>()), expected);
         }
         assert!(patterns("unknown & ?").is_empty());
+        assert!(is_meeting("*.x.y & a*.y") && !is_meeting("*.x.y"));
     }
 }

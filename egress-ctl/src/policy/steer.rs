@@ -114,5 +114,17 @@ steer.default = { mark = 1 }
             assert_eq!(steered.steering(set, group), expected, "{set} {group}");
         }
         assert_eq!(steered.steerings.len(), 3);
+        assert!(steered.steers());
+    }
+
+    #[test]
+    fn nothing_is_steered_unless_a_group_says_how() {
+        let groups: String = CONFIG
+            .lines()
+            .filter(|line| !line.starts_with("steer"))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let config = Config::parse(&groups).unwrap();
+        let steered = Steered::of(&config.groups, &mut Ids::default()).unwrap();
+        assert!(!steered.steers());
     }
 }

@@ -144,3 +144,6 @@ impl Tables for HostTables<'_> {
         self.now_ms
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,8 +99,10 @@ fn command(checkout: &Checkout, area: &Area, only: Option<&str>) -> Command {
     let mut command = CARGO_MUTANTS.command(checkout);
     command
         .args(["--in-place", "--no-shuffle", "--annotations=none"])
-        .args(["--timeout", TIMEOUT, "--cargo-test-arg=--lib"])
-        .args(["--package", area.package])
+        // Of building too, which would else build programs and integration tests for each mutant.
+        .args(["--timeout", TIMEOUT, "--cargo-arg=--lib"])
+        // What has a feature of its own is part of an area too.
+        .args(["--package", area.package, "--all-features"])
         // Built hundreds of times, and never debugged.
         .env("CARGO_PROFILE_TEST_DEBUG", "0")
         .env("CARGO_PROFILE_DEV_DEBUG", "0");

@@ -117,6 +117,17 @@ fn the_flow_is_that_of_the_clients_packets() {
 }
 
 #[test]
+fn a_router_in_front_of_the_client_tells_of_the_clients_packets() {
+    const ROUTER: [u8; 4] = [10, 20, 0, 254];
+    let frame = edit(&about(&answer(17, &PORTS)), L3 + SRC, &ROUTER);
+    let error = parse(&frame[..]).expect("an error").flow;
+    assert_eq!(error.src, Addr::v4(ROUTER));
+    let flow = quoted(&frame).expect("a flow");
+    assert_eq!(flow.src, Addr::v4(CLIENT));
+    assert_eq!(flow.dst, Addr::v4(SERVER));
+}
+
+#[test]
 fn headers_that_are_quoted() {
     let sound = answer(17, &PORTS);
     let options = edit(&answer(17, &[&[0; 4][..], &PORTS].concat()), 0, &[0x46]);
@@ -177,10 +188,17 @@ fn extension_headers_that_are_quoted() {
         behind(60, &[first, extension(17, 0, 0)].concat())
     };
     assert_eq!(ports_of(&chain(EXTENSIONS_MAX)), Ok((17, 40_000, 443)));
-    let later = edit(&fragment, 3, &[8]);
+    let first = edit(&fragment, 3, &[1]);
+    assert_eq!(
+        ports_of(&behind(44, &first)),
+        Ok((17, 40_000, 443)),
+        "a first fragment, which others follow"
+    );
+    let later = |offset: [u8; 2]| behind(44, &edit(&fragment, 2, &offset));
     for (what, frame) in [
         ("one more than may be", chain(EXTENSIONS_MAX + 1)),
-        ("a later fragment", behind(44, &later)),
+        ("a later fragment", later([0, 8])),
+        ("one that is far behind", later([0x20, 0])),
         ("beyond the error", behind(60, &extension(17, 3, 0))),
         ("cut off", about_v6(&answer_v6(60, &[17, 0, 0]))),
     ] {

@@ -92,3 +92,32 @@ fn records_say_from_when_and_what_is_a_duplicate() {
         ]
     );
 }
+
+#[test]
+fn a_date_holds_for_each_part_of_its_prefix_and_for_nothing_else() {
+    let records = r#"[
+        {"id": 1, "endpointSetId": 11, "disposition": "Change", "add": {"effectiveDate": "20261201", "ips": ["52.112.0.0/14"]}},
+        {"id": 2, "endpointSetId": 12, "disposition": "Change", "add": {"effectiveDate": "20270101", "ips": ["52.120.0.0/14"]}}
+    ]"#;
+    let old = "11 Skype/Optimize /3478: 52.112.0.0/15";
+    let new = "11 Skype/Optimize /3478: 52.112.0.0/14 52.120.0.0/16";
+    assert_eq!(
+        lines(old, new, records),
+        [
+            "id 11 Skype/Optimize: +52.114.0.0/15 udp 3478, effective 2026-12-01",
+            "id 11 Skype/Optimize: +52.120.0.0/16 udp 3478",
+        ]
+    );
+}
+
+#[test]
+fn there_is_no_difference_where_nothing_changes() {
+    let of = |old: &str, new: &str| {
+        let (old, new) = (edition("2026053100", old), edition("2026063000", new));
+        Difference::between(&old, &new, &Records::read("[]").unwrap())
+    };
+    const SET: &str = "11 Skype/Optimize /3478: 52.112.0.0/15";
+    assert!(of(SET, SET).is_empty());
+    assert!(!of(SET, "11 Skype/Optimize /3479: 52.112.0.0/15").is_empty());
+    assert!(!of(SET, "11 Skype/Allow /3478: 52.112.0.0/15").is_empty());
+}

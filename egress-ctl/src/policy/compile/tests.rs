@@ -8,6 +8,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::policy::tables::HostTables;
 
+mod bounds;
+mod features;
+mod own;
+
 const CONFIG: &str = r#"
 [gateway]
 mode = "enforce"
@@ -130,6 +134,7 @@ fn equal_rulesets_are_shared_and_marks_are_inherited() {
         mark::GATEWAY | mark::LOCAL_RESOLVER
     );
     assert_eq!(of("10.0.0.0/8").ruleset, 0);
+    assert_eq!(of("192.0.2.200/32").marks, mark::LISTED);
     // The upper half is covered by both sets, as the whole is.
     assert_eq!(of("192.0.2.0/24").ruleset, of("192.0.2.128/25").ruleset);
 }
@@ -226,6 +231,14 @@ fn what_a_config_hardly_means_is_warned_of() {
         (
             format!("{clients}[[group.a.rule]]\naction = \"allow\"\nuntil = \"2026-11-21\""),
             "rule a:rule-1 ended on 2026-11-21: remove it",
+        ),
+        (
+            format!("{clients}[[group.a.rule]]\naction = \"allow\"\nuntil = \"2026-11-22\""),
+            "",
+        ),
+        (
+            format!("{clients}[[group.a.rule]]\naction = \"allow\"\nuntil = \"2026-11-23\""),
+            "",
         ),
         (
             format!(

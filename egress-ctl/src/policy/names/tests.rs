@@ -178,6 +178,63 @@ fn heads_that_meet_in_too_many_ways_are_refused() {
 }
 
 #[test]
+fn names_that_are_too_short_for_a_head_are_looked_up_in_lists_behind() {
+    let texts = ["a*bb", "aa*bb", "aaaaa*bb"].map(str::to_owned);
+    let names = (1..10).map(|count| "a".repeat(count) + "bb");
+    check(&texts, &names.collect::<Vec<_>>()).unwrap();
+    let compiled = compiled(&rules(&texts), &mut Rulesets::new(), &mut Ids::default());
+    let heads = compiled.expect("compiles").names.heads;
+    let heads: Vec<_> = heads
+        .iter()
+        .map(|((list, head), headed)| (*list, head.as_str(), headed.least, headed.shorter))
+        .collect();
+    // No name that begins with `aaaaa` and ends in `bb` is as short as for `a*bb` alone.
+    let expected = [
+        (1, "a", 4, 0),
+        (1, "aa", 5, 2),
+        (1, "aaaaa", 8, 2),
+        (2, "aa", 4, 0),
+        (2, "aaaaa", 5, 0),
+    ];
+    assert_eq!(heads, expected);
+}
+
+#[test]
+fn there_are_only_so_many_heads() {
+    const MANY: usize = 255;
+    // Each tail below the first one has a list of all heads, and of its own.
+    let common = (0..MANY).map(|number| format!("h{number:03}*.x"));
+    let below = (0..MANY).map(|number| format!("z*.t{number:03}.x"));
+    let nested: Vec<String> = common.chain(below).collect();
+    assert_eq!(MANY + MANY * (MANY + 1), limits::HEADS as usize - 1);
+    let compile = |more: &[&str]| {
+        let more = more.iter().map(|text| (*text).to_owned());
+        let texts: Vec<String> = nested.iter().cloned().chain(more).collect();
+        let compiled = compiled(&rules(&texts), &mut Rulesets::new(), &mut Ids::default());
+        compiled.map(|compiled| compiled.names.heads.len())
+    };
+    assert_eq!(compile(&["a*.y"]), Ok(limits::HEADS as usize));
+    let refused = compile(&["a*.y", "b*.z"]);
+    assert!(
+        matches!(refused, Err(CompileError::Heads(_))),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_meeting_of_which_nothing_is_left_is_forgotten() {
+    let mut ids = Ids::default();
+    let mut meetings = |texts: &[&str]| {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        let compiled = compiled(&rules(&texts), &mut Rulesets::new(), &mut ids);
+        compiled.expect("compiles").meetings.len()
+    };
+    assert_eq!(meetings(&["*.x.y", "a*.y"]), 1);
+    assert_eq!(meetings(&["*.x.y"]), 1, "half of it is left");
+    assert_eq!(meetings(&["*.z"]), 0);
+}
+
+#[test]
 fn what_a_meeting_taught_is_allowed_by_the_patterns_that_are_left() {
     let mut ids = Ids::default();
     let mut allowed = |texts: &[&str]| -> BTreeSet<String> {
