@@ -96,14 +96,15 @@ pub fn ask(shared: &Shared) -> Result<()> {
             break;
         }
         thread::sleep(if pace::is_slow() { PACE * 4 } else { PACE });
-        let (seen, deaths) = (shared.blindness(), shared.deaths());
+        let (seen, deaths, is_dying) = (shared.blindness(), shared.deaths(), shared.is_dying());
         if shared.is_blind() {
             continue;
         }
         let number = turn / KINDS.len() as u32 % NAMES;
         let mut failure = kind.ask(shared, &sockets, number).err();
         // A connection through the proxy ends with its daemon; who asks again is answered.
-        if failure.is_some() && matches!(kind, Kind::ListedOverTcp) && shared.deaths() != deaths {
+        let was_cut = is_dying || shared.deaths() != deaths;
+        if failure.is_some() && matches!(kind, Kind::ListedOverTcp) && was_cut {
             failure = kind.ask(shared, &sockets, number).err();
         }
         shared.threw(kind.name());

@@ -82,10 +82,8 @@ impl Fault {
 
     /// Lets it happen.
     pub fn happen(self, ground: &mut Ground, shared: &Shared) -> Result<()> {
-        if self.kills() {
-            shared.die();
-        }
-        match self {
+        shared.turn_dying(self.kills());
+        let outcome = match self {
             Self::Feed => toggle(ground, shared),
             Self::Swap => ground.swap().map(drop),
             Self::Kill => ground.kill(AWAY, false),
@@ -95,7 +93,9 @@ impl Fault {
             Self::Interface => ground.replace_interface(),
             Self::Disk => ground.fill_disk(),
             Self::Clock => set_clock(),
-        }
+        };
+        shared.turn_dying(false);
+        outcome
     }
 }
 

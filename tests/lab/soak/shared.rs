@@ -25,7 +25,7 @@ pub struct Shared {
     pub ledger: Ledger,
     /// Counts how often links went and came back: odd while one is away.
     blindness: AtomicU64,
-    /// Counts the daemons that were killed.
+    /// Counts how often daemons were killed and replaced: odd while none is there, or is about to go.
     deaths: AtomicU64,
     toggled: AtomicU8,
     sent: [AtomicU64; WAYS],
@@ -60,14 +60,21 @@ impl Shared {
         }
     }
 
-    /// How many daemons were killed so far.
+    /// Changes whenever a daemon will be killed, or has a successor.
     pub fn deaths(&self) -> u64 {
         self.deaths.load(Ordering::Relaxed)
     }
 
-    /// A daemon will be killed.
-    pub fn die(&self) {
-        self.deaths.fetch_add(1, Ordering::Relaxed);
+    /// Whether a daemon is about to be killed, or has no successor yet.
+    pub fn is_dying(&self) -> bool {
+        !self.deaths().is_multiple_of(2)
+    }
+
+    /// A daemon will be killed, or has a successor.
+    pub fn turn_dying(&self, is_dying: bool) {
+        if is_dying != self.is_dying() {
+            self.deaths.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// What holds from now on for the prefix that the feed gives and takes.
