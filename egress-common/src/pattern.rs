@@ -207,6 +207,7 @@ mod tests {
             ("*.x.y", "a.x.y", true),
             ("*.x.y", "a.b.x.y", true),
             ("*.x.y", "x.y", false),
+            ("*.x.y", ".x.y", false),
             ("*.x.y", "ax.y", false),
             ("*x.y", "x.y", true),
             ("*x.y", "ax.y", true),
@@ -254,8 +255,32 @@ mod tests {
         }
         let long = "a".repeat(64);
         assert_eq!(long.parse::<NamePattern>(), Err(PatternError::Label));
+        assert!(long[1..].parse::<NamePattern>().is_ok());
         let long = ["abcdefghi"; 26].join(".");
-        assert_eq!(long.parse::<NamePattern>(), Err(PatternError::TooLong));
+        let of = |bytes: usize| long[..bytes].parse::<NamePattern>();
+        assert!(of(NAME_MAX).is_ok());
+        assert_eq!(of(NAME_MAX + 1), Err(PatternError::TooLong));
+        assert_eq!(of(long.len()), Err(PatternError::TooLong));
+    }
+
+    #[test]
+    fn refusals_say_what_a_pattern_needs() {
+        let table = [
+            (PatternError::Empty, "a name pattern needs a name"),
+            (PatternError::Stars, "a name pattern may hold one `*`"),
+            (PatternError::TooLong, "a name has at most 253 bytes"),
+            (
+                PatternError::Label,
+                "each label of a name has 1 to 63 bytes",
+            ),
+            (
+                PatternError::Character(' '),
+                "' ' does not occur in host names: write letters, digits, `-`, `_`, `.` and one `*`",
+            ),
+        ];
+        for (error, text) in table {
+            assert_eq!(error.to_string(), text);
+        }
     }
 
     #[test]

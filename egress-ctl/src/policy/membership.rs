@@ -316,8 +316,43 @@ mod tests {
         let membership =
             Membership::of(&[group("a", by_mac(&[1, 2, 3])), group("b", by_mac(&[3]))]);
         let zone = |last| membership.machines.get(&(0, mac(last)));
-        assert_eq!(zone(1), zone(2));
-        assert_ne!(zone(2), zone(3));
+        // Zone 0 is everywhere, and no place is another one.
+        assert_eq!([1, 2, 3].map(zone), [Some(&1), Some(&1), Some(&2)]);
         assert_eq!(zone(4), None);
+    }
+
+    #[test]
+    fn a_machine_has_a_zone_only_where_a_group_takes_it() {
+        let mac = [2, 0, 0, 0, 0, 1];
+        let at = |interface: &str, macs: &[[u8; 6]]| Members {
+            interfaces: vec![interface.to_owned()],
+            macs: macs.to_vec(),
+            ..Members::default()
+        };
+        let groups = [
+            group("a", at("eth1", &[mac])),
+            group("b", at("eth2", &[])),
+            group("c", at("eth1", &[])),
+        ];
+        let membership = Membership::of(&groups);
+        let zone = membership.zone(Some("eth1"), 0);
+        let machines: Vec<_> = membership.machines.keys().copied().collect();
+        assert_eq!(machines, [(zone, mac)]);
+    }
+
+    #[test]
+    fn a_group_without_marks_takes_nobody_unless_others_leave_all_to_it() {
+        let plain = group("a", Members::default());
+        assert!(
+            Membership::of(std::slice::from_ref(&plain))
+                .clients
+                .is_empty()
+        );
+        let default = Group {
+            is_default: true,
+            ..plain
+        };
+        let expected = EVERYBODY.map(|prefix| ((0, prefix), 0));
+        assert_eq!(Membership::of(&[default]).clients, expected.into());
     }
 }

@@ -125,6 +125,19 @@ fn patterns_carry_what_every_pattern_over_them_allows() {
 }
 
 #[test]
+fn of_several_meetings_a_name_finds_its_own() {
+    let patterns = "urls = [\"*.x.y\", \"a*.y\", \"b*.y\"]";
+    let text = CONFIG.replacen("urls = [\"*.x.y\", \"a.x.y\"]", patterns, 1);
+    let config = Config::parse(&text).unwrap();
+    let generation = compile(&config, on(&[]), &mut Ids::default()).unwrap();
+    for (name, text) in [("a1.x.y", "*.x.y & a*.y"), ("b1.x.y", "*.x.y & b*.y")] {
+        let id = generation.pattern_of(name).unwrap().id;
+        let found = generation.meetings.iter().find(|one| one.id == id);
+        assert_eq!(found.unwrap().text, text, "{name}");
+    }
+}
+
+#[test]
 fn equal_rulesets_are_shared_and_marks_are_inherited() {
     let generation = generation();
     let of = |text: &str| generation.destinations[&text.parse().unwrap()];

@@ -189,6 +189,39 @@ fn a_prefix_that_says_the_same_as_its_cover_takes_no_room() {
 }
 
 #[test]
+fn a_node_has_no_more_bits_than_its_prefixes_tell_apart() {
+    let nothing = table(&Destinations::new()).used;
+    let words = |texts: &[&str]| {
+        let table = table(&written(texts));
+        assert_eq!(table.pages().len(), CLIENTS_PAGE as usize + 1);
+        table.used - nothing
+    };
+    // Two words, a bitmap of one, and two entries.
+    assert_eq!(words(&["10.0.0.1/32"]), 4);
+    // Five entries.
+    assert_eq!(words(&["10.0.0.1/32", "10.0.0.2/32"]), 6);
+    // A bitmap of four words, and three entries.
+    assert_eq!(words(&["10.0.0.0/24", "10.0.0.255/32"]), 8);
+}
+
+#[test]
+fn pages_are_filled_to_their_last_word() {
+    let host: IpNet = "10.0.0.1/32".parse().expect("a prefix");
+    let prefixes = [Prefix::of(&host, 1)];
+    let mut table = table(&Destinations::new());
+    let (pages, used) = (table.pages().len(), table.used);
+    let mut add = |from: u32| {
+        table.used = from;
+        table.below(&prefixes, 0, 0).expect("fits");
+        (table.pages().len(), table.used)
+    };
+    let (_, behind) = add(used);
+    let words = behind - used;
+    assert_eq!(add(PAGE_WORDS - words), (pages, PAGE_WORDS));
+    assert_eq!(add(PAGE_WORDS), (pages + 1, words));
+}
+
+#[test]
 fn what_needs_too_many_pages_is_an_error() {
     // Pairs of addresses whose second halves differ in their first bits: a node for each pair and more.
     let many = (0..1000_u32).map(|i| {

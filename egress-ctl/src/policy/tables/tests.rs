@@ -177,6 +177,7 @@ fn a_denied_name_wins_over_a_prefix_that_allows() {
     let of = |text: &str, name: &str| {
         let generation = generation(text);
         let tables = taught(&generation, name, 1000);
+        assert_eq!(tables.denies_names(), text.contains("b.x.y"));
         judge(&flow(LEARNED), &tables).reason
     };
     let (before, after) = in_prefix.split_once("[group.guests]").unwrap();
