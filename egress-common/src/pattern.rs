@@ -289,6 +289,10 @@ mod tests {
         assert_eq!(name.prefix(), b"y.x.a\0");
         assert_eq!(pattern("*.x.y").key().unwrap().prefix(), b"y.x.");
         assert_eq!(pattern("*x.y").key().unwrap().prefix(), b"y.x");
+        let headed = pattern("a*.x.y");
+        assert_eq!(headed.key(), None);
+        assert_eq!(headed.tail_key().unwrap().prefix(), b"y.x.");
+        assert_eq!(pattern("*.x.y").tail_key(), None);
         assert!(pattern("*.x.y").covers(&pattern("a.x.y")));
         assert!(pattern("*x.y").covers(&pattern("*.x.y")));
         assert!(!pattern("*.x.y").covers(&pattern("x.y")));

@@ -236,3 +236,25 @@ impl Names {
 fn bucket(hash: u64) -> usize {
     hash as usize % BUCKETS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_late_if_more_is_linked_than_was_said_before() {
+        let mut names = Names::new();
+        names.begin(1);
+        let [c, d, e] = [(2, 20), (3, 30), (4, 40)].map(|(hash, at)| {
+            let number = names.number(hash, at);
+            number.expect("room")
+        });
+        assert_eq!(names.link(QUESTION, c), Some(false), "in order");
+        assert_eq!(names.link(d, e), Some(true), "nothing leads to its owner");
+        assert_eq!(names.link(c, d), Some(true), "it leads on");
+        assert_eq!(names.link(c, d), Some(false), "that was known");
+        assert!(!names.is_linked(e));
+        while names.follow() {}
+        assert!(names.is_linked(e));
+    }
+}

@@ -178,6 +178,11 @@ fn addresses_of_the_name_that_was_asked_for() {
         ),
         ("text", one(TXT, b"\x01x"), Err(Outcome::NoAddress)),
         (
+            "and a last record without data",
+            one(A, &V4).says(ASKED, TXT, b""),
+            addresses(&[V4]),
+        ),
+        (
             "another class",
             Wire::new().and(0, ASKED, (A, 3), &V4),
             Err(Outcome::NoAddress),
@@ -307,6 +312,14 @@ fn aliases() {
             addresses(&[V4]),
         ),
         (
+            "behind another name's address",
+            Wire::new()
+                .says(c, A, &OTHER_V4)
+                .says(ASKED, CNAME, d)
+                .says(d, A, &V4),
+            addresses(&[V4]),
+        ),
+        (
             "two of one name",
             alias(ASKED, c)
                 .says(ASKED, CNAME, d)
@@ -410,6 +423,11 @@ fn services() {
         ),
         ("no hints", here(&[]), Err(Outcome::NoAddress)),
         (
+            "the root stands for the owner, and has no address",
+            here(&[]).says(b"\0", A, &V4),
+            Err(Outcome::NoAddress),
+        ),
+        (
             "a mapped hint",
             here(&[&[
                 0, 6, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 203, 0, 113, 5,
@@ -437,6 +455,16 @@ fn services() {
             "no target",
             Wire::new().says(ASKED, HTTPS, &[0, 1]).says(ASKED, A, &V4),
             Err(Outcome::WrongLength),
+        ),
+        (
+            "no priority, and the message ends",
+            Wire::new().says(ASKED, HTTPS, &[0]),
+            Err(Outcome::WrongLength),
+        ),
+        (
+            "no target, and the message ends",
+            Wire::new().says(ASKED, HTTPS, &[0, 1]),
+            Err(Outcome::CutOff),
         ),
     ]);
     for (what, parameter) in [
@@ -468,6 +496,11 @@ fn other_sections_are_stepped_over() {
             and(b"\x01c\x01d\0").and(1, ASKED, (2, IN), &[0]).with(9, 1),
             addresses(&[V4]),
         ),
+        (
+            "a last record without data, as of EDNS",
+            sound.clone().and(2, &[0], (41, 1232), &[]),
+            addresses(&[V4]),
+        ),
         ("a pointer", and(&[0xc0, 12]), addresses(&[V4])),
         (
             "labels and a pointer",
@@ -483,6 +516,11 @@ fn other_sections_are_stepped_over() {
             "a pointer ahead",
             and(&[0xc0, 200]),
             Err(Outcome::BadPointer),
+        ),
+        (
+            "a label of 63",
+            and(&[&[63][..], &[b'x'; 63], &[0]].concat()),
+            addresses(&[V4]),
         ),
         ("a label of 64", and(&[64]), Err(Outcome::BadLabel)),
         (

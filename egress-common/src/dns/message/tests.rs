@@ -6,7 +6,7 @@ use super::*;
 use crate::dns::{
     Direct,
     answer::{read_question, read_records},
-    question::{CHUNKS, beginning_step},
+    question::{beginning_step, beginning_steps},
     wire::{A, ASKED, RECORDS_AT, Wire},
 };
 
@@ -40,7 +40,7 @@ fn name_key(message: &mut Message) -> Option<Vec<u8>> {
 
 /// List and bytes that count of the key for the trie of heads.
 fn head_key(message: &mut Message, list: u32, longest: u8) -> ([u8; 4], Vec<u8>) {
-    for chunk in 0..CHUNKS {
+    for chunk in 0..beginning_steps(longest) {
         beginning_step(message, chunk);
     }
     let key = message.head_key(list, longest);
