@@ -94,6 +94,11 @@ impl Laptop {
         address.map_or(Ok(false), |address| self.fetches(&address, limit))
     }
 
+    /// Waits until it does, as its user would: what an answer teaches beside a swap may be of the generation before.
+    fn is_synced(&self, what: &str) -> Result<()> {
+        wait::until(what, LIMIT, || Ok(self.syncs(PATIENT)?.then_some(())))
+    }
+
     fn asks(&self, limit: Duration) -> Result<Option<String>> {
         let ask = || {
             dns::ask_from(
@@ -217,13 +222,10 @@ pub fn removed() -> Result<Stage> {
     let mut egress = Egress::start(&site.lab, &config)?;
     is_in_force(&egress, VERSIONS[0], 1)?;
     let laptop = Laptop::on(&site, OLD_NAME, HTTPS, Lookup::Asks)?;
-    ensure!(laptop.syncs(PATIENT)?, "it does not sync to begin with");
+    laptop.is_synced("it to sync to begin with")?;
     service.set_latest(VERSIONS[1].parse()?)?;
     follows(&egress, VERSIONS[1], 2)?;
-    ensure!(
-        laptop.syncs(PATIENT)?,
-        "what is in quarantine is out of reach"
-    );
+    laptop.is_synced("what is in quarantine to be within reach")?;
     // The gateway is off meanwhile.
     egress.end()?;
     end_quarantine(&site.lab.path("state"))?;
