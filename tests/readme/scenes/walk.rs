@@ -94,7 +94,7 @@ impl Laptop {
         address.map_or(Ok(false), |address| self.fetches(&address, limit))
     }
 
-    /// Waits until it does, as its user would: what an answer teaches beside a swap may be of the generation before.
+    /// Waits until it does. Right behind a swap it once did not within its patience, and why is not known yet.
     fn is_synced(&self, what: &str) -> Result<()> {
         wait::until(what, LIMIT, || Ok(self.syncs(PATIENT)?.then_some(())))
     }
